@@ -1,0 +1,248 @@
+/**
+ * One arena: its settings, its spans, its segments and what is known of its allocations. The
+ * methods here mutate, and are called by `apply` alone; the accessors serve `decide` and the views.
+ */
+import { assert } from './assert.ts';
+import { Allocations } from './allocations.ts';
+import type { About } from './allocations.ts';
+import type { CreateArena, Notation, Range, Tuning, Width } from './command.ts';
+import { UnitSpace as NarrowSpace } from './narrow/unit-space.ts';
+import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
+import { QuantumCache } from './quantum-cache.ts';
+import type { Found, Space } from './space.ts';
+import { Spans } from './spans.ts';
+import type { AllocationView, ArenaView, SegmentState } from './view.ts';
+import { UnitSpace as WideSpace } from './wide/unit-space.ts';
+
+export class Arena {
+  readonly name: string;
+  readonly notation: Notation;
+  readonly width: Width;
+  readonly quantum: bigint;
+  readonly source: string | undefined;
+  readonly quantumCacheMax: bigint;
+  readonly createdAt: number;
+  /** Of the last event that changed anything here. */
+  revision: number;
+  tuning: Tuning;
+  spans = new Spans();
+  allocations = new Allocations();
+  /** Names of the arenas that import from this one. */
+  readonly children = new Set<string>();
+  /** End of the last nextfit grant. */
+  cursor = 0n;
+  space: Space;
+  /** Present when `quantumCacheMax` is not 0. */
+  cache: QuantumCache | undefined;
+  readonly #shift: number;
+
+  constructor(settings: Omit<CreateArena, 'type' | 'spans'>, createdAt: number, revision: number) {
+    this.name = settings.arena;
+    this.notation = settings.notation;
+    this.width = settings.width;
+    this.quantum = settings.quantum;
+    this.source = settings.source;
+    this.quantumCacheMax = settings.quantumCacheMax;
+    this.createdAt = createdAt;
+    this.revision = revision;
+    this.tuning = tuningOf(settings);
+    this.#shift = settings.quantum.toString(2).length - 1;
+    assert(1n << BigInt(this.#shift) === settings.quantum, 'the quantum is a power of two');
+    this.space = new NarrowSpace(this.#shift, 0n);
+    this.cache = this.#newCache();
+  }
+
+  /** One past the highest address that the width allows. */
+  get limit(): bigint {
+    return 1n << BigInt(this.width);
+  }
+
+  get allocated(): bigint {
+    return this.space.size - this.space.free - this.cached;
+  }
+
+  /** Held in quantum caches: neither free nor allocated. */
+  get cached(): bigint {
+    return this.cache?.cached ?? 0n;
+  }
+
+  /** Up to a multiple of the quantum (the seed's vmem_roundup_size). */
+  roundup(size: bigint): bigint {
+    return (size + this.quantum - 1n) & -this.quantum;
+  }
+
+  addSpan({ base, size }: Range, imported: boolean, revision: number, at: number): void {
+    this.revision = revision;
+    this.#widen(base, size);
+    const before = base === 0n ? undefined : this.spans.holding(base - 1n);
+    const after = this.spans.holding(base + size);
+    const edgeStart = imported || before?.imported === true;
+    const edgeEnd = imported || after?.imported === true;
+    this.spans.add({ base, size, imported, revision, busy: 0, idleSince: at });
+    this.space.add(base, size, edgeStart, edgeEnd);
+  }
+
+  removeSpan(base: bigint, revision: number): void {
+    this.revision = revision;
+    const { size } = this.spans.remove(base);
+    this.space.remove(base, size);
+  }
+
+  allocate({ base, size }: Range, about: About, revision: number, at: number): void {
+    this.revision = revision;
+    const id = this.allocations.create(at, revision, about);
+    if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
+    else {
+      this.cache.take(base);
+      this.space.relabel(base, BUSY, id);
+    }
+    this.spans.tally(base, 1, at);
+  }
+
+  free(base: bigint, revision: number, at: number): void {
+    this.revision = revision;
+    const found = this.space.find(base);
+    assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
+    this.allocations.drop(found.id);
+    if (this.cache?.holding(base) === undefined) this.space.vacate(base);
+    else this.#giveBack(this.cache, base);
+    this.spans.tally(base, -1, at);
+  }
+
+  /** Makes a free range a slab of cached pieces. */
+  openSlab(slab: Range, pieceSize: bigint): void {
+    assert(this.cache !== undefined, 'a slab belongs to a quantum cache');
+    this.space.occupy(slab.base, slab.size, HELD, 0);
+    const { busy } = this.cache.open(slab, pieceSize);
+    for (let i = 1n; i <= busy.length; i++) {
+      if (i * pieceSize < slab.size) this.space.cut(slab.base + i * pieceSize);
+    }
+  }
+
+  #giveBack(cache: QuantumCache, base: bigint): void {
+    this.space.relabel(base, HELD, 0);
+    const empty = cache.give(base);
+    if (empty === undefined) return;
+    for (let at = 0n; at < empty.size; at += empty.pieceSize) this.space.vacate(empty.base + at);
+  }
+
+  #newCache(): QuantumCache | undefined {
+    if (this.quantumCacheMax === 0n) return undefined;
+    return new QuantumCache(this.quantum, this.quantumCacheMax);
+  }
+
+  /** Frees every allocation but those that importing arenas hold. */
+  freeAll(revision: number, at: number): void {
+    if (this.allocations.held === 0) {
+      this.allocations = new Allocations();
+      this.#rebuild(at);
+      return;
+    }
+    const bases: bigint[] = [];
+    this.space.walk(0n, ({ base, state, id }) => {
+      if (state === BUSY && this.allocations.about(id).importedBy === undefined) bases.push(base);
+      return true;
+    });
+    for (const base of bases) this.free(base, revision, at);
+  }
+
+  /** The allocation at exactly this address. */
+  allocationAt(address: bigint): Found | undefined {
+    const found = this.space.find(address);
+    return found.state === BUSY && found.base === address ? found : undefined;
+  }
+
+  allocationView({ base, size, id }: Found): AllocationView {
+    return {
+      arena: this.name,
+      address: base,
+      size,
+      ...this.allocations.about(id),
+      createdAt: this.allocations.createdAt(id),
+      revision: this.allocations.revision(id),
+    };
+  }
+
+  view(): ArenaView {
+    const { size, free } = this.space;
+    return {
+      arena: this.name,
+      notation: this.notation,
+      width: this.width,
+      quantum: this.quantum,
+      ...(this.source === undefined ? {} : { source: this.source }),
+      quantumCacheMax: this.quantumCacheMax,
+      ...this.tuning,
+      size,
+      allocated: this.allocated,
+      free,
+      cached: this.cached,
+      resting: 0n,
+      largestFree: this.space.largestFree,
+      allocations: this.allocations.count,
+      spans: this.spans.count,
+      holes: this.space.holes,
+      createdAt: this.createdAt,
+      revision: this.revision,
+    };
+  }
+
+  /** Sees to it that the space can hold a span: the first one places the window, a far one widens. */
+  #widen(base: bigint, size: bigint): void {
+    if (this.space.holds(base, size)) return;
+    const old = this.space;
+    if (this.spans.count === 0) {
+      this.space = new NarrowSpace(this.#shift, base);
+      if (this.space.holds(base, size)) return;
+    }
+    this.space = new WideSpace(this.#shift, 0n);
+    this.#addAll();
+    old.walk(0n, (segment) => {
+      if (segment.state !== FREE) {
+        this.space.occupy(segment.base, segment.size, segment.state, segment.id);
+      }
+      return true;
+    });
+  }
+
+  /** All spans wholly free again. */
+  #rebuild(at: number): void {
+    const wide = this.space instanceof WideSpace;
+    const first = this.spans.from(0n).next().value;
+    this.space = wide
+      ? new WideSpace(this.#shift, 0n)
+      : new NarrowSpace(this.#shift, first?.base ?? 0n);
+    const spans = [...this.spans.from(0n)];
+    this.spans = new Spans();
+    this.cache = this.#newCache();
+    for (const span of spans) this.spans.add({ ...span, busy: 0, idleSince: at });
+    this.#addAll();
+  }
+
+  #addAll(): void {
+    let previous: { end: bigint; imported: boolean } | undefined;
+    for (const { base, size, imported } of this.spans.from(0n)) {
+      const beside = previous?.end === base && previous.imported;
+      this.space.add(base, size, imported || beside, imported);
+      previous = { end: base + size, imported };
+    }
+  }
+}
+
+/** What a segment is called outside of the engine. */
+export function stateName(state: number): SegmentState {
+  assert(state !== VOID, 'what belongs to no span is no segment');
+  return state === FREE ? 'free' : state === HELD ? 'cached' : 'busy';
+}
+
+function tuningOf(settings: Tuning): Tuning {
+  return {
+    policy: settings.policy,
+    ...(settings.importSize === undefined ? {} : { importSize: settings.importSize }),
+    largeImport: settings.largeImport,
+    keepSpans: settings.keepSpans,
+    releaseAfterSeconds: settings.releaseAfterSeconds,
+    ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+    labels: settings.labels,
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * Commands: what the engine may be asked, in the imperative. A command is a plain value that
+ * carries everything the decision needs, the time and the seed included, because the engine has
+ * no clock and no randomness of its own.
+ *
+ * Addresses and sizes are bigints here, in plain integers of the address space (not quanta), and
+ * every range is half-open: `[base, base + size)`. `min` and `max` are inclusive.
+ */
+
+export const policies = [
+  'instantfit',
+  'bestfit',
+  'firstfit',
+  'lastfit',
+  'nextfit',
+  'randomfit',
+] as const;
+export type Policy = (typeof policies)[number];
+
+export const notations = ['decimal', 'hex', 'ipv4', 'ipv6'] as const;
+export type Notation = (typeof notations)[number];
+
+export const widths = [32, 64, 128] as const;
+export type Width = (typeof widths)[number];
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Where a block may lie. Absent means unconstrained. Source: the seed's vmem_xalloc. */
+export interface Constraint {
+  /** Base ≡ phase (mod align); a power of two, or any multiple of the quantum. */
+  readonly align?: bigint;
+  /** Less than `align`, a multiple of the quantum. */
+  readonly phase?: bigint;
+  /** No block crosses a multiple of this power of two; at least the size. */
+  readonly nocross?: bigint;
+  /** Lowest address the block may contain, inclusive. */
+  readonly min?: bigint;
+  /** Highest address the block may contain, inclusive. */
+  readonly max?: bigint;
+  /** The base, exactly. */
+  readonly address?: bigint;
+}
+
+export interface Range {
+  readonly base: bigint;
+  readonly size: bigint;
+}
+
+/** The settings of an arena that can be changed while it lives. */
+export interface Tuning {
+  readonly policy: Policy;
+  /** Least size of a span taken from the source, a multiple of the quantum. */
+  readonly importSize?: bigint;
+  /** Ask the source for 16 times the size first (the seed's VM_LARGEIMPORT). */
+  readonly largeImport: boolean;
+  /** How many wholly free imported spans are kept rather than released. */
+  readonly keepSpans: number;
+  /** How long a wholly free imported span is kept, in seconds; 0 releases it at once. */
+  readonly releaseAfterSeconds: number;
+  /** Most that may be allocated at any time, in addresses. */
+  readonly limit?: bigint;
+  readonly labels: Labels;
+}
+
+export interface CreateArena extends Tuning {
+  readonly type: 'createArena';
+  readonly arena: string;
+  readonly notation: Notation;
+  readonly width: Width;
+  /** Smallest unit, a power of two; every base and size is a multiple of it. */
+  readonly quantum: bigint;
+  readonly source?: string;
+  /** Largest size served from quantum caches; 0 means none. */
+  readonly quantumCacheMax: bigint;
+  readonly spans: readonly Range[];
+}
+
+export interface UpdateArena {
+  readonly type: 'updateArena';
+  readonly arena: string;
+  readonly changes: Partial<Tuning>;
+  /** Refuse unless the arena is at this revision (If-Match). */
+  readonly ifRevision?: number;
+}
+
+export interface DestroyArena {
+  readonly type: 'destroyArena';
+  readonly arena: string;
+  /** Free every allocation first. Arenas that import from this one still refuse it. */
+  readonly force: boolean;
+  readonly ifRevision?: number;
+}
+
+export interface AddSpan extends Range {
+  readonly type: 'addSpan';
+  readonly arena: string;
+}
+
+export interface RemoveSpan {
+  readonly type: 'removeSpan';
+  readonly arena: string;
+  readonly base: bigint;
+}
+
+/** alloc and xalloc: xalloc is alloc with a constraint, and bypasses quantum caches. */
+export interface Alloc {
+  readonly type: 'alloc' | 'xalloc';
+  readonly arena: string;
+  readonly size: bigint;
+  readonly constraint: Constraint;
+  readonly policy?: Policy;
+  readonly labels: Labels;
+  readonly owner?: string;
+  /** 32 random bits, used by randomfit alone. */
+  readonly seed: number;
+}
+
+export interface Free {
+  readonly type: 'free';
+  readonly arena: string;
+  readonly address: bigint;
+  /** Verified when given: rounded up to the quantum it must be the allocation's. */
+  readonly size?: bigint;
+  readonly ifRevision?: number;
+}
+
+export interface FreeAll {
+  readonly type: 'freeAll';
+  readonly arena: string;
+}
+
+export interface Resize {
+  readonly type: 'resize';
+  readonly arena: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly ifRevision?: number;
+}
+
+export interface UpdateAllocation {
+  readonly type: 'updateAllocation';
+  readonly arena: string;
+  readonly address: bigint;
+  readonly labels?: Labels;
+  readonly owner?: string;
+  readonly ifRevision?: number;
+}
+
+/** Gives back wholly free imported spans whose releaseAfterSeconds has run out. */
+export interface ReleaseSpans {
+  readonly type: 'releaseSpans';
+  readonly arena: string;
+  /** Spans free since this time or earlier are due, in milliseconds of the command's clock. */
+  readonly freeSince: number;
+}
+
+/** A command with its time, in milliseconds since 1970 UTC. */
+export type At<C> = C & { readonly at: number };
+
+export type Command = At<
+  | CreateArena
+  | UpdateArena
+  | DestroyArena
+  | AddSpan
+  | RemoveSpan
+  | Alloc
+  | Free
+  | FreeAll
+  | Resize
+  | UpdateAllocation
+  | ReleaseSpans
+>;

@@ -1,0 +1,193 @@
+/**
+ * The commands that make, change and end allocations: what each leads to. Reads only.
+ */
+import type { Arena } from './arena.ts';
+import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
+import type { Event } from './event.ts';
+import type { Arenas, Ask } from './import.ts';
+import { couldFit, exceedsLimit, largestFitting, plan, releases } from './import.ts';
+import { BUSY } from './narrow/segments.ts';
+import { invalid, refuse } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
+import type { Found } from './space.ts';
+import { badBlock } from './validity.ts';
+
+export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | Refusal {
+  const { constraint, labels, owner, seed, at } = command;
+  const size = arena.roundup(command.size);
+  const bad = badBlock(arena, command.size, size, constraint);
+  if (bad !== undefined) return bad;
+  const policy = command.policy ?? arena.tuning.policy;
+  const ask = { size, constraint, policy, seed };
+  const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, size) : undefined;
+  if (cached !== undefined) return cached;
+  const found = plan(arenas, arena, ask);
+  if (found === undefined) return noRoom(arenas, arena, ask);
+  return {
+    type: 'allocated',
+    at,
+    arena: arena.name,
+    base: found.base,
+    size,
+    policy,
+    labels,
+    ...(owner === undefined ? {} : { owner }),
+    imported: found.imported,
+  };
+}
+
+/** A piece of a slab, a new slab if need be; undefined where a plain block has to do. */
+function fromCache(
+  arenas: Arenas,
+  arena: Arena,
+  { labels, owner, seed, at }: At<Alloc>,
+  size: bigint,
+): Event | undefined {
+  const { cache, name } = arena;
+  if (cache === undefined || size > cache.sizeMax) return undefined;
+  const pieceSize = cache.pieceSizeOf(size);
+  if (exceedsLimit(arena, pieceSize)) return undefined;
+  const piece = cache.next(pieceSize);
+  const found =
+    piece === undefined
+      ? plan(arenas, arena, { size: cache.slabSize, constraint: {}, policy: 'instantfit', seed })
+      : { base: piece, imported: [] };
+  if (found === undefined) return undefined;
+  return {
+    type: 'allocated',
+    at,
+    arena: name,
+    base: found.base,
+    size: pieceSize,
+    policy: 'instantfit',
+    labels,
+    ...(owner === undefined ? {} : { owner }),
+    imported: found.imported,
+    ...(piece === undefined ? { slab: { base: found.base, size: cache.slabSize } } : {}),
+  };
+}
+
+function noRoom(arenas: Arenas, arena: Arena, ask: Ask): Refusal {
+  const { name, space } = arena;
+  if (!couldFit(arenas, arena, ask)) {
+    const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
+    return refuse('never-fits', `no span of ${where} could hold this block even if it were empty`);
+  }
+  if (exceedsLimit(arena, ask.size)) {
+    const detail = `${arena.allocated} of at most ${arena.tuning.limit} are allocated`;
+    return refuse('limit-exceeded', detail);
+  }
+  if (ask.constraint.address !== undefined) {
+    return refuse('taken', 'the range at this address is not free');
+  }
+  const exhaustion = {
+    free: space.free,
+    largestFree: space.largestFree,
+    largestFitting: largestFitting(arenas, arena, ask),
+  };
+  const detail =
+    `no free segment of '${name}' holds ${ask.size} under the given constraints; ` +
+    `the largest block that fits is ${exhaustion.largestFitting}`;
+  return refuse('exhausted', detail, { exhaustion });
+}
+
+export function free(arenas: Arenas, arena: Arena, command: At<Free>): Event | Refusal {
+  const found = allocationAt(arena, command.address);
+  if ('refused' in found) return found;
+  const { base, size, id } = found;
+  const stale = changed(arena, id, command.ifRevision);
+  if (stale !== undefined) return stale;
+  const heldBy = held(arena, id);
+  if (heldBy !== undefined) return heldBy;
+  if (command.size !== undefined && chargedFor(arena, base, command.size) !== size) {
+    return refuse('size-mismatch', `the allocation has size ${size}, not ${command.size}`);
+  }
+  const released = releases(arenas, arena, [base]);
+  return { type: 'freed', at: command.at, arena: arena.name, base, size, released };
+}
+
+export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event | Refusal {
+  const found = allocationAt(arena, command.address);
+  if ('refused' in found) return found;
+  const { base, id } = found;
+  const stale = changed(arena, id, command.ifRevision);
+  if (stale !== undefined) return stale;
+  const size = arena.roundup(command.size);
+  if (command.size <= 0n || size > arena.limit)
+    return invalid('/size', 'must be from 1 to the width');
+  const heldBy = held(arena, id);
+  if (heldBy !== undefined) return heldBy;
+  if (arena.cache?.holding(base) !== undefined) {
+    return invalid('/size', 'a block from a quantum cache has the size of its cache');
+  }
+  const growth = size - found.size;
+  if (growth > 0n) {
+    const ask = { size, constraint: { address: base }, policy: arena.tuning.policy, seed: 0 };
+    const span = arena.spans.holding(base);
+    const room =
+      span?.imported === true ? base + size <= span.base + span.size : couldFit(arenas, arena, ask);
+    if (!room) return refuse('never-fits', `the span ends before ${base + size}`);
+    if (exceedsLimit(arena, growth)) {
+      return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
+    }
+    const beyond = base + found.size;
+    if (!arena.space.isFree(beyond, growth) || arena.spans.get(beyond)?.imported === true) {
+      return refuse(
+        'taken',
+        `the range behind the allocation is not free up to ${base + size - 1n}`,
+      );
+    }
+  }
+  const { at } = command;
+  return { type: 'resized', at, arena: arena.name, base, size, previousSize: found.size };
+}
+
+export function updateAllocation(arena: Arena, command: At<UpdateAllocation>): Event | Refusal {
+  const { labels, owner, at, address } = command;
+  const found = allocationAt(arena, address);
+  if ('refused' in found) return found;
+  const stale = changed(arena, found.id, command.ifRevision);
+  if (stale !== undefined) return stale;
+  return (
+    held(arena, found.id) ?? {
+      type: 'allocationUpdated',
+      at,
+      arena: arena.name,
+      address,
+      ...(labels === undefined ? {} : { labels }),
+      ...(owner === undefined ? {} : { owner }),
+    }
+  );
+}
+
+function changed(arena: Arena, id: number, ifRevision: number | undefined): Refusal | undefined {
+  const revision = arena.allocations.revision(id);
+  if (ifRevision === undefined || ifRevision === revision) return undefined;
+  return refuse('precondition-failed', `the allocation is at revision ${revision}`);
+}
+
+function held(arena: Arena, id: number): Refusal | undefined {
+  const { importedBy } = arena.allocations.about(id);
+  if (importedBy === undefined) return undefined;
+  const detail = `this range is a span of the arena '${importedBy}', which gives it back once it is free`;
+  return refuse('allocation-busy', detail);
+}
+
+function allocationAt(arena: Arena, address: bigint): Found | Refusal {
+  const found = arena.allocationAt(address);
+  if (found !== undefined) return found;
+  const { base, state } = arena.space.find(address);
+  const inside = state === BUSY && base !== address;
+  const detail = inside
+    ? `no allocation starts at this address; it lies inside the one that starts at ${base}`
+    : 'no allocation starts at this address';
+  return refuse('allocation-not-found', detail);
+}
+
+/** What a block of `size` at `base` takes up: its quanta, or a piece of the slab it lies in. */
+function chargedFor(arena: Arena, base: bigint, size: bigint): bigint {
+  const rounded = arena.roundup(size);
+  const { cache } = arena;
+  const piece = cache?.holding(base) !== undefined && rounded > 0n && rounded <= cache.sizeMax;
+  return piece ? cache.pieceSizeOf(rounded) : rounded;
+}

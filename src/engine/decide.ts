@@ -1,0 +1,199 @@
+/**
+ * What a command leads to: an event or a refusal. Nothing here changes anything. Refusals are
+ * checked in the order of their precedence, one guard each.
+ */
+import type { Arena } from './arena.ts';
+import { unreachable } from './assert.ts';
+import type {
+  AddSpan,
+  At,
+  Command,
+  CreateArena,
+  DestroyArena,
+  Range,
+  RemoveSpan,
+  UpdateArena,
+} from './command.ts';
+import { alloc, free, resize, updateAllocation } from './decide-allocation.ts';
+import type { Event } from './event.ts';
+import type { Arenas } from './import.ts';
+import { releaseAll, releases } from './import.ts';
+import { BUSY } from './narrow/segments.ts';
+import { invalid, refuse } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
+import { badSpan, badTuning } from './validity.ts';
+
+export function decide(arenas: Arenas, command: Command): Event | Refusal {
+  if (command.type === 'createArena') return createArena(arenas, command);
+  const arena = arenas.get(command.arena);
+  if (arena === undefined) return noArena(command.arena);
+  const at = { at: command.at, arena: arena.name };
+  switch (command.type) {
+    case 'updateArena':
+      return updateArena(arenas, arena, command);
+    case 'destroyArena':
+      return destroyArena(arenas, arena, command);
+    case 'addSpan':
+      return addSpan(arenas, arena, command);
+    case 'removeSpan':
+      return removeSpan(arenas, arena, command);
+    case 'alloc':
+    case 'xalloc':
+      return alloc(arenas, arena, command);
+    case 'free':
+      return free(arenas, arena, command);
+    case 'freeAll': {
+      const count = arena.allocations.count - arena.allocations.held;
+      return { type: 'allFreed', ...at, count, released: releases(arenas, arena, own(arena)) };
+    }
+    case 'resize':
+      return resize(arenas, arena, command);
+    case 'updateAllocation':
+      return updateAllocation(arena, command);
+    case 'releaseSpans': {
+      const due = arena.spans.surplus(arena.tuning.keepSpans, command.freeSince);
+      return { type: 'spansReleased', ...at, released: releaseAll(arenas, arena, due) };
+    }
+    default:
+      return unreachable(command);
+  }
+}
+
+function createArena(arenas: Arenas, command: At<CreateArena>): Event | Refusal {
+  const { type: _, ...settings } = command;
+  const { arena: name, quantum, width, source, spans } = command;
+  const above = source === undefined ? undefined : arenas.get(source);
+  if (source !== undefined && above === undefined) {
+    return refuse(
+      'arena-not-found',
+      `the source arena '${source}' does not exist; create it first`,
+      {
+        pointer: '/source',
+      },
+    );
+  }
+  const limit = 1n << BigInt(width);
+  if (quantum <= 0n || (quantum & (quantum - 1n)) !== 0n || quantum >= limit) {
+    return invalid('/quantum', `the quantum must be a power of two below 2^${width}`);
+  }
+  if (command.quantumCacheMax % quantum !== 0n || command.quantumCacheMax > quantum * 16n) {
+    return invalid('/quantumCacheMax', 'must be a multiple of the quantum, at most 16 quanta');
+  }
+  const bad = badTuning({ quantum }, command);
+  if (bad !== undefined) return bad;
+  for (const [i, span] of spans.entries()) {
+    const misplaced = badSpan({ quantum, width }, span, `/spans/${i}`);
+    if (misplaced !== undefined) return misplaced;
+  }
+  if (arenas.has(name)) return refuse('arena-exists', `an arena named '${name}' already exists`);
+  const sorted = spans.toSorted((a, b) => (a.base < b.base ? -1 : a.base > b.base ? 1 : 0));
+  for (let i = 1; i < sorted.length; i++) {
+    const { base, size } = sorted[i - 1]!;
+    if (base + size > sorted[i]!.base)
+      return overlap(sorted[i]!, { base, size }, 'another given span');
+  }
+  for (const span of spans) {
+    const claimed = above === undefined ? undefined : claimedAbove(arenas, above, span);
+    if (claimed !== undefined) return claimed;
+  }
+  return { ...settings, type: 'arenaCreated' };
+}
+
+function updateArena(arenas: Arenas, arena: Arena, command: At<UpdateArena>): Event | Refusal {
+  const { changes, at } = command;
+  const refused = outdated(arena, command.ifRevision) ?? badTuning(arena, changes);
+  if (refused !== undefined) return refused;
+  const { keepSpans, releaseAfterSeconds } = { ...arena.tuning, ...changes };
+  const due = releaseAfterSeconds > 0 ? [] : arena.spans.surplus(keepSpans, Infinity);
+  const released = releaseAll(arenas, arena, due);
+  return { type: 'arenaUpdated', at, arena: arena.name, changes, released };
+}
+
+function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): Event | Refusal {
+  const stale = outdated(arena, command.ifRevision);
+  if (stale !== undefined) return stale;
+  const [child] = arena.children;
+  if (child !== undefined) {
+    const detail = `'${child}' imports from '${arena.name}'; destroy '${child}' first`;
+    return refuse('arena-busy', detail);
+  }
+  if (arena.allocations.count > 0 && !command.force) {
+    const [address] = own(arena);
+    const detail = `${arena.allocations.count} allocations are left, the first at ${address}; free them, or use force=true`;
+    return refuse('arena-busy', detail);
+  }
+  const spans = [...arena.spans.from(0n)].filter((span) => span.imported);
+  const released = releaseAll(arenas, arena, spans);
+  return { type: 'arenaDestroyed', at: command.at, arena: arena.name, released };
+}
+
+function addSpan(arenas: Arenas, arena: Arena, command: At<AddSpan>): Event | Refusal {
+  const { base, size } = command;
+  const bad = badSpan(arena, command, '');
+  if (bad !== undefined) return bad;
+  const span = arena.spans.overlapping(base, size);
+  if (span !== undefined) return overlap(command, span, 'a span of the arena');
+  const above = arena.source === undefined ? undefined : arenas.get(arena.source);
+  const claimed =
+    (above === undefined ? undefined : claimedAbove(arenas, above, command)) ??
+    claimedBelow(arenas, arena, command);
+  return claimed ?? { type: 'spanAdded', at: command.at, arena: arena.name, base, size };
+}
+
+function removeSpan(arenas: Arenas, arena: Arena, command: At<RemoveSpan>): Event | Refusal {
+  const span = arena.spans.get(command.base);
+  if (span === undefined) {
+    return refuse('span-not-found', `no span of '${arena.name}' starts at this address`);
+  }
+  const { base, size } = span;
+  if (!arena.space.isFree(base, size)) {
+    return refuse('allocation-busy', 'the span still holds allocations; free them first');
+  }
+  const released = span.imported ? releaseAll(arenas, arena, [span]) : [];
+  return { type: 'spanRemoved', at: command.at, arena: arena.name, base, size, released };
+}
+
+function noArena(name: string): Refusal {
+  return refuse('arena-not-found', `there is no arena named '${name}'`);
+}
+
+function outdated(arena: Arena, ifRevision: number | undefined): Refusal | undefined {
+  if (ifRevision === undefined || ifRevision === arena.revision) return undefined;
+  return refuse('precondition-failed', `the arena is at revision ${arena.revision}`);
+}
+
+function* own(arena: Arena): Generator<bigint> {
+  const bases: bigint[] = [];
+  arena.space.walk(0n, ({ base, state, id }) => {
+    if (state === BUSY && arena.allocations.about(id).importedBy === undefined) bases.push(base);
+    return true;
+  });
+  yield* bases;
+}
+
+function overlap(given: Range, span: Range, whose: string): Refusal {
+  const detail =
+    `[${given.base}, ${given.base + given.size - 1n}] overlaps ` +
+    `[${span.base}, ${span.base + span.size - 1n}], ${whose}`;
+  return refuse('overlap', detail);
+}
+
+/** A static span must not claim what the arena could import, or an address had two owners. */
+function claimedAbove(arenas: Arenas, source: Arena, range: Range): Refusal | undefined {
+  const span = source.spans.overlapping(range.base, range.size);
+  if (span !== undefined) return overlap(range, span, `a span of the source '${source.name}'`);
+  const above = source.source === undefined ? undefined : arenas.get(source.source);
+  return above === undefined ? undefined : claimedAbove(arenas, above, range);
+}
+
+function claimedBelow(arenas: Arenas, arena: Arena, range: Range): Refusal | undefined {
+  for (const name of arena.children) {
+    const child = arenas.get(name)!;
+    const span = child.spans.overlapping(range.base, range.size);
+    if (span !== undefined)
+      return overlap(range, span, `a span of '${name}', which imports from here`);
+    const below = claimedBelow(arenas, child, range);
+    if (below !== undefined) return below;
+  }
+  return undefined;
+}

@@ -1,0 +1,202 @@
+/**
+ * Theory of operation.
+ *
+ * **Concepts.** An *arena* is a named set of unsigned integers below 2^width. It owns *spans*, each a
+ * contiguous range: *static* ones, which were added, and *imported* ones, which it took from its
+ * *source*, another arena. A span is tiled by *segments*, each free or busy. Every base and size is a
+ * multiple of the arena's *quantum*, a power of two. An *allocation* is a busy segment and what is
+ * known about it. These words, and their meaning, are those of the vmem kernel allocator.
+ *
+ * **Guarantees.**
+ *  1. Segments tile every span exactly; no address belongs to two segments.
+ *  2. Free neighbours are one segment, unless an imported span begins between them. So adjacent
+ *     static spans serve one request together, and imported spans keep their identity.
+ *  3. A request is refused only if no placement exists. A granted block satisfies its constraint:
+ *     base ≡ phase (mod align), no multiple of nocross inside, within [min, max].
+ *  4. A block comes from the arena's own free segments if any of them can hold it, else from one
+ *     span imported for it, which the source grants by the same rules, through any depth.
+ *  5. An imported span that becomes wholly free goes back to the source, but for as many as
+ *     `keepSpans` says, or for as long as `releaseAfterSeconds` says.
+ *  6. Everything imported by an arena is busy in its source, and held by no one else.
+ *  7. The same commands on the same state give the same addresses. A refusal changes nothing.
+ *
+ * **Commands, events, refusals.** `decide` reads the state and answers a command with an event or a
+ * refusal. `apply` makes the event true; it is the only mutator, live and in recovery, and decides
+ * nothing, because an event names every address it touches: the imports that a grant needed, the
+ * releases that a free caused. What is journaled is the event. One command, one event, one revision.
+ *
+ * **Implementation.** An arena's segments are held in *units*, address / quantum, counted from an
+ * origin: doubles while all spans lie in one aligned window of 2^52 units (`narrow/`), bigints
+ * otherwise (`wide/`, the same source over another number system). `segments.ts` keeps the tiling in
+ * a B+-tree in typed arrays; `bins.ts` files free segments by size class for `instantfit`;
+ * `guided-tree.ts` keeps, per kind of constraint in use, the largest block that fits below each
+ * node, which makes every search exact and logarithmic; `search.ts` holds the policies. `import.ts`
+ * plans imports and releases across arenas, `decide.ts` and `apply.ts` are the two functions above.
+ *
+ * The folder imports nothing from outside: no I/O, clock, randomness or promise.
+ */
+import { apply } from './apply.ts';
+import type { Arena } from './arena.ts';
+import { stateName } from './arena.ts';
+import { assert } from './assert.ts';
+import type { At, Command, ReleaseSpans } from './command.ts';
+import { decide } from './decide.ts';
+import type { Event } from './event.ts';
+import { BUSY, VOID } from './narrow/segments.ts';
+import type { Refusal } from './refusal.ts';
+import type { Span } from './spans.ts';
+import { verifyArena } from './verify.ts';
+import type {
+  AllocationView,
+  ArenaView,
+  CheckView,
+  SegmentView,
+  SpanView,
+  WhatisStep,
+  WhatisView,
+} from './view.ts';
+
+export class Engine {
+  readonly #arenas = new Map<string, Arena>();
+  /** Names in order, for listing. */
+  readonly #names: string[] = [];
+  #revision = 0;
+
+  /** Revision of the last applied event; 0 when nothing happened yet. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** What the command leads to. Reads only. */
+  decide(command: Command): Event | Refusal {
+    return decide(this.#arenas, command);
+  }
+
+  /** Makes the event true. `revision` is the next one: they have no gaps. */
+  apply(event: Event, revision: number): void {
+    assert(revision === this.#revision + 1, `revision ${this.#revision + 1} comes next`);
+    apply(this.#arenas, event, revision);
+    this.#revision = revision;
+    if (event.type === 'arenaCreated') this.#names.splice(this.#place(event.arena), 0, event.arena);
+    if (event.type === 'arenaDestroyed') this.#names.splice(this.#place(event.arena) - 1, 1);
+  }
+
+  arena(name: string): ArenaView | undefined {
+    return this.#arenas.get(name)?.view();
+  }
+
+  /** Arenas named after `after`, in the order of their names, at most `limit`. */
+  arenas(after: string | undefined, limit: number): ArenaView[] {
+    const first = after === undefined ? 0 : this.#place(after);
+    return this.#names.slice(first, first + limit).map((name) => this.#arenas.get(name)!.view());
+  }
+
+  /** Spans whose base is `from` or above, in order, at most `limit`. */
+  spans(arena: string, from: bigint, limit: number): SpanView[] {
+    const views: SpanView[] = [];
+    for (const span of this.#named(arena).spans.from(from)) {
+      if (views.length === limit) break;
+      views.push(this.#spanView(arena, span));
+    }
+    return views;
+  }
+
+  /** The span with this base. */
+  span(arena: string, base: bigint): SpanView | undefined {
+    const span = this.#arenas.get(arena)?.spans.get(base);
+    return span === undefined ? undefined : this.#spanView(arena, span);
+  }
+
+  /** The allocation that starts at this address. */
+  allocation(arena: string, address: bigint): AllocationView | undefined {
+    const there = this.#arenas.get(arena);
+    const found = there?.allocationAt(address);
+    return found === undefined ? undefined : there!.allocationView(found);
+  }
+
+  /** Allocations whose address is `from` or above, in order; stops when `visit` returns false. */
+  walkAllocations(arena: string, from: bigint, visit: (view: AllocationView) => boolean): void {
+    const there = this.#named(arena);
+    there.space.walk(from, (found) => {
+      if (found.state !== BUSY || found.base < from) return true;
+      return visit(there.allocationView(found));
+    });
+  }
+
+  /** Segments that end above `from`, in order; stops when `visit` returns false. */
+  walkSegments(arena: string, from: bigint, visit: (view: SegmentView) => boolean): void {
+    this.#named(arena).space.walk(from, ({ base, size, state }) =>
+      visit({ address: base, size, state: stateName(state) }),
+    );
+  }
+
+  /**
+   * What an address is, here and, where arenas import from here, there, down to the leaf.
+   * `undefined` where no span of the arena holds it.
+   */
+  whatis(arena: string, address: bigint): WhatisView | undefined {
+    const path: WhatisStep[] = [];
+    let there = this.#arenas.get(arena);
+    while (there !== undefined) {
+      const found = there.space.find(address);
+      if (found.state === VOID) break;
+      const { base, size, state } = found;
+      path.push({ arena: there.name, address: base, size, state: stateName(state) });
+      if (state !== BUSY) break;
+      const allocation = there.allocationView(found);
+      if (allocation.importedBy === undefined) return { path, allocation };
+      there = this.#arenas.get(allocation.importedBy);
+    }
+    return path.length === 0 ? undefined : { path };
+  }
+
+  /**
+   * Arenas with wholly free imported spans whose `releaseAfterSeconds` has run out at `at`
+   * (milliseconds), as the commands that give them back.
+   */
+  overdue(at: number): At<ReleaseSpans>[] {
+    const due: At<ReleaseSpans>[] = [];
+    for (const { name, tuning, spans } of this.#arenas.values()) {
+      if (tuning.releaseAfterSeconds === 0 || spans.idle <= tuning.keepSpans) continue;
+      const freeSince = at - tuning.releaseAfterSeconds * 1000;
+      if (spans.idleSince() <= freeSince) {
+        due.push({ type: 'releaseSpans', at, arena: name, freeSince });
+      }
+    }
+    return due;
+  }
+
+  /** Walks the whole arena and checks every invariant against a recount: linear in its segments. */
+  check(arena: string): CheckView {
+    return verifyArena(this.#arenas, this.#named(arena));
+  }
+
+  #named(name: string): Arena {
+    const arena = this.#arenas.get(name);
+    assert(arena !== undefined, `callers know that '${name}' exists`);
+    return arena;
+  }
+
+  #spanView(arena: string, { base, size, imported, revision }: Span): SpanView {
+    const source = this.#arenas.get(arena)!.source;
+    return {
+      base,
+      size,
+      kind: imported ? 'imported' : 'static',
+      ...(imported && source !== undefined ? { from: source } : {}),
+      revision,
+    };
+  }
+
+  /** How many names are at or before this one. */
+  #place(name: string): number {
+    let low = 0;
+    let high = this.#names.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#names[middle]! <= name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

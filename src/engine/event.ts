@@ -1,0 +1,98 @@
+/**
+ * Events: what happened, in the past tense, exactly as journaled. An event names every address it
+ * touches, so that applying it decides nothing: replay can't be refused, and a later change of
+ * policy can't rewrite the past.
+ */
+import type { CreateArena, Labels, Policy, Range, Tuning } from './command.ts';
+
+/** A span that `arena` took from its source, in the order in which it must be applied: topmost first. */
+export interface Imported extends Range {
+  readonly arena: string;
+  readonly source: string;
+}
+
+/** A span that `arena` gave back to its source, in the order of application: lowest first. */
+export interface Released extends Range {
+  readonly arena: string;
+  readonly source: string;
+}
+
+export interface ArenaCreated extends Omit<CreateArena, 'type'> {
+  readonly type: 'arenaCreated';
+}
+export interface ArenaUpdated {
+  readonly type: 'arenaUpdated';
+  readonly arena: string;
+  readonly changes: Partial<Tuning>;
+  /** Wholly free spans that the new settings no longer keep. */
+  readonly released: readonly Released[];
+}
+export interface ArenaDestroyed {
+  readonly type: 'arenaDestroyed';
+  readonly arena: string;
+  /** All that the arena had imported. */
+  readonly released: readonly Released[];
+}
+export interface SpanAdded extends Range {
+  readonly type: 'spanAdded';
+  readonly arena: string;
+}
+export interface SpanRemoved extends Range {
+  readonly type: 'spanRemoved';
+  readonly arena: string;
+  /** Non-empty where the span was an imported one; its own release included. */
+  readonly released: readonly Released[];
+}
+export interface Allocated extends Range {
+  readonly type: 'allocated';
+  readonly arena: string;
+  readonly policy: Policy;
+  readonly labels: Labels;
+  readonly owner?: string;
+  readonly imported: readonly Imported[];
+  /** The slab of a quantum cache that this allocation opened, if it did. */
+  readonly slab?: Range;
+}
+export interface Freed extends Range {
+  readonly type: 'freed';
+  readonly arena: string;
+  readonly released: readonly Released[];
+}
+export interface AllFreed {
+  readonly type: 'allFreed';
+  readonly arena: string;
+  readonly count: number;
+  readonly released: readonly Released[];
+}
+export interface Resized extends Range {
+  readonly type: 'resized';
+  readonly arena: string;
+  readonly previousSize: bigint;
+}
+export interface AllocationUpdated {
+  readonly type: 'allocationUpdated';
+  readonly arena: string;
+  readonly address: bigint;
+  readonly labels?: Labels;
+  readonly owner?: string;
+}
+export interface SpansReleased {
+  readonly type: 'spansReleased';
+  readonly arena: string;
+  readonly released: readonly Released[];
+}
+
+/** `at` is the time of the command, in milliseconds since 1970 UTC. */
+export type Event = { readonly at: number } & (
+  | ArenaCreated
+  | ArenaUpdated
+  | ArenaDestroyed
+  | SpanAdded
+  | SpanRemoved
+  | Allocated
+  | Freed
+  | AllFreed
+  | Resized
+  | AllocationUpdated
+  | SpansReleased
+);

@@ -1,0 +1,316 @@
+/**
+ * Taking spans from the source and giving them back, as plans: nothing here changes an arena.
+ *
+ * An arena that has no room asks its source for a span, at most once per request and level, with
+ * the whole constraint carried along: first for a large one (`largeImport`, then `importSize`), then
+ * for just what covers the block. The source answers by the same rules, from its own free segments
+ * or from its own source. A plan that fails anywhere leaves every arena as it was.
+ */
+import type { Arena } from './arena.ts';
+import type { Constraint, Policy } from './command.ts';
+import type { Imported, Released } from './event.ts';
+import type { Span } from './spans.ts';
+import { Fit } from './wide/fit.ts';
+import { NONE } from './wide/unit.ts';
+
+export type Arenas = ReadonlyMap<string, Arena>;
+
+/** A block that is asked for: `size` is a positive multiple of the arena's quantum. */
+export interface Ask {
+  readonly size: bigint;
+  readonly constraint: Constraint;
+  readonly policy: Policy;
+  readonly seed: number;
+}
+
+export interface Plan {
+  readonly base: bigint;
+  /** The spans to be taken first, the topmost first. */
+  readonly imported: readonly Imported[];
+}
+
+/** The seed's VM_LARGEIMPORT asks for this many times what is needed. */
+const LARGE = 16n;
+/** Residues of an odd alignment that are tried in a source with a coarser quantum. */
+const RESIDUES_MAX = 256n;
+
+/** Where the block would go, imports included; undefined where there is no placement. */
+export function plan(arenas: Arenas, arena: Arena, ask: Ask): Plan | undefined {
+  if (exceedsLimit(arena, ask.size)) return undefined;
+  const here = arena.space.place({ ...ask, cursor: arena.cursor });
+  if (here !== undefined) return { base: here, imported: [] };
+  const source = sourceOf(arenas, arena);
+  if (source === undefined) return undefined;
+  for (const { size, constraint } of asksOf(arena, source, ask)) {
+    const policy = source.tuning.policy;
+    const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed });
+    if (above === undefined) continue;
+    const base = placeByPolicy(arena, above.base, size, ask);
+    if (base === undefined || arena.spans.overlapping(above.base, size) !== undefined) continue;
+    const span = { arena: arena.name, source: source.name, base: above.base, size };
+    return { base, imported: [...above.imported, span] };
+  }
+  return undefined;
+}
+
+export function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
+  return arena.source === undefined ? undefined : arenas.get(arena.source);
+}
+
+/** Whether `size` more would pass the arena's limit. */
+export function exceedsLimit(arena: Arena, size: bigint): boolean {
+  return arena.tuning.limit !== undefined && arena.allocated + size > arena.tuning.limit;
+}
+
+/** Whether the block could be placed if the arena and all above it were empty. */
+export function couldFit(arenas: Arenas, arena: Arena, ask: Ask): boolean {
+  const fit = fitOf(arena, ask.constraint);
+  for (const { base, end } of arena.spans.runs()) {
+    if (placeIn(base, end - base, ask, fit) !== undefined) return true;
+  }
+  const source = sourceOf(arenas, arena);
+  if (source === undefined) return false;
+  for (const { size, constraint } of coversOf(arena, source, ask)) {
+    if (couldFit(arenas, source, { ...ask, size, constraint })) return true;
+  }
+  return false;
+}
+
+/** The largest size that the same request would be granted with now, imports included. */
+export function largestFitting(arenas: Arenas, arena: Arena, ask: Ask): bigint {
+  let granted = arena.space.largestFitting(ask.constraint);
+  const { limit } = arena.tuning;
+  if (limit !== undefined && arena.allocated + granted > limit) {
+    granted = limit > arena.allocated ? floorTo(limit - arena.allocated, arena.quantum) : 0n;
+  }
+  if (arena.source === undefined) return granted;
+  // What the arenas above could give is only bounded from above by what each has free; whether a
+  // size can really be imported, the plan itself says.
+  let refused = smaller(mostAbove(arenas, arena), ask.constraint.nocross ?? arena.limit);
+  if (limit !== undefined) refused = smaller(refused, limit - arena.allocated);
+  refused = floorTo(refused, arena.quantum) + arena.quantum;
+  while (refused - granted > arena.quantum) {
+    const size = granted + floorTo((refused - granted) >> 1n, arena.quantum);
+    if (plan(arenas, arena, { ...ask, size }) === undefined) refused = size;
+    else granted = size;
+  }
+  return granted;
+}
+
+/** The largest free segment of any arena above. */
+function mostAbove(arenas: Arenas, arena: Arena): bigint {
+  const source = sourceOf(arenas, arena);
+  if (source === undefined) return 0n;
+  const above = mostAbove(arenas, source);
+  return source.space.largestFree > above ? source.space.largestFree : above;
+}
+
+/**
+ * Spans that go back to the source when the busy segments at `bases` are freed, this arena's first:
+ * those that become wholly free, beyond the `keepSpans` that stay.
+ */
+export function releases(arenas: Arenas, arena: Arena, bases: Iterable<bigint>): Released[] {
+  const released: Released[] = [];
+  let level: Arena | undefined = arena;
+  let freed = bases;
+  while (level?.source !== undefined && level.spans.imported > 0) {
+    const due: Span[] = [];
+    let { idle } = level.spans;
+    const losses = new Map<Span, number>();
+    for (const base of freed) {
+      const span = level.spans.holding(base);
+      if (span?.imported === true) losses.set(span, (losses.get(span) ?? 0) + 1);
+    }
+    for (const [span, loss] of losses) {
+      if (span.busy > loss || level.tuning.releaseAfterSeconds > 0) continue;
+      if (++idle > level.tuning.keepSpans) due.push(span);
+    }
+    released.push(...releasesOf(level, due));
+    freed = due.map(({ base }) => base);
+    level = arenas.get(level.source);
+  }
+  return released;
+}
+
+/** The given spans go back, and with them what becomes wholly free above. */
+export function releaseAll(arenas: Arenas, arena: Arena, spans: readonly Span[]): Released[] {
+  const source = sourceOf(arenas, arena);
+  if (source === undefined) return [];
+  const above = releases(
+    arenas,
+    source,
+    spans.map(({ base }) => base),
+  );
+  return [...releasesOf(arena, spans), ...above];
+}
+
+function releasesOf(arena: Arena, spans: readonly Span[]): Released[] {
+  return spans.map(({ base, size }) => ({
+    arena: arena.name,
+    source: arena.source!,
+    base,
+    size,
+  }));
+}
+
+/** What the source is asked for, in this order: large, rounded to the import size, just enough. */
+function* asksOf(
+  arena: Arena,
+  source: Arena,
+  ask: Ask,
+): Generator<Pick<Ask, 'size' | 'constraint'>> {
+  const { importSize, largeImport } = arena.tuning;
+  const least = importSize ?? arena.quantum;
+  const { align, phase, min, max } = ask.constraint;
+  const alignment = align === undefined || align < arena.quantum ? arena.quantum : align;
+  if ((importSize !== undefined || largeImport) && isBinary(alignment)) {
+    const rounded = roundup(roundup((phase ?? 0n) + ask.size, least), source.quantum);
+    const natural = isBinary(least) && least > alignment ? least : alignment;
+    for (const size of largeImport ? [rounded * LARGE, rounded] : [rounded]) {
+      if (size > arena.limit) continue;
+      // The span may reach out of the window as long as the block need not.
+      const reach = size - ask.size;
+      const bounds = {
+        ...(min === undefined ? {} : { min: min > reach ? min - reach : 0n }),
+        max: smaller(max === undefined ? arena.limit - 1n : max + reach, arena.limit - 1n),
+      };
+      const constraint = { align: natural, ...bounds };
+      if (ask.constraint.address === undefined) yield { size, constraint };
+      else {
+        const { address } = ask.constraint;
+        const base = floorTo(address, natural);
+        if (base + size >= address + ask.size) yield { size, constraint: { address: base } };
+      }
+    }
+  }
+  yield* coversOf(arena, source, ask);
+}
+
+/**
+ * The least spans of the source that cover the block, together exact: the block fits somewhere in
+ * the source if and only if one of these does. Where the source's quantum is not the coarser one,
+ * the span is the block. Else the block lies at a fixed offset in the source's first quantum, or,
+ * against the lower bound of the window, wherever the bound puts it.
+ */
+function* coversOf(
+  arena: Arena,
+  source: Arena,
+  ask: Ask,
+): Generator<Pick<Ask, 'size' | 'constraint'>> {
+  const { constraint, size } = ask;
+  const { phase = 0n, nocross, min, address } = constraint;
+  const coarse = source.quantum;
+  const align = constraint.align === undefined ? arena.quantum : constraint.align;
+  const step = align < arena.quantum ? arena.quantum : align;
+  const max = smaller(constraint.max ?? arena.limit - 1n, arena.limit - 1n);
+  if (arena.quantum >= coarse) {
+    yield { size, constraint: { ...constraint, align: step, max } };
+    return;
+  }
+  if (address !== undefined) {
+    if (placeIn(address, size, ask, fitOf(arena, constraint)) === address)
+      yield cover(address, size, coarse);
+    return;
+  }
+  for (const [residue, offset, stride] of residues(step, phase, coarse)) {
+    if (nocross !== undefined && nocross <= coarse && (offset % nocross) + size > nocross) continue;
+    const span = roundup(offset + size, coarse);
+    const last = max + 1n - offset - size;
+    if (last < 0n) continue;
+    yield {
+      size: span,
+      constraint: {
+        align: stride,
+        phase: residue,
+        ...(nocross !== undefined && nocross > coarse ? { nocross } : {}),
+        ...(min === undefined || min <= offset ? {} : { min: roundup(min - offset, coarse) }),
+        max: smaller(floorTo(last, coarse) + span - 1n, source.limit - 1n),
+      },
+    };
+  }
+  if (min === undefined) return;
+  const first = fitOf(arena, constraint).lowest(min, max + 1n, size);
+  if (first !== NONE) yield cover(first, size, coarse);
+}
+
+/**
+ * Residues of the span's base, the block's offset in it, and their stride, for a block that starts
+ * at `phase` modulo `step` in a source of quantum `coarse`.
+ */
+function* residues(
+  step: bigint,
+  phase: bigint,
+  coarse: bigint,
+): Generator<[bigint, bigint, bigint]> {
+  if (isBinary(step)) {
+    if (step <= coarse) yield [0n, phase, coarse];
+    else yield [floorTo(phase, coarse), phase % coarse, step];
+    return;
+  }
+  let common = step;
+  for (let b = coarse; b > 0n;) [common, b] = [b, common % b];
+  const stride = (step / common) * coarse;
+  const classes = smaller(coarse / common, RESIDUES_MAX);
+  for (let i = 0n; i < classes; i++) {
+    const start = phase + i * step;
+    yield [floorTo(start, coarse) % stride, start % coarse, stride];
+  }
+}
+
+function cover(start: bigint, size: bigint, coarse: bigint): Pick<Ask, 'size' | 'constraint'> {
+  const base = floorTo(start, coarse);
+  return { size: roundup(start + size, coarse) - base, constraint: { address: base } };
+}
+
+/** The lowest start of the block in `[base, base + length)` under its constraint. */
+function placeIn(base: bigint, length: bigint, ask: Ask, fit: Fit): bigint | undefined {
+  const { min, max, address } = ask.constraint;
+  let from = base;
+  let to = base + length;
+  if (min !== undefined && min > from) from = min;
+  if (max !== undefined && max + 1n < to) to = max + 1n;
+  if (address !== undefined) {
+    if (address < from) return undefined;
+    from = address;
+    to = smaller(to, address + ask.size);
+  }
+  const at = fit.lowest(from, to, ask.size);
+  return at === NONE ? undefined : at;
+}
+
+/** Where the arena's policy puts the block in a span taken for it. */
+function placeByPolicy(arena: Arena, base: bigint, length: bigint, ask: Ask): bigint | undefined {
+  const fit = fitOf(arena, ask.constraint);
+  const lowest = placeIn(base, length, ask, fit);
+  if (lowest === undefined || ask.constraint.address !== undefined) return lowest;
+  const { min = 0n, max = arena.limit - 1n } = ask.constraint;
+  const end = smaller(base + length, max + 1n);
+  if (ask.policy === 'lastfit') return fit.highest(base > min ? base : min, end, ask.size);
+  if (ask.policy === 'nextfit' && arena.cursor > lowest) {
+    const ahead = fit.lowest(arena.cursor, end, ask.size);
+    return ahead === NONE ? lowest : ahead;
+  }
+  return lowest;
+}
+
+function fitOf(arena: Arena, { align, phase, nocross }: Constraint): Fit {
+  const step = align === undefined || align < arena.quantum ? arena.quantum : align;
+  return new Fit(step, phase ?? 0n, nocross ?? 0n);
+}
+
+function isBinary(value: bigint): boolean {
+  return (value & (value - 1n)) === 0n;
+}
+
+function roundup(value: bigint, step: bigint): bigint {
+  const over = value % step;
+  return over === 0n ? value : value + step - over;
+}
+
+function floorTo(value: bigint, step: bigint): bigint {
+  return value - (value % step);
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}

@@ -1,0 +1,100 @@
+/**
+ * Walks every segment and every index of one arena and says what does not agree: the invariants of
+ * the tiling, checked against a recount rather than trusted.
+ */
+import { FREE, VOID } from './segments.ts';
+import type { Segments } from './segments.ts';
+import { order, ZERO } from './unit.ts';
+import type { Unit } from './unit.ts';
+
+/** One sentence per violation; empty when every invariant holds. */
+export function verify(segments: Segments): string[] {
+  const problems: string[] = [];
+  const say = (holds: boolean, sentence: string): void => {
+    if (!holds && problems.length < 20) problems.push(sentence);
+  };
+  const { tree, bins } = segments;
+  const histogram = Array.from(bins.histogram, () => 0);
+  let free = ZERO;
+  let size = ZERO;
+  let largest = ZERO;
+  let holes = 0;
+  let previous = -1;
+  let at = tree.first();
+  say(at >= 0 && segments.startOf(at) === ZERO, 'the tiling starts at the origin');
+  for (; at >= 0; at = segments.after(at)) {
+    const start = segments.startOf(at);
+    const length: Unit = segments.endOf(at) - start;
+    const state = segments.stateOf(at);
+    say(length > ZERO, `the segment at unit ${start} has a positive size`);
+    say(tree.position !== -1 && segments.find(start) === at, `unit ${start} is found by its start`);
+    if (previous >= 0) {
+      const twins = segments.stateOf(previous) === FREE && state === FREE;
+      say(!twins || segments.edgeOf(at), `the free neighbours at unit ${start} are merged`);
+      say(
+        !(segments.stateOf(previous) === VOID && state === VOID),
+        `the void neighbours at unit ${start} are merged`,
+      );
+    }
+    if (state !== VOID) size += length;
+    if (state === FREE) {
+      free += length;
+      holes++;
+      histogram[order(length)]!++;
+      if (length > largest) largest = length;
+      say(bins.start[segments.idOf(at)] === start, `the gap at unit ${start} knows its start`);
+      say(
+        bins.isFiled(segments.idOf(at), length),
+        `the gap at unit ${start} is filed in its class`,
+      );
+    }
+    previous = at;
+  }
+  say(free === segments.free, 'the free units equal a recount');
+  say(size === segments.size, 'the units of all spans equal a recount');
+  say(holes === bins.count, 'the holes equal a recount');
+  say(
+    histogram.every((n, i) => n === bins.histogram[i]),
+    'the histogram equals a recount',
+  );
+  if (segments.sizesIndexed) verifySizes(segments, holes, say);
+  for (const column of tree.columns) {
+    if (column.fit?.plain === true) {
+      say(tree.largest(column) === largest, 'the largest free segment equals a recount');
+    }
+    say(tree.verifyColumn(column), 'every column of capacities equals a recount');
+  }
+  return problems;
+}
+
+function verifySizes(
+  segments: Segments,
+  holes: number,
+  say: (holds: boolean, sentence: string) => void,
+): void {
+  const { sizes, bins } = segments;
+  let count = 0;
+  let previousSize = ZERO;
+  let previousStart = ZERO;
+  for (let at = sizes.first(); at >= 0; at = sizes.after(at)) {
+    const gap = sizes.ref[at]!;
+    const size = sizes.key[at]!;
+    const start = bins.start[gap]!;
+    say(
+      count === 0 || size > previousSize || (size === previousSize && start > previousStart),
+      `the size index is in order at size ${size}`,
+    );
+    const there = segments.find(start);
+    say(
+      segments.stateOf(there) === FREE && segments.endOf(there) - start === size,
+      `the size index knows the gap at unit ${start}`,
+    );
+    previousSize = size;
+    previousStart = start;
+    count++;
+  }
+  say(count === holes, 'the size index holds every gap');
+  for (const column of sizes.columns) {
+    say(sizes.verifyColumn(column), 'every column of the size index equals a recount');
+  }
+}

@@ -1,0 +1,311 @@
+/**
+ * A tree of segments that knows, below every node, how large a block could be placed there: one
+ * *column* per kind of request in use. Because a size fits a segment if and only if it is at most
+ * the segment's capacity under the request's fit, the maximum of capacities leads straight to the
+ * first or last segment that fits: no candidate is tried in vain, and a request that can't be served
+ * is refused at the root.
+ *
+ * Columns are built when a request first needs one and then kept up to date, a double per node
+ * each. An arena that is never asked for alignment pays for none.
+ */
+import { NODE, Tree, copied } from './tree.ts';
+import type { Fit } from './fit.ts';
+import { prefixCapacity } from './fit.ts';
+import { LIMIT, ZERO, grown, unitArray } from './unit.ts';
+import type { Unit, UnitArray } from './unit.ts';
+
+/** At most this many fits have a column at a time; the one used longest ago makes room. */
+const COLUMNS_MAX = 8;
+
+/** Capacities of subtrees under one fit, or, without a fit, of naturally aligned powers of two. */
+export class Column {
+  readonly fit: Fit | undefined;
+  max: UnitArray;
+  usedAt = 0;
+
+  constructor(fit: Fit | undefined, nodes: number) {
+    this.fit = fit;
+    this.max = unitArray(nodes);
+  }
+
+  capacity(start: Unit, end: Unit): Unit {
+    return this.fit === undefined ? prefixCapacity(start, end) : this.fit.capacity(start, end);
+  }
+}
+
+export abstract class GuidedTree extends Tree {
+  readonly columns: Column[] = [];
+  #clock = 0;
+  /** Free segments below each node; empty until `countFree` is first called. */
+  #free = new Uint32Array(0);
+  #most: Unit = ZERO;
+
+  /** Capacity of the entry in a leaf; ZERO where it is not free. */
+  protected abstract entryCapacity(column: Column, position: number): Unit;
+  /** Whether the entry in a leaf is a free segment. */
+  protected abstract entryFree(position: number): boolean;
+
+  /** The column of `fit` if it exists. */
+  existing(fit: Fit | undefined): Column | undefined {
+    for (const column of this.columns) {
+      if (fit === undefined ? column.fit === undefined : column.fit?.same(fit) === true) {
+        column.usedAt = ++this.#clock;
+        return column;
+      }
+    }
+    return undefined;
+  }
+
+  /** The column of `fit` (undefined: natural alignment), built now if it must be. */
+  column(fit: Fit | undefined): Column {
+    const found = this.existing(fit);
+    if (found !== undefined) return found;
+    const column = new Column(fit, this.count.length);
+    column.usedAt = ++this.#clock;
+    if (this.columns.length === COLUMNS_MAX) {
+      let oldest = 0;
+      for (let i = 1; i < COLUMNS_MAX; i++) {
+        if (this.columns[i]!.usedAt < this.columns[oldest]!.usedAt) oldest = i;
+      }
+      this.columns[oldest] = column;
+    } else this.columns.push(column);
+    this.summarised = true;
+    this.#fill(column, this.root, this.height - 1);
+    return column;
+  }
+
+  /** The largest capacity of any free segment. */
+  largest(column: Column): Unit {
+    return column.max[this.root]!;
+  }
+
+  /**
+   * Moves the cursor to the first entry after it whose capacity is at least `least`; false, and the
+   * cursor is void, where there is none.
+   */
+  nextAtLeast(column: Column, least: Unit): boolean {
+    const leaf = this.path[0]!;
+    const slot = this.#slotAfter(column, leaf, this.at[0]! + 1, least);
+    if (slot >= 0) {
+      this.at[0] = slot;
+      return true;
+    }
+    for (let level = 1; level < this.height; level++) {
+      const node = this.path[level]!;
+      for (let i = this.at[level]! + 1; i < this.count[node]!; i++) {
+        if (column.max[this.ref[node * NODE + i]!]! < least) continue;
+        this.at[level] = i;
+        this.#descendFirst(column, level, least);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The mirror of `nextAtLeast`: the last entry before the cursor. */
+  previousAtLeast(column: Column, least: Unit): boolean {
+    const leaf = this.path[0]!;
+    const slot = this.#slotBefore(column, leaf, this.at[0]! - 1, least);
+    if (slot >= 0) {
+      this.at[0] = slot;
+      return true;
+    }
+    for (let level = 1; level < this.height; level++) {
+      const node = this.path[level]!;
+      for (let i = this.at[level]! - 1; i >= 0; i--) {
+        if (column.max[this.ref[node * NODE + i]!]! < least) continue;
+        this.at[level] = i;
+        for (let down = level; down > 0; down--) {
+          const child = this.ref[this.path[down]! * NODE + this.at[down]!]!;
+          this.path[down - 1] = child;
+          let last = this.count[child]! - 1;
+          if (down === 1) last = this.#slotBefore(column, child, last, least);
+          else while (column.max[this.ref[child * NODE + last]!]! < least) last--;
+          this.at[down - 1] = last;
+        }
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * The largest capacity of the segments strictly after the cursor that end by `end`, in a tree
+   * ordered by address.
+   */
+  largestUntil(column: Column, end: Unit): Unit {
+    this.#most = ZERO;
+    for (let level = 0; level < this.height; level++) {
+      const node = this.path[level]!;
+      for (let i = this.at[level]! + 1; i < this.count[node]!; i++) {
+        if (!this.#gather(column, node, i, level, end)) return this.#most;
+      }
+    }
+    return this.#most;
+  }
+
+  /** Free segments before the cursor in the order of the tree. */
+  rank(): number {
+    this.#countFree();
+    let rank = 0;
+    for (let level = this.height - 1; level >= 0; level--) {
+      const node = this.path[level]!;
+      for (let i = 0; i < this.at[level]!; i++) rank += this.#freeBelow(node * NODE + i, level);
+    }
+    return rank;
+  }
+
+  /** Number of free segments. */
+  total(): number {
+    this.#countFree();
+    return this.#free[this.root]!;
+  }
+
+  /** Moves the cursor to the free segment with `rank` others before it. */
+  select(rank: number): void {
+    this.#countFree();
+    let node = this.root;
+    let rest = rank;
+    for (let level = this.height - 1; level >= 0; level--) {
+      let slot = 0;
+      for (;;) {
+        const free = this.#freeBelow(node * NODE + slot, level);
+        if (rest < free) break;
+        rest -= free;
+        slot++;
+      }
+      this.path[level] = node;
+      this.at[level] = slot;
+      if (level > 0) node = this.ref[node * NODE + slot]!;
+    }
+  }
+
+  /** Whether a column's maxima, and the counts of free segments, equal a recount. */
+  verifyColumn(column: Column): boolean {
+    return this.#verifyBelow(column, this.root, this.height - 1);
+  }
+
+  #verifyBelow(column: Column, node: number, level: number): boolean {
+    const children = level === 0 ? 0 : this.count[node]!;
+    for (let i = 0; i < children; i++) {
+      if (!this.#verifyBelow(column, this.ref[node * NODE + i]!, level - 1)) return false;
+    }
+    if (this.#free.length > 0 && this.#free[node] !== this.#sum(node, level)) return false;
+    return column.max[node] === this.#maximum(column, node, level);
+  }
+
+  protected override summarise(node: number, level: number): boolean {
+    let changed = false;
+    for (const column of this.columns) {
+      const most = this.#maximum(column, node, level);
+      if (most === column.max[node]) continue;
+      column.max[node] = most;
+      changed = true;
+    }
+    if (this.#free.length > 0) {
+      const free = this.#sum(node, level);
+      if (free !== this.#free[node]) changed = true;
+      this.#free[node] = free;
+    }
+    return changed;
+  }
+
+  protected override reserve(nodes: number): void {
+    for (const column of this.columns) column.max = grown(column.max, nodes);
+    if (this.#free.length > 0) this.#free = copied(this.#free, nodes);
+  }
+
+  override get bytes(): number {
+    return super.bytes + this.count.length * 8 * this.columns.length + this.#free.length * 4;
+  }
+
+  #countFree(): void {
+    if (this.#free.length > 0) return;
+    this.#free = new Uint32Array(this.count.length);
+    this.summarised = true;
+    this.#countBelow(this.root, this.height - 1);
+  }
+
+  #countBelow(node: number, level: number): void {
+    const children = level === 0 ? 0 : this.count[node]!;
+    for (let i = 0; i < children; i++) this.#countBelow(this.ref[node * NODE + i]!, level - 1);
+    this.#free[node] = this.#sum(node, level);
+  }
+
+  #sum(node: number, level: number): number {
+    let free = 0;
+    const end = node * NODE + this.count[node]!;
+    for (let i = node * NODE; i < end; i++) free += this.#freeBelow(i, level);
+    return free;
+  }
+
+  #freeBelow(position: number, level: number): number {
+    if (level === 0) return this.entryFree(position) ? 1 : 0;
+    return this.#free[this.ref[position]!]!;
+  }
+
+  #fill(column: Column, node: number, level: number): void {
+    const children = level === 0 ? 0 : this.count[node]!;
+    for (let i = 0; i < children; i++) this.#fill(column, this.ref[node * NODE + i]!, level - 1);
+    column.max[node] = this.#maximum(column, node, level);
+  }
+
+  #maximum(column: Column, node: number, level: number): Unit {
+    let most = ZERO;
+    const end = node * NODE + this.count[node]!;
+    for (let i = node * NODE; i < end; i++) {
+      const there = level === 0 ? this.entryCapacity(column, i) : column.max[this.ref[i]!]!;
+      if (there > most) most = there;
+    }
+    return most;
+  }
+
+  #slotAfter(column: Column, leaf: number, from: number, least: Unit): number {
+    for (let i = from; i < this.count[leaf]!; i++) {
+      if (this.entryCapacity(column, leaf * NODE + i) >= least) return i;
+    }
+    return -1;
+  }
+
+  #slotBefore(column: Column, leaf: number, from: number, least: Unit): number {
+    for (let i = from; i >= 0; i--) {
+      if (this.entryCapacity(column, leaf * NODE + i) >= least) return i;
+    }
+    return -1;
+  }
+
+  #descendFirst(column: Column, from: number, least: Unit): void {
+    for (let level = from; level > 0; level--) {
+      const child = this.ref[this.path[level]! * NODE + this.at[level]!]!;
+      this.path[level - 1] = child;
+      let slot = 0;
+      if (level === 1) slot = this.#slotAfter(column, child, 0, least);
+      else while (column.max[this.ref[child * NODE + slot]!]! < least) slot++;
+      this.at[level - 1] = slot;
+    }
+  }
+
+  /** Raises #most by what lies below a slot and ends by `end`; false once something does not. */
+  #gather(column: Column, node: number, slot: number, level: number, end: Unit): boolean {
+    const position = node * NODE + slot;
+    if (level === 0) {
+      const next = this.after(position);
+      if ((next < 0 ? LIMIT : this.key[next]!) > end) return false;
+      this.#raise(this.entryCapacity(column, position));
+      return true;
+    }
+    const child = this.ref[position]!;
+    if (slot + 1 < this.count[node]! && this.key[position + 1]! <= end) {
+      this.#raise(column.max[child]!);
+      return true;
+    }
+    for (let i = 0; i < this.count[child]!; i++) {
+      if (!this.#gather(column, child, i, level - 1, end)) return false;
+    }
+    return true;
+  }
+
+  #raise(capacity: Unit): void {
+    if (capacity > this.#most) this.#most = capacity;
+  }
+}

@@ -1,0 +1,390 @@
+/**
+ * Where a block goes: the policies, over the indexes of one arena's segments. Nothing here changes
+ * a segment. Every search is exact: it answers NONE only if no placement exists.
+ *
+ * A request names a size, a fit (align, phase, nocross) and a window `[from, to)` that the block
+ * must lie in. Segments wholly inside the window are judged by a column of capacities; the at most
+ * two that reach across its ends are clipped and judged by themselves. A fit without a column is
+ * first tried along the column of plain sizes, since a larger segment nearly always fits; after
+ * MISSES_MAX candidates that were large enough and still did not fit, its own column is built, and
+ * from then on leads to the answer without a miss.
+ */
+import { assert } from '../assert.ts';
+import type { Policy } from '../command.ts';
+import { classAbove, classOf } from './bins.ts';
+import type { Column, GuidedTree } from './guided-tree.ts';
+import { Fit } from './fit.ts';
+import { FREE } from './segments.ts';
+import type { Segments } from './segments.ts';
+import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
+import type { Unit } from './unit.ts';
+
+export interface Request {
+  readonly size: Unit;
+  readonly fit: Fit;
+  /** The window, half-open; `[ZERO, LIMIT)` is none. */
+  readonly from: Unit;
+  readonly to: Unit;
+  readonly policy: Policy;
+  /** End of the last nextfit grant. */
+  readonly cursor: Unit;
+  /** 32 random bits, for randomfit. */
+  readonly seed: number;
+}
+
+export const plainFit = new Fit(ONE, ZERO, ZERO);
+
+/** Candidates that are large enough but do not fit, before the fit gets a column. */
+const MISSES_MAX = 32;
+/** Heads of size classes that instantfit tries under a constraint. */
+const HEADS_MAX = 4;
+/** Draws of randomfit before it enumerates what fits. */
+const DRAWS_MAX = 64;
+/** Members of one class that instantfit looks through rather than index all sizes. */
+const MEMBERS_MAX = 16;
+
+/** The start of a block for the request, or NONE where there is no placement. */
+export function place(segments: Segments, request: Request): Unit {
+  const { size, from, to } = request;
+  if (from + size > to) return NONE;
+  switch (request.policy) {
+    case 'instantfit': {
+      const at = instant(segments, request);
+      return at === NONE ? best(segments, request) : at;
+    }
+    case 'bestfit':
+      return best(segments, request);
+    case 'firstfit':
+      return lowest(segments, request, from);
+    case 'lastfit':
+      return highest(segments, request);
+    case 'nextfit': {
+      const ahead = request.cursor > from ? request.cursor : from;
+      const at = lowest(segments, request, ahead);
+      return at === NONE && ahead > from ? lowest(segments, request, from) : at;
+    }
+    case 'randomfit':
+      return random(segments, request);
+  }
+}
+
+/** The largest size that `place` would find room for now under the request's fit and window. */
+export function largestFitting(segments: Segments, fit: Fit, from: Unit, to: Unit): Unit {
+  const { tree } = segments;
+  const column = tree.column(fit);
+  if (from <= ZERO && to >= LIMIT) return tree.largest(column);
+  if (from >= to) return ZERO;
+  const at = segments.find(from);
+  let most = clippedCapacity(segments, fit, at, from, to);
+  const within = tree.largestUntil(column, to);
+  if (within > most) most = within;
+  const last = clippedCapacity(segments, fit, segments.find(to - ONE), from, to);
+  return last > most ? last : most;
+}
+
+/** Size of the largest free segment. */
+export function largestFree(segments: Segments): Unit {
+  return segments.tree.largest(segments.tree.column(plainFit));
+}
+
+function clippedCapacity(s: Segments, fit: Fit, at: number, from: Unit, to: Unit): Unit {
+  if (s.stateOf(at) !== FREE) return ZERO;
+  const start = s.startOf(at) > from ? s.startOf(at) : from;
+  const end = s.endOf(at) < to ? s.endOf(at) : to;
+  return start < end ? fit.capacity(start, end) : ZERO;
+}
+
+/** The lowest placement for the request in the segment at a position, clipped to the window. */
+function lowestIn(s: Segments, request: Request, at: number, from: Unit): Unit {
+  const start = s.startOf(at) > from ? s.startOf(at) : from;
+  const end = s.endOf(at) < request.to ? s.endOf(at) : request.to;
+  return request.fit.lowest(start, end, request.size);
+}
+
+/** A block of 2^k at a multiple of 2^k: its column serves every k. */
+function isPrefix(fit: Fit, size: Unit): boolean {
+  return (
+    fit.align === size &&
+    fit.phase === ZERO &&
+    size > ONE &&
+    power(order(size)) === size &&
+    (fit.nocross === ZERO || fit.nocross >= size)
+  );
+}
+
+/**
+ * The column that leads this request: the exact one if it exists or is cheap for its generality
+ * (plain sizes, prefixes), else the plain one.
+ */
+class Guide {
+  readonly #tree: GuidedTree;
+  readonly #fit: Fit;
+  column: Column;
+  #exact: boolean;
+  #misses = 0;
+
+  constructor(tree: GuidedTree, fit: Fit, size: Unit) {
+    this.#tree = tree;
+    this.#fit = fit;
+    const own = fit.plain
+      ? tree.column(plainFit)
+      : isPrefix(fit, size)
+        ? tree.column(undefined)
+        : tree.existing(fit);
+    this.#exact = own !== undefined;
+    this.column = own ?? tree.column(plainFit);
+  }
+
+  /** A candidate inside the window did not fit: builds the fit's own column when it is time. */
+  missed(): void {
+    assert(!this.#exact, 'an exact column leads to no candidate that does not fit');
+    if (++this.#misses < MISSES_MAX) return;
+    this.column = this.#tree.column(this.#fit);
+    this.#exact = true;
+  }
+}
+
+function lowest(segments: Segments, request: Request, from: Unit): Unit {
+  const { tree } = segments;
+  const { size, fit, to } = request;
+  if (from + size > to) return NONE;
+  const here = segments.find(from);
+  if (segments.stateOf(here) === FREE) {
+    const at = lowestIn(segments, request, here, from);
+    if (at !== NONE) return at;
+  }
+  const guide = new Guide(tree, fit, size);
+  while (tree.nextAtLeast(guide.column, size)) {
+    const position = tree.position;
+    if (segments.startOf(position) + size > to) return NONE;
+    const at = lowestIn(segments, request, position, from);
+    if (at !== NONE) return at;
+    if (segments.endOf(position) > to) return NONE;
+    guide.missed();
+  }
+  return NONE;
+}
+
+function highest(segments: Segments, request: Request): Unit {
+  const { tree } = segments;
+  const { size, fit, from, to } = request;
+  const guide = new Guide(tree, fit, size);
+  let position = segments.find(to - ONE);
+  let clipped = true;
+  for (;;) {
+    const start = segments.startOf(position);
+    const end = segments.endOf(position);
+    if (end < from + size) return NONE;
+    if (segments.stateOf(position) === FREE) {
+      const at = fit.highest(start > from ? start : from, end < to ? end : to, size);
+      if (at !== NONE) return at;
+      if (start < from) return NONE;
+      if (!clipped) guide.missed();
+    }
+    clipped = false;
+    if (!tree.previousAtLeast(guide.column, size)) return NONE;
+    position = tree.position;
+  }
+}
+
+function instant(segments: Segments, request: Request): Unit {
+  const { bins } = segments;
+  const { size, fit, from, to } = request;
+  const free = from <= ZERO && to >= LIMIT;
+  let index = bins.nextFilled(classAbove(size));
+  if (free && fit.plain) {
+    return index < 0 ? fewest(segments, request) : bins.start[bins.oldest(index)]!;
+  }
+  if (free && fit.nocross === ZERO) {
+    // Any segment this large has a start of the right phase in time, wherever it lies.
+    const certain = bins.nextFilled(classAbove(size + fit.align - ONE));
+    if (certain >= 0) {
+      return lowestIn(segments, request, segments.find(bins.start[bins.oldest(certain)]!), from);
+    }
+  }
+  for (let heads = 0; index >= 0 && heads < HEADS_MAX; heads++) {
+    const start = bins.start[bins.oldest(index)]!;
+    if (start < to) {
+      const at = lowestIn(segments, request, segments.find(start), from);
+      if (at !== NONE) return at;
+    }
+    index = bins.nextFilled(index + 1);
+  }
+  return NONE;
+}
+
+/**
+ * Only the request's own class can still hold a segment that is large enough: where it has few
+ * members they are looked through, which spares an arena near its end the index of sizes.
+ */
+function fewest(segments: Segments, request: Request): Unit {
+  const { bins } = segments;
+  if (segments.sizesIndexed) return NONE;
+  const own = classOf(request.size);
+  if (bins.nextFilled(own) !== own) return NONE;
+  let found = NONE;
+  let least = LIMIT;
+  let members = 0;
+  for (let gap = bins.oldest(own); gap !== 0; gap = bins.younger(gap)) {
+    if (++members > MEMBERS_MAX) return NONE;
+    const at = segments.find(bins.start[gap]!);
+    const size = segments.endOf(at) - segments.startOf(at);
+    if (size < request.size) continue;
+    if (size > least || (size === least && segments.startOf(at) > found)) continue;
+    found = segments.startOf(at);
+    least = size;
+  }
+  return found;
+}
+
+function best(segments: Segments, request: Request): Unit {
+  const { size, fit, from, to } = request;
+  const bounded = from > ZERO || to < LIMIT;
+  // In a window the smallest may take a search, but that there is none at all is known at once.
+  if (bounded && lowest(segments, request, from) === NONE) return NONE;
+  const { sizes } = segments;
+  sizes.seekTied(size, NONE);
+  if (fit.plain && !bounded) return sizes.forward() ? startOfGap(segments) : NONE;
+  const guide = new Guide(sizes, fit, size);
+  const across = bounded ? new Across(segments, request) : undefined;
+  while (sizes.nextAtLeast(guide.column, size)) {
+    const start = startOfGap(segments);
+    const length = sizes.key[sizes.position]!;
+    // The window's own search may have seen everything, or something that no later one can beat.
+    if (across?.settled(length) === true) return across.found;
+    const low = start > from ? start : from;
+    const end = start + length < to ? start + length : to;
+    const at = fit.lowest(low, end, size);
+    if (at !== NONE) return at;
+    if (low === start && end === start + length) guide.missed();
+  }
+  return across === undefined ? NONE : across.finish();
+}
+
+function startOfGap({ bins, sizes }: Segments): Unit {
+  return bins.start[sizes.ref[sizes.position]!]!;
+}
+
+/**
+ * The other half of a bounded best fit: goes through the window's fitting segments by address, one
+ * for each one that the walk by size rejects, so that the cheaper of the two walks decides the cost.
+ */
+class Across {
+  readonly #segments: Segments;
+  readonly #request: Request;
+  readonly #guide: Guide;
+  #started = false;
+  #done = false;
+  #length: Unit = LIMIT + ONE;
+  found: Unit = NONE;
+
+  constructor(segments: Segments, request: Request) {
+    this.#segments = segments;
+    this.#request = request;
+    this.#guide = new Guide(segments.tree, request.fit, request.size);
+  }
+
+  /** One step; true when `found` is the answer, given that no segment shorter than `length` fits. */
+  settled(length: Unit): boolean {
+    if (!this.#done) this.#step();
+    return this.#done || this.#length === length;
+  }
+
+  finish(): Unit {
+    while (!this.#done) this.#step();
+    return this.found;
+  }
+
+  #step(): void {
+    const { tree } = this.#segments;
+    const { size, from, to } = this.#request;
+    if (!this.#started) {
+      this.#started = true;
+      this.#judge(this.#segments.find(from), true);
+      return;
+    }
+    if (!tree.nextAtLeast(this.#guide.column, size)) this.#done = true;
+    else if (this.#segments.startOf(tree.position) + size > to) this.#done = true;
+    else this.#judge(tree.position, false);
+  }
+
+  #judge(position: number, first: boolean): void {
+    const segments = this.#segments;
+    if (segments.stateOf(position) !== FREE) return;
+    const end = segments.endOf(position);
+    const at = lowestIn(segments, this.#request, position, this.#request.from);
+    if (at === NONE) {
+      if (!first && end <= this.#request.to) this.#guide.missed();
+      return;
+    }
+    const length = end - segments.startOf(position);
+    if (length >= this.#length) return;
+    this.#length = length;
+    this.found = at;
+  }
+}
+
+function random(segments: Segments, request: Request): Unit {
+  const { size, fit, from, to } = request;
+  if (lowest(segments, request, from) === NONE) return NONE;
+  const { sizes, tree } = segments;
+  sizes.seekTied(size, NONE);
+  const tooSmall = sizes.forward() ? sizes.rank() : sizes.total();
+  const large = sizes.total() - tooSmall;
+  const draw = generator(request.seed);
+  // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
+  const inWindow = segmentsIn(segments, from, to);
+  for (let i = 0; i < DRAWS_MAX; i++) {
+    let at: number;
+    if (large <= inWindow.count) {
+      sizes.select(tooSmall + Math.floor(draw() * large));
+      at = segments.find(startOfGap(segments));
+    } else {
+      tree.select(inWindow.rank + Math.floor(draw() * inWindow.count));
+      at = tree.position;
+    }
+    const start = lowestIn(segments, request, at, from);
+    if (start !== NONE) return start;
+  }
+  return randomOfAll(segments, request, new Guide(tree, fit, size), draw);
+}
+
+/** The free segments that reach into `[from, to)`: how many there are before, and how many they are. */
+function segmentsIn(segments: Segments, from: Unit, to: Unit): { rank: number; count: number } {
+  const { tree } = segments;
+  segments.find(from);
+  const rank = tree.rank();
+  const last = segments.find(to - ONE);
+  const end = tree.rank() + (segments.stateOf(last) === FREE ? 1 : 0);
+  return { rank, count: end - rank };
+}
+
+/** Few fit: goes through them all, keeping the n-th with probability 1/n. */
+function randomOfAll(s: Segments, request: Request, guide: Guide, draw: () => number): Unit {
+  const { size, from, to } = request;
+  let position = s.find(from);
+  let found = NONE;
+  let seen = 0;
+  for (let first = true; ; first = false) {
+    if (s.startOf(position) + size > to) break;
+    if (s.stateOf(position) === FREE) {
+      const at = lowestIn(s, request, position, from);
+      if (at !== NONE && Math.floor(draw() * ++seen) === 0) found = at;
+      if (at === NONE && !first && s.endOf(position) <= to) guide.missed();
+    }
+    if (!s.tree.nextAtLeast(guide.column, size)) break;
+    position = s.tree.position;
+  }
+  return found;
+}
+
+/** Uniform draws from [0, 1) out of 32 bits of seed (splitmix's mixing function). */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 0x1_0000_0000;
+  };
+}

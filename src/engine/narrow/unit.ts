@@ -1,0 +1,71 @@
+/**
+ * The number system of a narrow arena: units (addresses divided by the quantum, counted from the
+ * arena's origin) as doubles. Units stay at or below 2^52, so that the sum of any two of them is
+ * exact, and no operation here rounds.
+ *
+ * `wide/unit.ts` is the same vocabulary over bigint. Everything else in `wide/` is a generated copy
+ * of the file of the same name in `narrow/`: the same algorithm, compiled apart, so that an arena of
+ * bigints never slows the arithmetic of the arenas that need none.
+ */
+export type Unit = number;
+export type UnitArray = Float64Array<ArrayBuffer>;
+
+export const ZERO: Unit = 0;
+export const ONE: Unit = 1;
+/** "No such unit", as the result of a search. */
+export const NONE: Unit = -1;
+/** Units lie in [0, LIMIT). */
+export const LIMIT_BITS = 52;
+export const LIMIT: Unit = 2 ** LIMIT_BITS;
+
+export function unitArray(length: number): UnitArray {
+  return new Float64Array(length);
+}
+
+/** A copy with room for `length` units. */
+export function grown(array: UnitArray, length: number): UnitArray {
+  const copy = new Float64Array(length);
+  copy.set(array);
+  return copy;
+}
+
+export function toUnit(value: bigint): Unit {
+  return Number(value);
+}
+
+export function toBigint(unit: Unit): bigint {
+  return BigInt(unit);
+}
+
+/**
+ * The largest multiple of `align` that is at most `unit`. The quotient of two integers up to 2^53
+ * never rounds up to the next integer, so this is exact, for any align, without a slow `%`.
+ */
+export function floorTo(unit: Unit, align: Unit): Unit {
+  return Math.floor(unit / align) * align;
+}
+
+/** Looked up, because the operator `**` on doubles costs more than the rest of a size class. */
+const powers = Float64Array.from({ length: LIMIT_BITS + 2 }, (_, exponent) => 2 ** exponent);
+
+/** 2^exponent, for exponents up to LIMIT_BITS + 1. */
+export function power(exponent: number): Unit {
+  return powers[exponent]!;
+}
+
+/** The largest k with 2^k <= unit; unit is at least 1. */
+export function order(unit: Unit): number {
+  return unit < 0x1_0000_0000
+    ? 31 - Math.clz32(unit)
+    : 63 - Math.clz32(Math.floor(unit / 0x1_0000_0000));
+}
+
+/** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
+export function eighth(unit: Unit, order: number): number {
+  return Math.floor(unit / powers[order - 3]!) & 7;
+}
+
+/** A unit known to be below 2^31, as a number. */
+export function small(unit: Unit): number {
+  return unit;
+}

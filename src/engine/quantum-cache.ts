@@ -1,0 +1,135 @@
+/**
+ * Quantum caches: small allocations of one arena, packed by size into slabs (the seed's qc_init and
+ * its pools). A slab is a busy range cut into pieces of one size. `alloc` takes the lowest free piece
+ * of the lowest slab of its size that has one, and opens a slab where none has; a slab whose last
+ * piece is freed is closed at once, so that no free space hides in an empty slab. Pieces not in use
+ * are *cached*: neither free nor allocated.
+ *
+ * Sizes are multiples of the quantum up to `sizeMax`. Neighbouring sizes of which a slab holds
+ * equally many share the slabs of the larger one.
+ */
+import { assert } from './assert.ts';
+import type { Range } from './command.ts';
+
+export interface Slab extends Range {
+  readonly pieceSize: bigint;
+  /** Pieces in use, and which. */
+  used: number;
+  readonly busy: boolean[];
+}
+
+export class QuantumCache {
+  readonly sizeMax: bigint;
+  /** The power of two above three times the largest size. */
+  readonly slabSize: bigint;
+  /** Piece size by size in quanta. */
+  readonly #pieceSizes: readonly bigint[];
+  readonly #quantum: bigint;
+  /** All slabs, and those of each piece size with a free piece, in order of address. */
+  readonly #slabs: Slab[] = [];
+  readonly #partial = new Map<bigint, Slab[]>();
+  /** Addresses held in slabs and not allocated. */
+  cached = 0n;
+
+  /** `sizeMax` is a multiple of the quantum, at most 16 quanta; 0 for no caches. */
+  constructor(quantum: bigint, sizeMax: bigint) {
+    this.#quantum = quantum;
+    this.sizeMax = sizeMax;
+    let slabSize = quantum;
+    while (slabSize <= sizeMax * 3n) slabSize *= 2n;
+    this.slabSize = slabSize;
+    const sizes: bigint[] = [];
+    let shared = sizeMax;
+    for (let size = sizeMax; size > 0n; size -= quantum) {
+      if (slabSize / size !== slabSize / shared) shared = size;
+      sizes[Number(size / quantum)] = shared;
+    }
+    this.#pieceSizes = sizes;
+  }
+
+  /** The size of the pieces that serve `size`, a multiple of the quantum up to sizeMax. */
+  pieceSizeOf(size: bigint): bigint {
+    const pieceSize = this.#pieceSizes[Number(size / this.#quantum)];
+    assert(pieceSize !== undefined, 'the size is one that is cached');
+    return pieceSize;
+  }
+
+  /** Base of the piece that the next allocation of `pieceSize` takes, if a slab has one. */
+  next(pieceSize: bigint): bigint | undefined {
+    const slab = this.#partial.get(pieceSize)?.[0];
+    if (slab === undefined) return undefined;
+    return slab.base + BigInt(slab.busy.indexOf(false)) * pieceSize;
+  }
+
+  /** The slab that holds an address. */
+  holding(address: bigint): Slab | undefined {
+    const slab = this.#slabs[place(this.#slabs, address) - 1];
+    return slab !== undefined && address < slab.base + slab.size ? slab : undefined;
+  }
+
+  open({ base, size }: Range, pieceSize: bigint): Slab {
+    const busy = Array.from({ length: Number(size / pieceSize) }, () => false);
+    const slab = { base, size, pieceSize, used: 0, busy };
+    this.#slabs.splice(place(this.#slabs, base), 0, slab);
+    this.#offer(slab);
+    this.cached += size;
+    return slab;
+  }
+
+  take(base: bigint): void {
+    const slab = this.#slabOf(base);
+    const piece = Number((base - slab.base) / slab.pieceSize);
+    assert(slab.busy[piece] === false, 'a cached piece is taken');
+    slab.busy[piece] = true;
+    this.cached -= slab.pieceSize;
+    if (++slab.used === slab.busy.length) this.#withdraw(slab);
+  }
+
+  /** Gives a piece back; returns its slab if that is now without any, and forgotten here. */
+  give(base: bigint): Slab | undefined {
+    const slab = this.#slabOf(base);
+    const piece = Number((base - slab.base) / slab.pieceSize);
+    assert(slab.busy[piece] === true, 'a piece in use is given back');
+    slab.busy[piece] = false;
+    this.cached += slab.pieceSize;
+    if (slab.used-- === slab.busy.length) this.#offer(slab);
+    if (slab.used > 0) return undefined;
+    this.#withdraw(slab);
+    this.#slabs.splice(place(this.#slabs, base) - 1, 1);
+    this.cached -= slab.size;
+    return slab;
+  }
+
+  get slabs(): readonly Slab[] {
+    return this.#slabs;
+  }
+
+  #slabOf(address: bigint): Slab {
+    const slab = this.holding(address);
+    assert(slab !== undefined, 'a piece lies in a slab');
+    return slab;
+  }
+
+  #offer(slab: Slab): void {
+    const partial = this.#partial.get(slab.pieceSize) ?? [];
+    partial.splice(place(partial, slab.base), 0, slab);
+    this.#partial.set(slab.pieceSize, partial);
+  }
+
+  #withdraw(slab: Slab): void {
+    const partial = this.#partial.get(slab.pieceSize)!;
+    partial.splice(place(partial, slab.base) - 1, 1);
+  }
+}
+
+/** How many slabs begin at or before `address`. */
+function place(slabs: readonly Slab[], address: bigint): number {
+  let low = 0;
+  let high = slabs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (slabs[middle]!.base <= address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,53 @@
+/**
+ * Refusals: a command could not be done, and why. A refusal is an expected value, not an
+ * exception, and a refused command leaves the engine byte for byte as it was.
+ */
+
+/** The closed list, in order of precedence: where several apply, the first is reported. */
+export const refusalCodes = [
+  'arena-not-found',
+  'span-not-found',
+  'allocation-not-found',
+  'precondition-failed',
+  'invalid-request',
+  'arena-exists',
+  'arena-busy',
+  'allocation-busy',
+  'size-mismatch',
+  'overlap',
+  'never-fits',
+  'limit-exceeded',
+  'taken',
+  'exhausted',
+] as const;
+export type RefusalCode = (typeof refusalCodes)[number];
+
+/** Why an exhausted arena cannot serve the request, in addresses. */
+export interface Exhaustion {
+  readonly free: bigint;
+  readonly largestFree: bigint;
+  /** The largest size that the same request would be granted with now, imports included. */
+  readonly largestFitting: bigint;
+}
+
+export interface Refusal {
+  readonly refused: RefusalCode;
+  /** One sentence for a person: what is wrong and, where there is one, the remedy. */
+  readonly detail: string;
+  /** The field at fault, as a JSON pointer into the request body (`/align`), for invalid-request. */
+  readonly pointer?: string;
+  readonly exhaustion?: Exhaustion;
+}
+
+export function refuse(
+  refused: RefusalCode,
+  detail: string,
+  extra: Omit<Refusal, 'refused' | 'detail'> = {},
+): Refusal {
+  return { refused, detail, ...extra };
+}
+
+/** Invalid only in view of the arena's quantum, width or notation, so that the edge can't know. */
+export function invalid(pointer: string, detail: string): Refusal {
+  return { refused: 'invalid-request', detail, pointer };
+}

@@ -1,0 +1,60 @@
+/**
+ * The segments of one arena, addressed by bigints. Two implementations share one source: narrow
+ * (units are doubles) and wide (units are bigints); see `narrow/unit.ts`.
+ */
+import type { Constraint, Policy } from './command.ts';
+
+/** A segment as found: `id` is the caller's for busy and held ones. */
+export interface Found {
+  readonly base: bigint;
+  readonly size: bigint;
+  readonly state: number;
+  readonly id: number;
+}
+
+export interface Placement {
+  readonly size: bigint;
+  readonly constraint: Constraint;
+  readonly policy: Policy;
+  /** End of the arena's last nextfit grant. */
+  readonly cursor: bigint;
+  readonly seed: number;
+}
+
+/** Bases and sizes are multiples of the quantum; sizes are positive. */
+export interface Space {
+  /** Whether the space can hold `[base, base + size)` at all. */
+  holds(base: bigint, size: bigint): boolean;
+  /** Makes a void range a free part of a span; an edge keeps it from merging with its neighbour. */
+  add(base: bigint, size: bigint, edgeStart: boolean, edgeEnd: boolean): void;
+  /** Makes a free range void. */
+  remove(base: bigint, size: bigint): void;
+  /** Where a block would go, or undefined where there is no placement. Changes nothing. */
+  place(placement: Placement): bigint | undefined;
+  /** The largest size that `place` would find room for under the constraint. */
+  largestFitting(constraint: Constraint): bigint;
+  /** Takes a free range for `id`; state is BUSY or HELD. */
+  occupy(base: bigint, size: bigint, state: number, id: number): void;
+  /** Frees the busy or held segment at `base`. */
+  vacate(base: bigint): void;
+  /** Moves the end of the busy segment at `base`. */
+  resize(base: bigint, size: bigint): void;
+  relabel(base: bigint, state: number, id: number): void;
+  /** Makes the inside address `at` of a held segment the start of another one. */
+  cut(at: bigint): void;
+  /** Whether a range lies within one free segment. */
+  isFree(base: bigint, size: bigint): boolean;
+  /** The segment that holds an address; state VOID where no span does. */
+  find(address: bigint): Found;
+  /** Segments that end above `from`, in order, void ones left out; stops when `visit` returns false. */
+  walk(from: bigint, visit: (segment: Found) => boolean): void;
+  readonly free: bigint;
+  readonly size: bigint;
+  readonly largestFree: bigint;
+  readonly holes: number;
+  /** Free segments by order of their size in quanta: how many of [2^k, 2^(k+1)). */
+  readonly histogram: readonly number[];
+  readonly bytes: number;
+  /** What is wrong with the indexes, one sentence each: the invariants of the tiling. */
+  check(): string[];
+}

@@ -1,0 +1,71 @@
+/**
+ * The whole-arena check: the invariants of the tiling (each number system checks its own) and those
+ * that tie an arena's spans, allocations and source together.
+ */
+import type { Arena } from './arena.ts';
+import type { Arenas } from './import.ts';
+import { BUSY, HELD } from './narrow/segments.ts';
+import type { CheckView } from './view.ts';
+
+export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
+  const problems = arena.space.check();
+  const say = (holds: boolean, sentence: string): void => {
+    if (!holds && problems.length < 20) problems.push(sentence);
+  };
+  let segments = 0;
+  let busy = 0;
+  const ids = new Set<number>();
+  let covered = 0n;
+  let cached = 0n;
+  const tally = new Map<bigint, number>();
+  arena.space.walk(0n, ({ base, size, state, id }) => {
+    segments++;
+    covered += size;
+    const first = arena.spans.holding(base);
+    const last = arena.spans.holding(base + size - 1n);
+    say(first !== undefined && last !== undefined, `the segment at ${base} lies in a span`);
+    say(
+      first === last || (first?.imported === false && last?.imported === false),
+      `the segment at ${base} stays within its imported span`,
+    );
+    if (state === HELD) cached += size;
+    if (state !== BUSY) return true;
+    busy++;
+    if (first?.imported === true) tally.set(first.base, (tally.get(first.base) ?? 0) + 1);
+    say(!ids.has(id), `the segment at ${base} shares its allocation with no other`);
+    ids.add(id);
+    const { importedBy } = arena.allocations.about(id);
+    if (importedBy === undefined) return true;
+    const span = arenas.get(importedBy)?.spans.get(base);
+    say(
+      span?.imported === true && span.size === size,
+      `the segment at ${base} is a span of '${importedBy}', which imported it`,
+    );
+    return true;
+  });
+  say(covered === arena.space.size, 'the segments cover the spans');
+  say(cached === arena.cached, 'the cached pieces equal a recount');
+  say(busy === arena.allocations.count, 'every allocation has a segment');
+  let idle = 0;
+  let size = 0n;
+  for (const span of arena.spans.from(0n)) {
+    size += span.size;
+    if (!span.imported) continue;
+    if (span.busy === 0) idle++;
+    say(span.busy === (tally.get(span.base) ?? 0), `the span at ${span.base} counts its segments`);
+    const source = arena.source === undefined ? undefined : arenas.get(arena.source);
+    const above = source?.space.find(span.base);
+    say(
+      above?.state === BUSY && above.base === span.base && above.size === span.size,
+      `the span at ${span.base} is busy in the source`,
+    );
+  }
+  say(idle === arena.spans.idle, 'the wholly free imported spans equal a recount');
+  say(size === arena.space.size, 'the size is the sum of the spans');
+  return {
+    segments,
+    allocations: arena.allocations.count,
+    spans: arena.spans.count,
+    problems,
+  };
+}

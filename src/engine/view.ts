@@ -1,0 +1,70 @@
+/**
+ * Views: read-only copies of what the engine holds, in the order of addresses. Bigints are
+ * addresses and sizes in plain integers; `end` is never stored, it is `address + size - 1`.
+ */
+import type { CreateArena, Labels, Range } from './command.ts';
+
+export interface ArenaView extends Omit<CreateArena, 'type' | 'spans'> {
+  /** Sum of the spans. `size = allocated + free + resting + cached`. */
+  readonly size: bigint;
+  readonly allocated: bigint;
+  readonly free: bigint;
+  readonly resting: bigint;
+  /** Held in the slabs of quantum caches and not allocated. */
+  readonly cached: bigint;
+  readonly largestFree: bigint;
+  /** Number of allocations, the segments held by arenas that import included. */
+  readonly allocations: number;
+  readonly spans: number;
+  /** Number of free segments. */
+  readonly holes: number;
+  readonly createdAt: number;
+  readonly revision: number;
+}
+
+export interface SpanView extends Range {
+  readonly kind: 'static' | 'imported';
+  /** The source, of an imported span. */
+  readonly from?: string;
+  readonly revision: number;
+}
+
+export type SegmentState = 'free' | 'busy' | 'resting' | 'cached';
+
+export interface SegmentView {
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly state: SegmentState;
+}
+
+export interface AllocationView {
+  readonly arena: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly labels: Labels;
+  readonly owner?: string;
+  /** The arena that holds this segment as one of its spans. */
+  readonly importedBy?: string;
+  readonly createdAt: number;
+  readonly revision: number;
+}
+
+/** One step of whatis: the segment of `arena` that holds the address. */
+export interface WhatisStep extends SegmentView {
+  readonly arena: string;
+}
+
+export interface WhatisView {
+  /** From the arena asked down to the leaf: each next one imported the segment before it. */
+  readonly path: readonly WhatisStep[];
+  /** The allocation that holds the address in the leaf, where it is busy. */
+  readonly allocation?: AllocationView;
+}
+
+export interface CheckView {
+  readonly segments: number;
+  readonly allocations: number;
+  readonly spans: number;
+  /** What is wrong, one sentence each; empty when every invariant holds. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,163 @@
+// Generated from ../narrow/fit.ts by `npm run wide`. Do not edit.
+/**
+ * The arithmetic of one request inside one free range: where a block may start, given align, phase
+ * and nocross. Ranges are half-open units `[start, end)`. Bounds (min, max, address) are no business
+ * of this file: the caller clips the range.
+ *
+ * A block of `size` may start at `p` when `p ≡ phase (mod align)` and `[p, p + size)` contains no
+ * interior multiple of `nocross`. Since a block that may start at `p` may also be shorter, "the
+ * largest block that fits in this range" (`capacity`) answers for every size at once: a size fits if
+ * and only if it is at most the capacity. The indexes keep maxima of capacities, and are exact.
+ */
+import { LIMIT, NONE, ONE, ZERO, floorTo, order, power, toBigint, toUnit } from './unit.ts';
+import type { Unit } from './unit.ts';
+
+export class Fit {
+  readonly align: Unit;
+  readonly phase: Unit;
+  /** A power of two, or ZERO for none. */
+  readonly nocross: Unit;
+  /** Neither alignment nor nocross: capacity is the length of the range. */
+  readonly plain: boolean;
+  /** `align` is a power of two, as it is in all but exotic requests. */
+  readonly #binary: boolean;
+
+  /** `phase < align`; `align` at least ONE. */
+  constructor(align: Unit, phase: Unit, nocross: Unit) {
+    this.align = align;
+    this.phase = phase;
+    this.nocross = nocross;
+    this.plain = align === ONE && nocross === ZERO;
+    this.#binary = power(order(align)) === align;
+  }
+
+  same(other: Fit): boolean {
+    return (
+      this.align === other.align && this.phase === other.phase && this.nocross === other.nocross
+    );
+  }
+
+  /** The lowest start of a block of `size` in the range, or NONE. */
+  lowest(start: Unit, end: Unit, size: Unit): Unit {
+    if (start + size > end) return NONE;
+    if (this.plain) return start;
+    let at = this.#up(start);
+    if (this.nocross !== ZERO && at + size > floorTo(at, this.nocross) + this.nocross) {
+      if (!this.#binary) at = this.#escape(at, size, this.align);
+      else if (this.align >= this.nocross)
+        return NONE; // every start has the same residue
+      else at = floorTo(at, this.nocross) + this.nocross + this.phase;
+      if (at === NONE || at + size > floorTo(at, this.nocross) + this.nocross) return NONE;
+    }
+    return at + size <= end ? at : NONE;
+  }
+
+  /** The highest start of a block of `size` in the range, or NONE. */
+  highest(start: Unit, end: Unit, size: Unit): Unit {
+    if (start + size > end) return NONE;
+    let at = end - size;
+    if (this.plain) return at;
+    if (at < this.phase) return NONE;
+    at = this.phase + floorTo(at - this.phase, this.align);
+    if (this.nocross !== ZERO && at + size > floorTo(at, this.nocross) + this.nocross) {
+      if (!this.#binary) at = this.#escape(at, size, -this.align);
+      else if (this.align >= this.nocross) return NONE;
+      else {
+        const last = floorTo(at, this.nocross) + this.nocross - size;
+        if (last < this.phase) return NONE;
+        at = this.phase + floorTo(last - this.phase, this.align);
+      }
+      if (at < ZERO || at + size > floorTo(at, this.nocross) + this.nocross) return NONE;
+    }
+    return at >= start ? at : NONE;
+  }
+
+  /** The size of the largest block that fits in the range; ZERO when none does. */
+  capacity(start: Unit, end: Unit): Unit {
+    if (this.plain) return end - start;
+    const first = this.#up(start);
+    if (first >= end) return ZERO;
+    if (this.nocross === ZERO) return end - first;
+    if (!this.#binary) return this.#bisect(start, end);
+    const boundary = floorTo(first, this.nocross) + this.nocross;
+    if (boundary >= end) return end - first;
+    if (this.align >= this.nocross) return boundary - first;
+    // The first start of the next block leaves as much as any later one, or runs into the end.
+    const second = boundary + this.phase;
+    const next = boundary + this.nocross < end ? boundary + this.nocross : end;
+    const there = next > second ? next - second : ZERO;
+    return boundary - first > there ? boundary - first : there;
+  }
+
+  #up(start: Unit): Unit {
+    if (start <= this.phase) return this.phase;
+    const distance = start - this.phase;
+    const down = floorTo(distance, this.align);
+    return this.phase + (down === distance ? down : down + this.align);
+  }
+
+  /**
+   * From a start that crosses, the nearest one in steps of `step` that does not: with an align that
+   * is no power of two the residues modulo nocross wander, and the first good one is the first k
+   * with `k·step mod nocross` in a window.
+   */
+  #escape(at: Unit, size: Unit, step: Unit): Unit {
+    const modulus = toBigint(this.nocross);
+    const residue = toBigint(at - floorTo(at, this.nocross));
+    const stride = ((toBigint(step) % modulus) + modulus) % modulus;
+    const least = modulus - residue;
+    const steps = firstMultiple(stride, modulus, least, least + modulus - toBigint(size));
+    if (steps < 0n) return NONE;
+    const there = toBigint(at) + steps * toBigint(step);
+    return there < 0n || there >= toBigint(LIMIT) ? NONE : toUnit(there);
+  }
+
+  #bisect(start: Unit, end: Unit): Unit {
+    let fits = ZERO;
+    let fails = (end - start < this.nocross ? end - start : this.nocross) + ONE;
+    while (fails - fits > ONE) {
+      const size = fits + half(fails - fits);
+      if (this.lowest(start, end, size) === NONE) fails = size;
+      else fits = size;
+    }
+    return fits;
+  }
+}
+
+function half(unit: Unit): Unit {
+  const two = ONE + ONE;
+  return floorTo(unit, two) / two;
+}
+
+/**
+ * The least k >= 0 with `least <= k·stride mod modulus <= most`, or -1, for `0 < least`. Euclid's
+ * algorithm on the window: where no multiple of stride falls into it before the first wrap, the
+ * number of wraps is the answer of a smaller instance.
+ */
+function firstMultiple(stride: bigint, modulus: bigint, least: bigint, most: bigint): bigint {
+  if (least === 0n) return 0n;
+  if (stride === 0n) return -1n;
+  const direct = (least + stride - 1n) / stride;
+  if (direct * stride <= most) return direct;
+  const low = (stride - (most % stride)) % stride;
+  const high = (stride - (least % stride)) % stride;
+  if (low > high) return -1n;
+  const wraps = firstMultiple(modulus % stride, stride, low, high);
+  return wraps < 0n ? -1n : (least + modulus * wraps + stride - 1n) / stride;
+}
+
+/** The size of the largest naturally aligned power of two in the range; ZERO in an empty one. */
+export function prefixCapacity(start: Unit, end: Unit): Unit {
+  if (end <= start) return ZERO;
+  const block = power(order(end - start));
+  const down = floorTo(start, block);
+  const at = down === start ? down : down + block;
+  if (at + block <= end) return block;
+  // A range of at least 2^k always holds an aligned block of 2^(k-1).
+  return block === ONE ? ONE : half(block);
+}
+
+/** Whether `[start, start + size)` satisfies the fit: the post-condition, in the request's words. */
+export function satisfies(fit: Fit, start: Unit, size: Unit): boolean {
+  return fit.lowest(start, start + size, size) === start;
+}

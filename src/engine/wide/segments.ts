@@ -1,0 +1,339 @@
+// Generated from ../narrow/segments.ts by `npm run wide`. Do not edit.
+/**
+ * The segments of one arena, in units: a tiling of the whole space [0, LIMIT) in which every entry
+ * ends where the next begins, so that only starts are stored. What belongs to no span is *void*. A
+ * span is free to begin with; free neighbours merge at once, except across an *edge*, the start of
+ * an imported span or of what follows one, so that imported spans keep their identity while adjacent
+ * static spans serve one request together.
+ *
+ * Three indexes, each present only as far as it is used: the address tree (always), the bins of
+ * free segments for instantfit (always, a few bytes a gap), the size tree for bestfit and randomfit
+ * (from the first request that needs it). This file only changes and reads the tiling; `search.ts`
+ * decides where a block goes.
+ */
+import { assert } from '../assert.ts';
+import { Bins } from './bins.ts';
+import type { Column } from './guided-tree.ts';
+import { GuidedTree } from './guided-tree.ts';
+import { LIMIT, ZERO } from './unit.ts';
+import type { Unit } from './unit.ts';
+
+export const VOID = 0;
+export const FREE = 1;
+export const BUSY = 2;
+/** Neither free nor busy: freed and not yet reusable, or kept by a quantum cache. */
+export const HELD = 3;
+
+/** A reference packs the state (2 bits), the edge (1 bit) and an id: a gap's, or the caller's. */
+const STATE = 30;
+const EDGE = 1 << 29;
+const ID = EDGE - 1;
+/** Most segments that an arena can hold. */
+export const SEGMENTS_MAX = ID;
+
+function entry(state: number, edge: number, id: number): number {
+  return (state << STATE) | edge | id;
+}
+
+/** All segments by address. */
+class AddressTree extends GuidedTree {
+  protected override entryFree(position: number): boolean {
+    return this.ref[position]! >>> STATE === FREE;
+  }
+
+  protected override entryCapacity(column: Column, position: number): Unit {
+    if (this.ref[position]! >>> STATE !== FREE) return ZERO;
+    const next = this.after(position);
+    return column.capacity(this.key[position]!, next < 0 ? LIMIT : this.key[next]!);
+  }
+
+  protected override tie(): Unit {
+    return ZERO;
+  }
+}
+
+/** Free segments by size, then by address. */
+class SizeTree extends GuidedTree {
+  readonly #bins: Bins;
+
+  constructor(bins: Bins) {
+    super();
+    this.#bins = bins;
+  }
+
+  add(gap: number, start: Unit, size: Unit): void {
+    this.seekTied(size, start);
+    this.insert(size, gap);
+  }
+
+  drop(gap: number, start: Unit, size: Unit): void {
+    this.seekTied(size, start);
+    assert(this.ref[this.position] === gap, 'every free segment is filed under its size');
+    this.remove();
+  }
+
+  protected override entryFree(): boolean {
+    return true;
+  }
+
+  protected override entryCapacity(column: Column, position: number): Unit {
+    const start = this.#bins.start[this.ref[position]!]!;
+    return column.capacity(start, start + this.key[position]!);
+  }
+
+  protected override tie(gap: number): Unit {
+    return this.#bins.start[gap]!;
+  }
+}
+
+export class Segments {
+  readonly tree: GuidedTree = new AddressTree();
+  readonly bins = new Bins();
+  #sizes: SizeTree | undefined;
+  /** Units free, and units of all spans. */
+  free: Unit = ZERO;
+  size: Unit = ZERO;
+
+  constructor() {
+    this.tree.seek(ZERO);
+    this.tree.insert(ZERO, entry(VOID, 0, 0));
+  }
+
+  /** The free segments by size, indexed when first asked for. */
+  get sizes(): GuidedTree {
+    this.#sizes ??= this.#indexSizes();
+    return this.#sizes;
+  }
+
+  get sizesIndexed(): boolean {
+    return this.#sizes !== undefined;
+  }
+
+  // Positions: `find` gives the entry that holds a unit; positions hold until the next change.
+
+  find(unit: Unit): number {
+    this.tree.seek(unit);
+    return this.tree.position;
+  }
+
+  startOf(position: number): Unit {
+    return this.tree.key[position]!;
+  }
+
+  endOf(position: number): Unit {
+    const next = this.tree.after(position);
+    return next < 0 ? LIMIT : this.tree.key[next]!;
+  }
+
+  stateOf(position: number): number {
+    return this.tree.ref[position]! >>> STATE;
+  }
+
+  idOf(position: number): number {
+    return this.tree.ref[position]! & ID;
+  }
+
+  edgeOf(position: number): boolean {
+    return (this.tree.ref[position]! & EDGE) !== 0;
+  }
+
+  /** The entry after a position, or -1. */
+  after(position: number): number {
+    return this.tree.after(position);
+  }
+
+  /** Makes `[start, end)`, void until now, a free part of a span; an edge keeps it from merging. */
+  addRun(start: Unit, end: Unit, edgeStart: boolean, edgeEnd: boolean): void {
+    const at = this.find(start);
+    const bound = this.endOf(at);
+    assert(this.stateOf(at) === VOID && end <= bound, 'a span is added where there was none');
+    const edge = edgeStart ? EDGE : 0;
+    if (this.startOf(at) < start) this.tree.insert(start, entry(BUSY, edge, 0));
+    else this.tree.ref[at] = entry(BUSY, edge, 0);
+    if (end < bound) this.tree.insert(end, entry(VOID, 0, 0));
+    else if (end < LIMIT) this.#setEdge(end, edgeEnd);
+    this.size += end - start;
+    this.vacate(start);
+  }
+
+  /** Makes `[start, end)`, free until now, void. */
+  removeRun(start: Unit, end: Unit): void {
+    this.occupy(start, end - start, BUSY, 0);
+    this.size -= end - start;
+    const at = this.find(start);
+    const next = this.after(at);
+    const before = this.tree.before(at);
+    this.tree.ref[at] = entry(VOID, 0, 0);
+    if (next >= 0 && this.stateOf(next) === VOID) {
+      this.tree.forward();
+      this.tree.remove();
+    }
+    if (before >= 0 && this.stateOf(before) === VOID) {
+      this.find(start);
+      this.tree.remove();
+    }
+  }
+
+  /** Takes `[start, start + size)` out of one free segment; the caller's id is at most SEGMENTS_MAX. */
+  occupy(start: Unit, size: Unit, state: number, id: number): void {
+    const { tree } = this;
+    const at = this.find(start);
+    const from = this.startOf(at);
+    const to = this.endOf(at);
+    const end = start + size;
+    assert(this.stateOf(at) === FREE && end <= to, 'only a free segment is occupied');
+    const gap = this.idOf(at);
+    this.free -= size;
+    if (from === start) {
+      tree.ref[at] = entry(state, tree.ref[at]! & EDGE, id);
+      if (end === to) {
+        this.#unfile(gap, from, to - from);
+        this.bins.drop(gap);
+        tree.refresh();
+      } else {
+        this.#refile(gap, from, to - from, end, to - end);
+        tree.insert(end, entry(FREE, 0, gap));
+      }
+      return;
+    }
+    this.#refile(gap, from, to - from, from, start - from);
+    tree.insert(start, entry(state, 0, id));
+    if (end === to) return;
+    const rest = this.bins.create();
+    this.#file(rest, end, to - end);
+    tree.insert(end, entry(FREE, 0, rest));
+  }
+
+  /** Frees the segment that starts at `start`, whatever its state, and merges it with its neighbours. */
+  vacate(start: Unit): void {
+    const { tree } = this;
+    const at = this.find(start);
+    assert(this.startOf(at) === start, 'a segment is freed by its start');
+    assert(this.stateOf(at) >= BUSY, 'only what is not free is freed');
+    const end = this.endOf(at);
+    this.free += end - start;
+    const before = this.edgeOf(at) ? -1 : tree.before(at);
+    const after = this.after(at);
+    const merges = after >= 0 && this.stateOf(after) === FREE && !this.edgeOf(after);
+    if (before >= 0 && this.stateOf(before) === FREE) {
+      this.#mergeLeft(start, end, before, merges ? after : -1);
+    } else if (merges) {
+      const gap = this.idOf(after);
+      const to = this.endOf(after);
+      this.#unfile(gap, end, to - end);
+      tree.ref[at] = entry(FREE, tree.ref[at]! & EDGE, gap);
+      tree.forward();
+      tree.remove();
+      this.#file(gap, start, to - start);
+      this.#refreshAt(start);
+    } else {
+      const gap = this.bins.create();
+      this.#file(gap, start, end - start);
+      tree.ref[at] = entry(FREE, tree.ref[at]! & EDGE, gap);
+      tree.refresh();
+    }
+  }
+
+  /** Moves the end of a busy segment into the free segment behind it, or back. */
+  resize(start: Unit, size: Unit): void {
+    const at = this.find(start);
+    assert(this.startOf(at) === start && this.stateOf(at) === BUSY, 'a busy segment is resized');
+    const end = this.endOf(at);
+    const id = this.idOf(at);
+    const state = this.stateOf(at);
+    const grown = start + size;
+    if (grown === end) return;
+    // A busy remainder, freed, merges as it should; a busy extension, joined, is the growth.
+    if (grown < end) {
+      this.tree.insert(grown, entry(BUSY, 0, 0));
+      this.vacate(grown);
+      return;
+    }
+    this.occupy(end, grown - end, state, id);
+    this.find(end);
+    this.tree.remove();
+  }
+
+  /** Changes state and id of the segment at `start`, which is not free and stays so. */
+  relabel(start: Unit, state: number, id: number): void {
+    const at = this.find(start);
+    assert(this.startOf(at) === start && this.stateOf(at) >= BUSY && state >= BUSY, 'not free');
+    this.tree.ref[at] = entry(state, this.tree.ref[at]! & EDGE, id);
+  }
+
+  /** Makes `at`, inside a held segment, the start of another one. */
+  cut(at: Unit): void {
+    const position = this.find(at);
+    assert(this.startOf(position) < at && this.stateOf(position) === HELD, 'inside a held segment');
+    this.tree.insert(at, entry(HELD, 0, 0));
+  }
+
+  /** Whether `[start, end)` lies within one free segment. */
+  isFree(start: Unit, end: Unit): boolean {
+    const at = this.find(start);
+    return this.stateOf(at) === FREE && end <= this.endOf(at);
+  }
+
+  /** Bytes of all indexes. */
+  get bytes(): number {
+    return this.tree.bytes + this.bins.bytes + (this.#sizes?.bytes ?? 0);
+  }
+
+  #mergeLeft(start: Unit, end: Unit, before: number, after: number): void {
+    const { tree } = this;
+    const gap = this.idOf(before);
+    const from = this.startOf(before);
+    let to = end;
+    this.#unfile(gap, from, start - from);
+    if (after >= 0) {
+      const absorbed = this.idOf(after);
+      to = this.endOf(after);
+      this.#unfile(absorbed, end, to - end);
+      this.bins.drop(absorbed);
+      tree.forward();
+      tree.remove();
+      tree.seek(start);
+    }
+    tree.remove();
+    this.#file(gap, from, to - from);
+    this.#refreshAt(from);
+  }
+
+  #refreshAt(unit: Unit): void {
+    if (!this.tree.isSummarised) return;
+    this.tree.seek(unit);
+    this.tree.refresh();
+  }
+
+  #setEdge(unit: Unit, edge: boolean): void {
+    const at = this.find(unit);
+    if (this.stateOf(at) === VOID) return;
+    this.tree.ref[at] = entry(this.stateOf(at), edge ? EDGE : 0, this.idOf(at));
+  }
+
+  #file(gap: number, start: Unit, size: Unit): void {
+    this.bins.file(gap, start, size);
+    this.#sizes?.add(gap, start, size);
+  }
+
+  #unfile(gap: number, start: Unit, size: Unit): void {
+    this.#sizes?.drop(gap, start, size);
+    this.bins.unfile(gap, size);
+  }
+
+  #refile(gap: number, start: Unit, size: Unit, newStart: Unit, newSize: Unit): void {
+    this.#sizes?.drop(gap, start, size);
+    this.bins.refile(gap, size, newStart, newSize);
+    this.#sizes?.add(gap, newStart, newSize);
+  }
+
+  #indexSizes(): SizeTree {
+    const sizes = new SizeTree(this.bins);
+    for (let at = this.tree.first(); at >= 0; at = this.after(at)) {
+      if (this.stateOf(at) === FREE) {
+        sizes.add(this.idOf(at), this.startOf(at), this.endOf(at) - this.startOf(at));
+      }
+    }
+    return sizes;
+  }
+}

@@ -1,0 +1,222 @@
+// Generated from ../narrow/unit-space.ts by `npm run wide`. Do not edit.
+/**
+ * Addresses to units and back: a Space over the segments of this folder's number system. The origin
+ * is a multiple of LIMIT quanta, so that alignments and boundaries mean the same in units as they
+ * do in addresses.
+ */
+import { assert } from '../assert.ts';
+import type { Constraint } from '../command.ts';
+import type { Found, Placement, Space } from '../space.ts';
+import { verify } from './check.ts';
+import { Fit } from './fit.ts';
+import { largestFitting, largestFree, place, plainFit } from './search.ts';
+import { Segments, VOID } from './segments.ts';
+import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
+import type { Unit } from './unit.ts';
+
+interface Window {
+  readonly fit: Fit;
+  readonly from: Unit;
+  readonly to: Unit;
+}
+
+const UNITS = 1n << BigInt(LIMIT_BITS);
+
+export class UnitSpace implements Space {
+  readonly segments = new Segments();
+  readonly #shift: bigint;
+  /** In quanta. */
+  readonly #origin: bigint;
+
+  /** `quantum` is 2^shift; the space is the window of 2^LIMIT_BITS quanta that holds `within`. */
+  constructor(shift: number, within: bigint) {
+    this.#shift = BigInt(shift);
+    const quanta = within >> this.#shift;
+    this.#origin = quanta - (quanta % UNITS);
+  }
+
+  holds(base: bigint, size: bigint): boolean {
+    const start = (base >> this.#shift) - this.#origin;
+    return start >= 0n && start + (size >> this.#shift) <= UNITS;
+  }
+
+  add(base: bigint, size: bigint, edgeStart: boolean, edgeEnd: boolean): void {
+    assert(this.holds(base, size), 'a span is added within the window');
+    const start = this.#unit(base);
+    this.segments.addRun(start, start + this.#length(size), edgeStart, edgeEnd);
+  }
+
+  remove(base: bigint, size: bigint): void {
+    const start = this.#unit(base);
+    this.segments.removeRun(start, start + this.#length(size));
+  }
+
+  place(placement: Placement): bigint | undefined {
+    if (placement.size >> this.#shift > UNITS) return undefined;
+    const size = this.#length(placement.size);
+    const window = this.#window(placement.constraint, size);
+    if (window === undefined) return undefined;
+    const { policy, seed } = placement;
+    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
+    const at = place(this.segments, { ...window, size, policy, cursor, seed });
+    return at === NONE ? undefined : this.#address(at);
+  }
+
+  largestFitting(constraint: Constraint): bigint {
+    const { segments } = this;
+    if (constraint.address !== undefined) {
+      // From exactly there to the end of what is free, or to the first boundary.
+      if (!this.holds(constraint.address, 1n << this.#shift)) return 0n;
+      const start = this.#unit(constraint.address);
+      if (!segments.isFree(start, start + ONE)) return 0n;
+      const window = this.#window(constraint, segments.endOf(segments.find(start)) - start);
+      if (window === undefined || window.from > start || window.to <= start) return 0n;
+      if (window.fit.lowest(start, start + ONE, ONE) !== start) return 0n;
+      return toBigint(window.fit.capacity(start, window.to)) << this.#shift;
+    }
+    const window = this.#window(constraint, ONE);
+    if (window === undefined) return 0n;
+    return toBigint(largestFitting(segments, window.fit, window.from, window.to)) << this.#shift;
+  }
+
+  occupy(base: bigint, size: bigint, state: number, id: number): void {
+    this.segments.occupy(this.#unit(base), this.#length(size), state, id);
+  }
+
+  vacate(base: bigint): void {
+    this.segments.vacate(this.#unit(base));
+  }
+
+  resize(base: bigint, size: bigint): void {
+    this.segments.resize(this.#unit(base), this.#length(size));
+  }
+
+  relabel(base: bigint, state: number, id: number): void {
+    this.segments.relabel(this.#unit(base), state, id);
+  }
+
+  cut(at: bigint): void {
+    this.segments.cut(this.#unit(at));
+  }
+
+  isFree(base: bigint, size: bigint): boolean {
+    if (!this.holds(base, size)) return false;
+    const start = this.#unit(base);
+    return this.segments.isFree(start, start + this.#length(size));
+  }
+
+  find(address: bigint): Found {
+    const unit = (address >> this.#shift) - this.#origin;
+    if (unit < 0n || unit >= UNITS) return { base: address, size: 0n, state: VOID, id: 0 };
+    return this.#found(this.segments.find(toUnit(unit)));
+  }
+
+  walk(from: bigint, visit: (segment: Found) => boolean): void {
+    const { segments } = this;
+    const unit = (from >> this.#shift) - this.#origin;
+    if (unit >= UNITS) return;
+    let at = segments.find(unit < 0n ? ZERO : toUnit(unit));
+    for (; at >= 0; at = segments.after(at)) {
+      if (segments.stateOf(at) !== VOID && !visit(this.#found(at))) return;
+    }
+  }
+
+  get free(): bigint {
+    return toBigint(this.segments.free) << this.#shift;
+  }
+
+  get size(): bigint {
+    return toBigint(this.segments.size) << this.#shift;
+  }
+
+  get largestFree(): bigint {
+    return toBigint(largestFree(this.segments)) << this.#shift;
+  }
+
+  get holes(): number {
+    return this.segments.bins.count;
+  }
+
+  get histogram(): readonly number[] {
+    return [...this.segments.bins.histogram];
+  }
+
+  get bytes(): number {
+    return this.segments.bytes;
+  }
+
+  check(): string[] {
+    return verify(this.segments);
+  }
+
+  /** The fit and the window of a constraint; undefined where they exclude every start. */
+  #window(constraint: Constraint, size: Unit): Window | undefined {
+    const { align, phase, nocross, min, max, address } = constraint;
+    const shift = this.#shift;
+    const origin = this.#origin;
+    let from = ZERO;
+    let to = LIMIT;
+    if (min !== undefined) {
+      const least = ((min + (1n << shift) - 1n) >> shift) - origin;
+      if (least >= UNITS) return undefined;
+      if (least > 0n) from = toUnit(least);
+    }
+    if (max !== undefined) {
+      const most = ((max + 1n) >> shift) - origin;
+      if (most <= 0n) return undefined;
+      if (most < UNITS) to = toUnit(most);
+    }
+    let exact = address === undefined ? undefined : (address >> shift) - origin;
+    let step = align === undefined ? 1n : align >> shift;
+    let first = 0n;
+    if (step <= 1n) step = 1n;
+    else first = (((((phase ?? 0n) >> shift) - origin) % step) + step) % step;
+    if (step > UNITS) {
+      // So coarse an alignment leaves one start in the window, or none.
+      if (exact !== undefined && exact !== first) return undefined;
+      exact = first;
+      step = 1n;
+      first = 0n;
+    }
+    if (exact !== undefined) {
+      if (exact < 0n || exact >= UNITS) return undefined;
+      const start = toUnit(exact);
+      if (start < from || start + size > to) return undefined;
+      from = start;
+      to = start + size;
+    }
+    const boundary = nocross === undefined ? 0n : nocross >> shift;
+    if (step === 1n && boundary === 0n) return { fit: plainFit, from, to };
+    const crossing = boundary >= UNITS ? ZERO : toUnit(boundary);
+    return { fit: new Fit(toUnit(step), toUnit(first), crossing), from, to };
+  }
+
+  #cursor(address: bigint): Unit {
+    const unit = (address >> this.#shift) - this.#origin;
+    if (unit <= 0n) return ZERO;
+    return unit >= UNITS ? LIMIT : toUnit(unit);
+  }
+
+  #found(at: number): Found {
+    const { segments } = this;
+    const start = segments.startOf(at);
+    return {
+      base: this.#address(start),
+      size: toBigint(segments.endOf(at) - start) << this.#shift,
+      state: segments.stateOf(at),
+      id: segments.idOf(at),
+    };
+  }
+
+  #unit(address: bigint): Unit {
+    return toUnit((address >> this.#shift) - this.#origin);
+  }
+
+  #length(size: bigint): Unit {
+    return toUnit(size >> this.#shift);
+  }
+
+  #address(unit: Unit): bigint {
+    return (toBigint(unit) + this.#origin) << this.#shift;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Which of several fitting segments a policy takes. Where the contract leaves a choice, as
+ * instantfit does between size classes, a case lists every legal answer.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../../src/engine/command.ts';
+import { arena, type Pair } from '../harness.ts';
+
+describe('the choice of a segment', () => {
+  const cases: readonly [spans: Pair[], policy: Policy, size: bigint, answers: bigint[]][] = [
+    [
+      [
+        [0n, 10n],
+        [100n, 15n],
+      ],
+      'bestfit',
+      9n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 10n],
+      ],
+      'bestfit',
+      9n,
+      [100n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 10n],
+      ],
+      'firstfit',
+      9n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 10n],
+      ],
+      'lastfit',
+      9n,
+      [101n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 15n],
+        [200n, 15n],
+      ],
+      'bestfit',
+      9n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 64n],
+      ],
+      'instantfit',
+      9n,
+      [0n, 100n],
+    ],
+    [
+      [
+        [0n, 16n],
+        [100n, 17n],
+      ],
+      'instantfit',
+      16n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 16n],
+        [100n, 17n],
+      ],
+      'bestfit',
+      16n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 17n],
+        [100n, 16n],
+      ],
+      'bestfit',
+      16n,
+      [100n],
+    ],
+    [
+      [
+        [0n, 15n],
+        [100n, 8n],
+      ],
+      'instantfit',
+      15n,
+      [0n],
+    ],
+    [
+      [
+        [0n, 8n],
+        [100n, 15n],
+      ],
+      'randomfit',
+      9n,
+      [100n],
+    ],
+    [
+      [
+        [0n, 10n],
+        [100n, 10n],
+      ],
+      'nextfit',
+      10n,
+      [0n],
+    ],
+  ];
+  test.each(cases)('%o under %s for %s → one of %o', (spans, policy, size, answers) => {
+    const a = arena({ policy, spans });
+    const got = a.alloc(size);
+    expect(answers).toContain(got);
+    a.finish();
+  });
+
+  test('bestfit counts a segment that fits only in size as no fit', () => {
+    const a = arena({
+      spans: [
+        [1n, 16n],
+        [32n, 100n],
+      ],
+    });
+    expect(a.xalloc(16n, { align: 16n })).toBe(32n);
+    expect(a.xalloc(16n, {})).toBe(1n);
+    a.finish();
+  });
+
+  test('nextfit goes on behind its last grant, and only its own grants move it', () => {
+    const a = arena({ policy: 'nextfit', spans: [[0n, 10n]] });
+    expect([a.alloc(2n), a.alloc(2n), a.alloc(2n)]).toEqual([0n, 2n, 4n]);
+    expect(a.free(0n)).toBe('ok');
+    expect(a.free(2n)).toBe('ok');
+    expect(a.alloc(1n, 'firstfit')).toBe(0n);
+    expect([a.alloc(2n), a.alloc(2n)]).toEqual([6n, 8n]);
+    expect([a.alloc(2n), a.alloc(1n), a.alloc(1n)]).toEqual([1n, 3n, 'exhausted']);
+    a.finish();
+  });
+
+  test('nextfit visits every id before it uses one again', () => {
+    const ids = 100n;
+    const a = arena({ policy: 'nextfit', spans: [[1n, ids]] });
+    for (let round = 0; round < 3; round++) {
+      for (let id = 1n; id <= ids; id++) {
+        expect(a.alloc(1n)).toBe(id);
+        expect(a.free(id)).toBe('ok');
+      }
+    }
+    a.finish();
+  });
+
+  test('nextfit fits into two halves of a segment that its cursor divides', () => {
+    const a = arena({ policy: 'nextfit', spans: [[0n, 10n]] });
+    expect(a.alloc(4n)).toBe(0n);
+    expect(a.free(0n)).toBe('ok');
+    expect(a.alloc(8n)).toBe(0n);
+    a.finish();
+  });
+
+  test('instantfit takes the segment freed longest ago', () => {
+    const a = arena({ policy: 'instantfit', spans: [[0n, 100n]] });
+    for (let block = 0n; block < 10n; block++)
+      expect(a.reserve(block * 10n, 10n)).toBe(block * 10n);
+    const freed = [70n, 10n, 50n, 30n];
+    for (const address of freed) expect(a.free(address)).toBe('ok');
+    expect(freed.map(() => a.alloc(10n))).toEqual(freed);
+    a.finish();
+  });
+
+  test('randomfit depends on the seed alone and reaches every segment', () => {
+    const spans = Array.from({ length: 8 }, (_, at): Pair => [BigInt(at) * 100n, 10n]);
+    const a = arena({ policy: 'randomfit', spans });
+    const seen = new Set<unknown>();
+    for (let seed = 1; seed <= 400; seed++) {
+      const spread = Math.imul(seed, 0x9e3779b1) >>> 0;
+      const first = a.alloc(10n, 'randomfit', spread);
+      expect(a.free(first as bigint)).toBe('ok');
+      expect(a.alloc(10n, 'randomfit', spread)).toBe(first);
+      expect(a.free(first as bigint)).toBe('ok');
+      seen.add(first);
+    }
+    expect([...seen].sort()).toEqual(spans.map(([base]) => base).sort());
+    a.finish();
+  });
+});

@@ -1,0 +1,192 @@
+/**
+ * One arena of the naive model: a sorted array of spans and a sorted array of blocks held. Free
+ * segments are never stored: they are what is left of the spans, computed by one linear pass, so
+ * that no bookkeeping of the model can drift from the truth.
+ */
+import type { CreateArena, Policy } from '../../src/engine/command.ts';
+import type { SegmentView } from '../../src/engine/view.ts';
+import { highest, lowest, type Segment, type Wish } from './placement.ts';
+
+export interface Span extends Segment {
+  readonly kind: 'static' | 'imported';
+}
+
+export interface Held extends Segment {
+  /** The arena that holds this block as a span of its own. */
+  readonly importedBy?: string;
+}
+
+export type Settings = {
+  -readonly [K in keyof Omit<CreateArena, 'type' | 'spans'>]: CreateArena[K];
+};
+
+export class ModelArena {
+  readonly settings: Settings;
+  spans: Span[] = [];
+  held: Held[] = [];
+  /** End of the last nextfit grant. */
+  cursor = 0n;
+  #free: Segment[] | undefined;
+
+  constructor({ type: _type, spans: _spans, ...settings }: CreateArena) {
+    this.settings = { ...settings };
+  }
+
+  get name(): string {
+    return this.settings.arena;
+  }
+
+  /** Stretches that one block may lie in: adjacent static spans together, imported ones alone. */
+  runs(): Segment[] {
+    const runs: { base: bigint; size: bigint; kind: Span['kind'] }[] = [];
+    for (const { base, size, kind } of this.spans) {
+      const before = runs.at(-1);
+      const joins =
+        kind === 'static' && before?.kind === 'static' && before.base + before.size === base;
+      if (joins) before.size += size;
+      else runs.push({ base, size, kind });
+    }
+    return runs;
+  }
+
+  free(): readonly Segment[] {
+    return (this.#free ??= this.segments()
+      .filter((s) => s.state === 'free')
+      .map(asSegment));
+  }
+
+  /** Every segment in the order of addresses, as the engine's walk must show it. */
+  segments(): SegmentView[] {
+    const found: SegmentView[] = [];
+    let next = 0;
+    for (const run of this.runs()) {
+      let at = run.base;
+      const end = run.base + run.size;
+      for (let held = this.held[next]; held && held.base < end; held = this.held[++next]) {
+        if (held.base > at) found.push({ address: at, size: held.base - at, state: 'free' });
+        found.push({ address: held.base, size: held.size, state: 'busy' });
+        at = held.base + held.size;
+      }
+      if (at < end) found.push({ address: at, size: end - at, state: 'free' });
+    }
+    return found;
+  }
+
+  size(): bigint {
+    return this.spans.reduce((sum, span) => sum + span.size, 0n);
+  }
+
+  allocated(): bigint {
+    return this.held.reduce((sum, held) => sum + held.size, 0n);
+  }
+
+  largestFree(): bigint {
+    return this.free().reduce((max, { size }) => (size > max ? size : max), 0n);
+  }
+
+  hold(held: Held): void {
+    insert(this.held, held);
+    this.#free = undefined;
+  }
+
+  /** Forgets the block at `base`, which must be held. */
+  drop(base: bigint): Held {
+    this.#free = undefined;
+    return remove(this.held, base);
+  }
+
+  addSpan(span: Span): void {
+    insert(this.spans, span);
+    this.#free = undefined;
+  }
+
+  dropSpan(base: bigint): Span {
+    this.#free = undefined;
+    return remove(this.spans, base);
+  }
+
+  heldAt(base: bigint): Held | undefined {
+    return this.held.find((held) => held.base === base);
+  }
+
+  spanAt(base: bigint): Span | undefined {
+    return this.spans.find((span) => span.base === base);
+  }
+
+  isBusy(range: Segment): boolean {
+    return this.held.some((held) => overlap(held, range));
+  }
+
+  isFree(range: Segment): boolean {
+    return this.free().some((free) => contains(free, range));
+  }
+
+  /** Imported spans with nothing in them. */
+  idleSpans(): Span[] {
+    return this.spans.filter((span) => span.kind === 'imported' && !this.isBusy(span));
+  }
+
+  /**
+   * The bases that the policy may choose in the arena's own space: one for a deterministic
+   * policy, any free segment's lowest placement for instantfit and randomfit, none where the
+   * wish fits nowhere.
+   */
+  choices(wish: Wish, policy: Policy): bigint[] {
+    if (policy === 'lastfit') return first(reversed(this.free(), (s) => highest(s, wish)));
+    if (policy === 'nextfit') {
+      const ahead = first(present(this.free(), (s) => lowest(s, wish, this.cursor)));
+      return ahead.length > 0 ? ahead : first(present(this.free(), (s) => lowest(s, wish)));
+    }
+    if (policy === 'bestfit') {
+      const bySize = [...this.free()].sort((a, b) => compare(a.size, b.size));
+      return first(present(bySize, (s) => lowest(s, wish)));
+    }
+    const all = present(this.free(), (s) => lowest(s, wish));
+    return policy === 'firstfit' ? first(all) : [...all];
+  }
+}
+
+export function contains(outer: Segment, inner: Segment): boolean {
+  return inner.base >= outer.base && inner.base + inner.size <= outer.base + outer.size;
+}
+
+export function overlap(a: Segment, b: Segment): boolean {
+  return a.base < b.base + b.size && b.base < a.base + a.size;
+}
+
+/** Array.sort is stable, so equal sizes stay in the order of addresses. */
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function asSegment({ address, size }: SegmentView): Segment {
+  return { base: address, size };
+}
+
+function* present<T>(list: readonly T[], value: (item: T) => bigint | undefined) {
+  for (const item of list) {
+    const found = value(item);
+    if (found !== undefined) yield found;
+  }
+}
+
+function reversed<T>(list: readonly T[], value: (item: T) => bigint | undefined) {
+  return present([...list].reverse(), value);
+}
+
+function first(values: Iterable<bigint>): bigint[] {
+  for (const value of values) return [value];
+  return [];
+}
+
+function insert<T extends Segment>(list: T[], item: T): void {
+  const at = list.findIndex((other) => other.base > item.base);
+  list.splice(at < 0 ? list.length : at, 0, item);
+}
+
+function remove<T extends Segment>(list: T[], base: bigint): T {
+  const at = list.findIndex((item) => item.base === base);
+  const [gone] = at < 0 ? [] : list.splice(at, 1);
+  if (gone === undefined) throw new Error(`model: nothing at ${base}`);
+  return gone;
+}

@@ -1,0 +1,313 @@
+/**
+ * The naive model: the semantics of the engine over sorted arrays and linear scans, with nothing
+ * in it but what can be checked by reading. It is shown each command together with what the engine
+ * made of it, and either adopts the outcome or says in one sentence what is wrong with it.
+ *
+ * Where the contract leaves no choice the model computes the answer and compares; where it leaves
+ * one (instantfit, randomfit, which span is imported) it checks that the choice was a legal one,
+ * and that a refusal was given only where brute force finds nothing either.
+ */
+import type { Alloc, Command, CreateArena, Range } from '../../src/engine/command.ts';
+import type { Event } from '../../src/engine/event.ts';
+import type { Refusal } from '../../src/engine/refusal.ts';
+import { adoptAllocated } from './grant.ts';
+import { ModelArena, contains, overlap, type Held } from './arena.ts';
+import { ceil, meets, wishOf, type Wish } from './placement.ts';
+import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
+import { adoptReleased } from './release.ts';
+import { can, either, must, type Verdict } from './verdict.ts';
+
+type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+
+/** Revisions count from 1. */
+export const neverARevision = -1;
+
+export class Model {
+  readonly arenas = new Map<string, ModelArena>();
+  readonly lookup = (name: string): ModelArena => {
+    const arena = this.arenas.get(name);
+    if (arena === undefined) throw new Error(`model: no arena ${name}`);
+    return arena;
+  };
+
+  /** Adopts the outcome of the command, or says what is wrong with it and adopts nothing. */
+  judge(command: Command, outcome: Event | Refusal): string | undefined {
+    const verdict = this.#verdict(command);
+    if ('refused' in outcome) return this.#judgeRefusal(command, outcome, verdict);
+    if (verdict.mayGrant) return this.#adopt(command, outcome);
+    return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
+  }
+
+  #judgeRefusal(command: Command, refusal: Refusal, verdict: Verdict): string | undefined {
+    const { refused, pointer, exhaustion } = refusal;
+    if (!verdict.codes.includes(refused)) {
+      const right = [...(verdict.mayGrant ? ['granted'] : []), ...verdict.codes].join(' or ');
+      return `refused as ${refused} (${refusal.detail}), must be ${right}`;
+    }
+    if (refusal.detail.length === 0) return 'refused without a detail';
+    if (refused === 'invalid-request' && pointer === undefined) return 'invalid without a pointer';
+    if (refused === 'invalid-request' && verdict.pointer && pointer !== verdict.pointer) {
+      return `blames ${pointer}, the fault is in ${verdict.pointer}`;
+    }
+    if (refused !== 'exhausted' || command.type === 'resize') return undefined;
+    if (exhaustion === undefined) return 'exhausted without an exhaustion';
+    return this.#judgeExhaustion(command as Of<'alloc'>, exhaustion);
+  }
+
+  /** The figures that come with `exhausted`: exact, and the largest size that does fit, fits. */
+  #judgeExhaustion(command: Alloc, given: NonNullable<Refusal['exhaustion']>): string | undefined {
+    const arena = this.lookup(command.arena);
+    const free = arena.size() - arena.allocated();
+    if (given.free !== free) return `exhaustion.free is ${given.free}, must be ${free}`;
+    if (given.largestFree !== arena.largestFree()) {
+      return `exhaustion.largestFree is ${given.largestFree}, must be ${arena.largestFree()}`;
+    }
+    const { quantum } = arena.settings;
+    const fits = (size: bigint) => size === 0n || this.#fitsNow(arena, { ...command, size });
+    const largest = given.largestFitting;
+    if (largest % quantum !== 0n) return `exhaustion.largestFitting ${largest} is not whole quanta`;
+    const wish = wishOf(command.size, command.constraint, quantum, arena.settings.width);
+    if (typeof wish === 'string' || limitsImport(arena, wish, this.lookup)) return undefined;
+    if (!fits(largest)) return `exhaustion.largestFitting ${largest} does not fit`;
+    if (fits(largest + quantum)) return `exhaustion.largestFitting ${largest} is not the largest`;
+    return undefined;
+  }
+
+  #fitsNow(arena: ModelArena, command: Alloc): boolean {
+    const { quantum, width, limit } = arena.settings;
+    const wish = wishOf(command.size, command.constraint, quantum, width);
+    if (typeof wish === 'string') return false;
+    if (limit !== undefined && arena.allocated() + wish.size > limit) return false;
+    return arena.choices(wish, 'firstfit').length > 0 || canImport(arena, wish, this.lookup);
+  }
+
+  /** A revision that nothing ever had is the one wrong precondition that sessions draw. */
+  #verdict(command: Command): Verdict {
+    const verdict = this.#verdictOnState(command);
+    const stale = 'ifRevision' in command && command.ifRevision === neverARevision;
+    const missing = verdict.codes.some((code) => code.endsWith('-not-found'));
+    return stale && !missing ? must('precondition-failed') : verdict;
+  }
+
+  #verdictOnState(command: Command): Verdict {
+    if (command.type === 'createArena') return this.#verdictOnCreate(command);
+    const arena = this.arenas.get(command.arena);
+    if (arena === undefined) return must('arena-not-found');
+    switch (command.type) {
+      case 'updateArena':
+      case 'releaseSpans':
+      case 'freeAll':
+        return can;
+      case 'destroyArena':
+        return this.#verdictOnDestroy(arena, command.force);
+      case 'addSpan':
+        return this.#verdictOnSpan(arena, command);
+      case 'removeSpan':
+        return verdictOnRemoval(arena, command.base);
+      case 'alloc':
+      case 'xalloc':
+        return this.#verdictOnAlloc(arena, command);
+      case 'updateAllocation':
+        return verdictOnLabel(arena, command.address);
+      case 'free':
+        return verdictOnFree(arena, command);
+      case 'resize':
+        return verdictOnResize(arena, command);
+    }
+  }
+
+  #verdictOnCreate(command: CreateArena): Verdict {
+    if (command.source !== undefined && !this.arenas.has(command.source)) {
+      return must('arena-not-found');
+    }
+    const draft = new ModelArena(command);
+    const bad = command.spans.some((span) => verdictOnSpan(draft, span).codes.length > 0);
+    if (bad) return must('invalid-request');
+    if (this.arenas.has(command.arena)) return must('arena-exists');
+    const clash = command.spans.some((a, i) =>
+      command.spans.slice(0, i).some((b) => overlap(a, b)),
+    );
+    const source = command.source === undefined ? undefined : this.lookup(command.source);
+    const claims = source && command.spans.some((span) => this.#claimedAbove(source, span));
+    return clash || claims ? must('overlap') : can;
+  }
+
+  /** A static span may lie neither over what the arena could import nor over what its children own. */
+  #verdictOnSpan(arena: ModelArena, span: Range): Verdict {
+    const verdict = verdictOnSpan(arena, span);
+    if (verdict !== can) return verdict;
+    const { source } = arena.settings;
+    const above = source !== undefined && this.#claimedAbove(this.lookup(source), span);
+    return above || this.#claimedBelow(arena, span) ? must('overlap') : can;
+  }
+
+  #claimedAbove(arena: ModelArena, range: Range): boolean {
+    const all = [arena, ...sourcesOf(arena, this.lookup)];
+    return all.some(({ spans }) => spans.some((span) => overlap(span, range)));
+  }
+
+  #claimedBelow(arena: ModelArena, range: Range): boolean {
+    return [...this.arenas.values()]
+      .filter((child) => [...sourcesOf(child, this.lookup)].includes(arena))
+      .some(({ spans }) => spans.some((span) => overlap(span, range)));
+  }
+
+  #verdictOnDestroy(arena: ModelArena, force: boolean): Verdict {
+    const isSource = [...this.arenas.values()].some((a) => a.settings.source === arena.name);
+    return isSource || (!force && arena.held.length > 0) ? must('arena-busy') : can;
+  }
+
+  #verdictOnAlloc(arena: ModelArena, command: Of<'alloc' | 'xalloc'>): Verdict {
+    const { quantum, width, limit } = arena.settings;
+    const wish = wishOf(command.size, command.constraint, quantum, width);
+    if (typeof wish === 'string') return { ...must('invalid-request'), pointer: wish };
+    if (!couldEverFit(arena, wish, this.lookup)) return must('never-fits');
+    if (limit !== undefined && arena.allocated() + wish.size > limit) {
+      return must('limit-exceeded');
+    }
+    if (arena.choices(wish, 'firstfit').length > 0) return can;
+    if (canImport(arena, wish, this.lookup)) {
+      const tight = limitsImport(arena, wish, this.lookup);
+      return tight ? either('limit-exceeded', 'exhausted', 'taken') : can;
+    }
+    if (wish.address === undefined) return must('exhausted');
+    return arena.isBusy({ base: wish.address, size: wish.size })
+      ? must('taken')
+      : must('taken', 'exhausted');
+  }
+
+  #adopt(command: Command, event: Event): string | undefined {
+    if (event.at !== command.at) return `the event is at ${event.at}, the command at ${command.at}`;
+    if (event.arena !== command.arena) return `the event names ${event.arena}`;
+    switch (event.type) {
+      case 'arenaCreated':
+        return this.#adoptCreated(command as CreateArena);
+      case 'arenaUpdated':
+        Object.assign(this.lookup(event.arena).settings, event.changes);
+        return adoptReleased(this.arenas, event.released, 'due');
+      case 'arenaDestroyed':
+        return this.#adoptDestroyed(event);
+      case 'spanAdded':
+        return this.#adoptSpan(command as Of<'addSpan'>, event);
+      case 'spanRemoved':
+        return this.#adoptRemoval(event);
+      case 'allocated':
+        return adoptAllocated(this.lookup, command as Of<'alloc'>, event);
+      case 'freed':
+        return this.#adoptFreed(event);
+      case 'allFreed':
+        return this.#adoptAllFreed(event);
+      case 'resized':
+        return this.#adoptResized(command as Of<'resize'>, event);
+      case 'allocationUpdated':
+        return undefined;
+      case 'spansReleased':
+        return adoptReleased(this.arenas, event.released, 'due');
+    }
+  }
+
+  #adoptCreated(command: CreateArena): undefined {
+    const arena = new ModelArena(command);
+    for (const { base, size } of command.spans) arena.addSpan({ base, size, kind: 'static' });
+    this.arenas.set(arena.name, arena);
+  }
+
+  #adoptDestroyed(event: Extract<Event, { type: 'arenaDestroyed' }>): string | undefined {
+    const arena = this.lookup(event.arena);
+    const bases = arena.held.map(({ base }) => base);
+    for (const base of bases) arena.drop(base);
+    const complaint = adoptReleased(this.arenas, event.released, 'all', arena);
+    if (complaint === undefined) this.arenas.delete(arena.name);
+    return complaint;
+  }
+
+  #adoptSpan(command: Of<'addSpan'>, { base, size, arena }: Range & { arena: string }) {
+    if (base !== command.base || size !== command.size) return `added [${base}, +${size})`;
+    this.lookup(arena).addSpan({ base, size, kind: 'static' });
+    return undefined;
+  }
+
+  #adoptRemoval(event: Extract<Event, { type: 'spanRemoved' }>): string | undefined {
+    const arena = this.lookup(event.arena);
+    const span = arena.spanAt(event.base)!;
+    if (event.size !== span.size) return `removed ${event.size}, the span has ${span.size}`;
+    if (span.kind === 'imported') return adoptReleased(this.arenas, event.released, 'one', arena);
+    arena.dropSpan(event.base);
+    return event.released.length > 0 ? 'released more than the span removed' : undefined;
+  }
+
+  #adoptFreed(event: Extract<Event, { type: 'freed' }>): string | undefined {
+    const { size } = this.lookup(event.arena).drop(event.base);
+    if (size !== event.size) return `freed ${event.size}, the allocation has ${size}`;
+    return adoptReleased(this.arenas, event.released, 'excess');
+  }
+
+  #adoptAllFreed(event: Extract<Event, { type: 'allFreed' }>): string | undefined {
+    const arena = this.lookup(event.arena);
+    const own = arena.held.filter(isOwn);
+    if (event.count !== own.length) return `freed ${event.count} of ${own.length} allocations`;
+    for (const { base } of own) arena.drop(base);
+    return adoptReleased(this.arenas, event.released, 'excess');
+  }
+
+  #adoptResized(command: Of<'resize'>, event: Extract<Event, { type: 'resized' }>) {
+    const arena = this.lookup(event.arena);
+    const held = arena.drop(event.base);
+    const size = ceil(command.size, arena.settings.quantum);
+    arena.hold({ ...held, size });
+    if (event.previousSize !== held.size) return `was ${held.size}, not ${event.previousSize}`;
+    return event.size === size ? undefined : `resized to ${event.size}, must be ${size}`;
+  }
+}
+
+function isOwn(held: Held): boolean {
+  return held.importedBy === undefined;
+}
+
+function verdictOnSpan(arena: ModelArena, { base, size }: Range): Verdict {
+  const { quantum, width } = arena.settings;
+  if (base % quantum !== 0n) return { ...must('invalid-request'), pointer: '/base' };
+  const top = 1n << BigInt(width);
+  const badSize = size <= 0n || size % quantum !== 0n || base + size > top;
+  if (badSize) return must('invalid-request');
+  return arena.spans.some((span) => overlap(span, { base, size })) ? must('overlap') : can;
+}
+
+function verdictOnRemoval(arena: ModelArena, base: bigint): Verdict {
+  const span = arena.spanAt(base);
+  if (span === undefined) return must('span-not-found');
+  return arena.isBusy(span) ? must('allocation-busy') : can;
+}
+
+function verdictOnFree(arena: ModelArena, { address, size }: Of<'free'>): Verdict {
+  const held = arena.heldAt(address);
+  if (held === undefined) return must('allocation-not-found');
+  if (!isOwn(held)) return must('allocation-busy');
+  if (size === undefined) return can;
+  if (size <= 0n) return must('invalid-request', 'size-mismatch');
+  return ceil(size, arena.settings.quantum) === held.size ? can : must('size-mismatch');
+}
+
+function verdictOnLabel(arena: ModelArena, address: bigint): Verdict {
+  const held = arena.heldAt(address);
+  if (held === undefined) return must('allocation-not-found');
+  return isOwn(held) ? can : must('allocation-busy');
+}
+
+function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Verdict {
+  const { quantum, width, limit } = arena.settings;
+  const held = arena.heldAt(address);
+  if (held === undefined) return must('allocation-not-found');
+  const wish: Wish | string = wishOf(size, { address }, quantum, width);
+  if (typeof wish === 'string') return must('invalid-request');
+  if (!isOwn(held)) return must('allocation-busy');
+  if (wish.size <= held.size) return can;
+  const grown = { base: address, size: wish.size };
+  if (!arena.runs().some((run) => contains(run, grown) && meets(address, wish))) {
+    return must('never-fits', 'taken', 'exhausted', 'limit-exceeded');
+  }
+  const more = wish.size - held.size;
+  if (limit !== undefined && arena.allocated() + more > limit) return must('limit-exceeded');
+  const extra = { base: address + held.size, size: more };
+  return arena.isFree(extra) ? can : must('taken', 'exhausted');
+}

@@ -1,0 +1,252 @@
+/**
+ * Draws the next command of a random session. It looks at the model to aim: at borders of
+ * segments, at sizes that just fit or just do not, at blocks that exist; and keeps the number of
+ * blocks within bounds, because the model's cost grows with it.
+ */
+import {
+  policies,
+  type Command,
+  type Constraint,
+  type Policy,
+  type Range,
+  type Tuning,
+} from '../../src/engine/command.ts';
+import type { ModelArena } from './arena.ts';
+import { isPowerOfTwo } from './placement.ts';
+import { neverARevision, type Model } from './model.ts';
+import type { Random } from './random.ts';
+import { createArena } from './shape.ts';
+
+type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
+
+/** Blocks of one arena above which frees outnumber allocations. */
+const crowd = 60;
+
+/** The next command of the session, with `at` as its time. */
+export function nextCommand(model: Model, random: Random, at: number): Command {
+  const command = draw(model, random, at);
+  const guarded = ['free', 'resize', 'destroyArena', 'updateArena', 'updateAllocation'];
+  if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
+  return { ...command, ifRevision: neverARevision } as Command;
+}
+
+function draw(model: Model, random: Random, at: number): Command {
+  const names = [...model.arenas.keys()];
+  if (random.chance(0.003)) return missing(random, at);
+  const lowest = names.includes('a') ? 'a' : random.pick(names);
+  const arena = model.lookup(random.chance(0.75) ? lowest : random.pick(names));
+  const crowded = arena.held.length > crowd;
+  const kind = random.weighted({
+    alloc: crowded ? 5 : 28,
+    xalloc: crowded ? 10 : 34,
+    free: crowded ? 60 : 22,
+    badFree: 3,
+    resize: 6,
+    addSpan: arena.spans.length > 16 ? 0.5 : 1.5,
+    removeSpan: 2,
+    freeAll: 0.3,
+    update: 1,
+    label: 0.5,
+    create: 0.5,
+    destroy: 0.5,
+  });
+  switch (kind) {
+    case 'alloc':
+    case 'xalloc':
+      return alloc(arena, random, at, kind);
+    case 'free':
+    case 'badFree':
+      return free(arena, random, at, kind === 'badFree');
+    case 'resize':
+      return resize(arena, random, at);
+    case 'addSpan':
+      return { type: 'addSpan', at, arena: arena.name, ...newSpan(arena, random) };
+    case 'removeSpan':
+      return { type: 'removeSpan', at, arena: arena.name, base: spanBase(arena, random) };
+    case 'freeAll':
+      return { type: 'freeAll', at, arena: arena.name };
+    case 'update':
+      return { type: 'updateArena', at, arena: arena.name, changes: changes(arena, random) };
+    case 'label':
+      return label(arena, random, at);
+    case 'create':
+      return create(arena, random, at);
+    case 'destroy':
+      return destroy(arena, random, at);
+  }
+}
+
+function missing(random: Random, at: number): Command {
+  const arena = 'no-such-arena';
+  return random.pick<Command>([
+    { type: 'freeAll', at, arena },
+    { type: 'free', at, arena, address: 0n },
+    { type: 'addSpan', at, arena, base: 0n, size: 0n },
+    { type: 'destroyArena', at, arena, force: true },
+  ]);
+}
+
+function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'xalloc'): Command {
+  const size = someSize(arena, random);
+  const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
+  return {
+    type,
+    at,
+    arena: arena.name,
+    size,
+    constraint: type === 'alloc' ? {} : someConstraint(arena, random, size),
+    labels: {},
+    seed: random.bits(),
+    ...policy,
+  };
+}
+
+/** Mostly valid constraints; each field is there or not, and rarely a wrong one slips in. */
+function someConstraint(arena: ModelArena, random: Random, size: bigint): Constraint {
+  const { quantum } = arena.settings;
+  const marks = landmarks(arena, random);
+  const top = topOf(arena);
+  const constraint: Draft = {};
+  if (random.chance(0.12)) {
+    const exact = random.address(top, quantum, marks);
+    constraint.address = random.chance(0.95) ? exact - (exact % quantum) : exact;
+    if (random.chance(0.8)) return constraint;
+  }
+  if (random.chance(0.55)) constraint.align = someAlign(arena, random, size);
+  if (constraint.align !== undefined && random.chance(0.3)) {
+    const phase = random.big(constraint.align + 1n);
+    constraint.phase = random.chance(0.95) ? phase - (phase % quantum) : phase;
+  }
+  if (random.chance(0.25)) addBoundary(constraint, size, quantum, random);
+  if (random.chance(0.35)) constraint.min = random.address(top, quantum, marks);
+  if (random.chance(0.35)) constraint.max = random.address(top, quantum, marks);
+  const { min, max } = constraint;
+  const swap = min !== undefined && max !== undefined && min > max && random.chance(0.95);
+  if (swap) Object.assign(constraint, { min: max, max: min });
+  return constraint;
+}
+
+function someAlign(arena: ModelArena, random: Random, size: bigint): bigint {
+  const { quantum } = arena.settings;
+  const kind = random.weighted({ natural: 30, power: 45, multiple: 22, wrong: 3 });
+  if (kind === 'natural') return powerAbove(size);
+  if (kind === 'power') return random.power(arena.largestFree() + quantum);
+  if (kind === 'multiple') return quantum * BigInt(1 + random.int(40));
+  return quantum * 4n + 1n;
+}
+
+/** A boundary that holds the size, or rarely one that does not. */
+function addBoundary(constraint: Draft, size: bigint, quantum: bigint, random: Random): void {
+  const least = powerAbove(size > quantum ? size : quantum);
+  const boundary = random.chance(0.03) ? least >> 1n || 1n : least << BigInt(random.int(5));
+  // With an odd alignment the model tries as many starts as the boundary has quanta: keep it low.
+  const odd = constraint.align !== undefined && !isPowerOfTwo(constraint.align);
+  if (!odd || boundary <= quantum * 4096n) constraint.nocross = boundary;
+}
+
+function free(arena: ModelArena, random: Random, at: number, bad: boolean): Command {
+  const { name, settings, held } = arena;
+  if (held.length === 0 || (bad && random.chance(0.6))) {
+    const address = random.address(topOf(arena), settings.quantum, landmarks(arena, random));
+    return { type: 'free', at, arena: name, address };
+  }
+  const { base: address, size } = random.pick(held);
+  if (bad) {
+    const wrong = size + random.pick([settings.quantum, -settings.quantum, 1n]);
+    return { type: 'free', at, arena: name, address, size: wrong };
+  }
+  const given = random.pick([{}, { size }, { size: size - settings.quantum + 1n }]);
+  return { type: 'free', at, arena: name, address, ...given };
+}
+
+function resize(arena: ModelArena, random: Random, at: number): Command {
+  const { quantum } = arena.settings;
+  if (arena.held.length === 0) {
+    return { type: 'resize', at, arena: arena.name, address: 0n, size: quantum };
+  }
+  const { base: address, size: now } = random.pick(arena.held);
+  const behind = arena.free().find((segment) => segment.base === address + now);
+  const room = now + (behind?.size ?? 0n);
+  const size = random.pick([room, room + random.nudge(quantum), random.magnitude(room), now]);
+  return { type: 'resize', at, arena: arena.name, address, size };
+}
+
+/**
+ * A new static span: beside others, over others, or wrong. Where arenas import it lies mostly next
+ * to static spans, because further up or down the chain others own the addresses.
+ */
+function newSpan(arena: ModelArena, random: Random): Range {
+  const { quantum, source } = arena.settings;
+  const size = quantum * random.magnitude(40n) + (random.chance(0.05) ? random.nudge(1n) : 0n);
+  const near = source !== undefined && random.chance(0.8) ? statics(arena) : arena.spans;
+  const marks = near.flatMap(({ base, size: extent }) => [base, base + extent, base - size]);
+  const base = random.address(topOf(arena), quantum, marks);
+  const aligned = random.chance(0.9) ? base - (base % quantum) : base;
+  return { base: aligned, size: size < 0n ? 0n : size };
+}
+
+function spanBase(arena: ModelArena, random: Random): bigint {
+  if (arena.spans.length === 0) return 0n;
+  const { base } = random.pick(arena.spans);
+  return random.chance(0.8) ? base : base + arena.settings.quantum;
+}
+
+function changes(arena: ModelArena, random: Random): Partial<Tuning> {
+  if (random.chance(0.5)) return { policy: random.pick<Policy>(policies) };
+  if (random.chance(0.5)) return { limit: arena.allocated() + random.magnitude(arena.size() + 1n) };
+  return { limit: topOf(arena) + 1n };
+}
+
+function label(arena: ModelArena, random: Random, at: number): Command {
+  const address = arena.held.length > 0 ? random.pick(arena.held).base : 0n;
+  return { type: 'updateAllocation', at, arena: arena.name, address, labels: { colour: 'red' } };
+}
+
+/** A new arena beside the others, often one that exists already or whose spans are wrong. */
+function create(arena: ModelArena, random: Random, at: number): Command {
+  const { policy, width, quantum, source } = arena.settings;
+  const spans = [{ base: quantum * 100_000n, size: quantum * 8n }];
+  if (random.chance(0.2)) spans.push({ base: quantum * 100_004n, size: quantum * 8n });
+  if (random.chance(0.1)) spans.push({ base: quantum * 200_000n, size: 0n });
+  const name = random.pick([arena.name, 'spare']);
+  const from = random.chance(0.1) ? 'no-such-arena' : source;
+  const more = { spans, at, ...(from === undefined ? {} : { source: from }) };
+  return createArena(name, { policy, width, quantum }, more);
+}
+
+/** The spare arena, or one that must not go: the session would end without the others. */
+function destroy(arena: ModelArena, random: Random, at: number): Command {
+  const force = random.chance(0.5);
+  const refused = arena.held.length > 0 && !force;
+  return { type: 'destroyArena', at, arena: refused ? arena.name : 'spare', force };
+}
+
+function someSize(arena: ModelArena, random: Random): bigint {
+  const free = arena.free();
+  const offers = free.length > 0 ? [random.pick(free).size, arena.largestFree()] : [];
+  const most = arena.largestFree() > 0n ? arena.largestFree() : arena.settings.quantum * 64n;
+  // Small requests keep the arena full of blocks; large ones find its limits.
+  const max = random.chance(0.7) ? (most >> 4n) + arena.settings.quantum : most;
+  return random.size(max, arena.settings.quantum, offers);
+}
+
+/** Borders of a few segments and spans. */
+function landmarks(arena: ModelArena, random: Random): bigint[] {
+  const some = [...arena.free(), ...arena.held, ...arena.spans];
+  if (some.length === 0) return [0n];
+  const { base, size } = random.pick(some);
+  const other = random.pick(some);
+  return [base, base + size, base + size - 1n, other.base, other.base + other.size];
+}
+
+function statics(arena: ModelArena) {
+  return arena.spans.filter((span) => span.kind === 'static');
+}
+
+function topOf(arena: ModelArena): bigint {
+  return (1n << BigInt(arena.settings.width)) - 1n;
+}
+
+function powerAbove(size: bigint): bigint {
+  return size <= 1n ? 1n : 1n << BigInt((size - 1n).toString(2).length);
+}

@@ -1,0 +1,56 @@
+/**
+ * Judges the spans given back to their sources. What is given back must be wholly free, lowest
+ * arena first, and exactly as much of it as the command calls for.
+ */
+import type { Released } from '../../src/engine/event.ts';
+import type { ModelArena } from './arena.ts';
+
+/**
+ * How much must be released: the `excess` over keepSpans (a free), `all` of one arena (it is
+ * destroyed), at least `one` (removed by hand) or what is `due` (by time).
+ */
+export type Demand = 'excess' | 'all' | 'one' | 'due';
+
+export function adoptReleased(
+  arenas: ReadonlyMap<string, ModelArena>,
+  released: readonly Released[],
+  demand: Demand,
+  subject?: ModelArena,
+): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { arena: name, source, base, size } of released) {
+    const [arena, parent] = [arenas.get(name), arenas.get(source)];
+    if (arena === undefined || parent === undefined) return `released from unknown ${name}`;
+    const span = arena.spanAt(base);
+    if (span?.kind !== 'imported' || span.size !== size) {
+      return `released [${base}, +${size}) of ${name}, which is no imported span`;
+    }
+    if (arena.isBusy(span)) return `released [${base}, +${size}) of ${name}, which is not free`;
+    if (parent.heldAt(base)?.importedBy !== name) return `${source} does not hold ${base}`;
+    arena.dropSpan(base);
+    parent.drop(base);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  for (const arena of arenas.values()) {
+    const complaint = arena === subject ? undefined : judgeKept(arena, counts, demand);
+    if (complaint !== undefined) return complaint;
+  }
+  if (demand === 'all' && subject?.spans.some((span) => span.kind === 'imported')) {
+    return `destroys ${subject.name} and keeps a span of its source`;
+  }
+  return demand === 'one' && !counts.has(subject!.name) ? 'released nothing' : undefined;
+}
+
+function judgeKept(arena: ModelArena, counts: ReadonlyMap<string, number>, demand: Demand) {
+  const { keepSpans, releaseAfterSeconds } = arena.settings;
+  const idle = arena.idleSpans().length;
+  if (releaseAfterSeconds > 0) {
+    const early = demand === 'excess' && counts.has(arena.name);
+    return early ? `${arena.name} releases before its time` : undefined;
+  }
+  if (idle > keepSpans) return `${arena.name} keeps ${idle} idle spans, keepSpans is ${keepSpans}`;
+  if (counts.has(arena.name) && idle < keepSpans) {
+    return `${arena.name} keeps ${idle} idle spans and released others, keepSpans is ${keepSpans}`;
+  }
+  return undefined;
+}

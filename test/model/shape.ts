@@ -1,0 +1,173 @@
+/**
+ * Shapes: the arenas that a random session starts from, each chosen to bring out another kind of
+ * fault. A shape is scaled by the quantum and bounded by the width.
+ */
+import {
+  policies,
+  type Command,
+  type CreateArena,
+  type Policy,
+  type Range,
+  type Width,
+} from '../../src/engine/command.ts';
+import type { Random } from './random.ts';
+
+export interface Setting {
+  readonly policy: Policy;
+  readonly width: Width;
+  readonly quantum: bigint;
+}
+
+export const shapes = [
+  'single',
+  'manySpans',
+  'adjacentSpans',
+  'wholeSpace',
+  'topOfSpace',
+  'beyondDoubles',
+  'checkerboard',
+  'nearlyFull',
+  'imports2',
+  'imports3',
+  'imports4',
+] as const;
+export type Shape = (typeof shapes)[number];
+
+/** The commands that set the shape up; every one must be granted. */
+export function setUp(shape: Shape, setting: Setting, random: Random): Command[] {
+  const { quantum: q, width } = setting;
+  const top = 1n << BigInt(width);
+  const create = (spans: Range[]) => [createArena('a', setting, { spans })];
+  switch (shape) {
+    case 'single':
+      return create([{ base: q * BigInt(random.int(3)), size: q * BigInt(100 + random.int(900)) }]);
+    case 'manySpans':
+      return create(scattered(q, random));
+    case 'adjacentSpans':
+      return create(random.shuffle(adjacent(q, random)));
+    case 'wholeSpace':
+      return create([{ base: 0n, size: top }]);
+    case 'topOfSpace':
+      return create([{ base: top - q * 512n, size: q * 512n }]);
+    case 'beyondDoubles':
+      return create(beyondDoubles(top, q));
+    case 'checkerboard':
+      return [...create([{ base: 0n, size: q * 256n }]), ...checkerboard(q, 256)];
+    case 'nearlyFull':
+      return [...create([{ base: q, size: q * 300n }]), reserve(q, q * 290n)];
+    case 'imports2':
+    case 'imports3':
+    case 'imports4':
+      return chain(Number(shape.slice(-1)), setting, random);
+  }
+}
+
+export function createArena(
+  arena: string,
+  { policy, width, quantum }: Setting,
+  more: Partial<CreateArena> = {},
+): Command {
+  return {
+    type: 'createArena',
+    at: 0,
+    arena,
+    notation: 'decimal',
+    width,
+    quantum,
+    policy,
+    largeImport: false,
+    keepSpans: 0,
+    releaseAfterSeconds: 0,
+    quantumCacheMax: 0n,
+    labels: {},
+    spans: [],
+    ...more,
+  };
+}
+
+function reserve(address: bigint, size: bigint): Command {
+  return {
+    type: 'xalloc',
+    at: 0,
+    arena: 'a',
+    size,
+    constraint: { address },
+    labels: {},
+    seed: 0,
+  };
+}
+
+function checkerboard(quantum: bigint, units: number): Command[] {
+  const commands: Command[] = [];
+  for (let unit = 0; unit < units; unit += 2) {
+    commands.push(reserve(quantum * BigInt(unit), quantum));
+  }
+  return commands;
+}
+
+/** Spans of many sizes with gaps between them. */
+function scattered(quantum: bigint, random: Random): Range[] {
+  const spans: Range[] = [];
+  let base = 0n;
+  for (let span = 0; span < 12; span++) {
+    const size = quantum * random.magnitude(200n);
+    spans.push({ base, size });
+    base += size + quantum * random.magnitude(30n);
+  }
+  return random.shuffle(spans);
+}
+
+/** Spans without gaps: blocks may straddle them. */
+function adjacent(quantum: bigint, random: Random): Range[] {
+  const spans: Range[] = [];
+  let base = quantum * 5n;
+  for (let span = 0; span < 8; span++) {
+    const size = quantum * random.magnitude(60n);
+    spans.push({ base, size });
+    base += size;
+  }
+  return spans;
+}
+
+/** More units than a double counts exactly, where the width has room for them. */
+function beyondDoubles(top: bigint, quantum: bigint): Range[] {
+  const units = 1n << 53n;
+  const size = quantum * (units + 1n);
+  if (size + quantum > top) return [{ base: quantum, size: top - quantum * 2n }];
+  const room = top - size > size ? size : quantum;
+  return [
+    { base: quantum, size },
+    { base: top - room, size: room },
+  ];
+}
+
+/**
+ * A chain of arenas, each importing from the one above: `a` is the lowest. Quanta differ between
+ * the levels in both directions, and a static span of a child lies where its source has none.
+ */
+function chain(depth: number, setting: Setting, random: Random): Command[] {
+  const commands: Command[] = [];
+  const { quantum: q } = setting;
+  const names = ['a', 'b', 'c', 'd'].slice(0, depth).reverse();
+  for (const [level, name] of names.entries()) {
+    const policy = name === 'a' ? setting.policy : random.pick(policies);
+    const quantum = name === 'a' ? q : q * random.pick([1n, 1n, 2n, 8n]);
+    const static_ = random.chance(0.4) || level === 0;
+    const base = BigInt(level) * q * 4096n;
+    const size = q * (level === 0 ? 1024n : 32n);
+    commands.push(
+      createArena(
+        name,
+        { ...setting, policy, quantum },
+        {
+          spans: static_ ? [{ base, size }] : [],
+          largeImport: random.chance(0.3),
+          keepSpans: random.pick([0, 0, 1, 2]),
+          ...(level === 0 ? {} : { source: names[level - 1]! }),
+          ...(random.chance(0.5) ? { importSize: quantum * BigInt(1 + random.int(32)) } : {}),
+        },
+      ),
+    );
+  }
+  return commands;
+}
