@@ -1,0 +1,209 @@
+/**
+ * Records: the text of one event, one line of versioned JSON with bigints as decimal strings.
+ *
+ * `{"v":1,"type":"freed","at":1763798400000,"arena":"pods","base":"167772160","size":"256"}`
+ *
+ * What a record says is kept for as long as the data: a field may not change its meaning within a
+ * version, and everything about a record that is not recognised is refused rather than skipped.
+ * Empty labels and empty lists of imported and released spans are left out, because allocating and
+ * freeing are most of all records. Labels of an *update* are never left out while they are there:
+ * there absence means "unchanged" and an empty object means "none any more".
+ */
+import { assert } from '../engine/assert.ts';
+import {
+  notations,
+  policies,
+  widths,
+  type Labels,
+  type Range,
+  type Tuning,
+} from '../engine/command.ts';
+import type { Event, Imported, Released } from '../engine/event.ts';
+import {
+  anyText,
+  count,
+  decimal,
+  fieldSet,
+  flag,
+  isObject,
+  labels,
+  list,
+  omittedWhile,
+  oneOf,
+  optional,
+  RecordError,
+  required,
+  spaceEnd,
+  struct,
+  text,
+  type Codec,
+  type FieldSet,
+} from './codec.ts';
+
+export { RecordError } from './codec.ts';
+
+const version = 1;
+
+/** Encodes one event as one line. An event that could not be decoded again is an AssertionError. */
+export function encode(event: Event): string {
+  // The fields of an event's type take exactly that event; the compiler can't follow the lookup.
+  const fields = fieldSets[event.type] as FieldSet<object> | undefined;
+  assert(fields !== undefined, `event type ${event.type} is known`);
+  return JSON.stringify(fields.write(event, { v: version, type: event.type }, ''));
+}
+
+/** Decodes what {@link encode} wrote; throws {@link RecordError} for anything else. */
+export function decode(body: string): Event {
+  const raw = parse(body);
+  const { v, type } = raw;
+  if (!Number.isSafeInteger(v) || (v as number) < 1) {
+    throw new RecordError('malformed', 'v: expected the version of the record, an integer from 1');
+  }
+  if (v !== version) {
+    throw new RecordError('unknown-version', `v: version ${String(v)}, known is ${version}`);
+  }
+  if (typeof type !== 'string') {
+    throw new RecordError('malformed', 'type: expected the type of the event, a string');
+  }
+  if (!Object.hasOwn(fieldSets, type)) {
+    throw new RecordError('unknown-type', `type: ${JSON.stringify(type)} is not known`);
+  }
+  const fields = fieldSets[type as Event['type']] as FieldSet<object>;
+  return fields.read(raw, { type }, '', 2) as Event;
+}
+
+function parse(body: string): Readonly<Record<string, unknown>> {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(body);
+  } catch (cause) {
+    throw new RecordError('malformed', 'record: not JSON', { cause });
+  }
+  if (!isObject(raw)) throw new RecordError('malformed', 'record: expected an object');
+  return raw;
+}
+
+type EventOf<T extends Event['type']> = Omit<Extract<Event, { type: T }>, 'type'>;
+
+const range = struct<Range>({ base: required(decimal), size: required(decimal) }, outsideSpace);
+
+const imported = struct<Imported>(
+  {
+    arena: required(text),
+    source: required(text),
+    base: required(decimal),
+    size: required(decimal),
+  },
+  outsideSpace,
+);
+
+const released = struct<Released>(
+  {
+    arena: required(text),
+    source: required(text),
+    base: required(decimal),
+    size: required(decimal),
+  },
+  outsideSpace,
+);
+
+const changes = struct<Partial<Tuning>>({
+  policy: optional(oneOf(policies)),
+  importSize: optional(decimal),
+  largeImport: optional(flag),
+  keepSpans: optional(count),
+  releaseAfterSeconds: optional(count),
+  limit: optional(decimal),
+  labels: optional(labels),
+});
+
+// Shared by all records without labels: there may be millions of them in memory.
+const noLabels: Labels = Object.freeze({});
+const labelsOrNone = omittedWhile(labels, noLabels, (value) => Object.keys(value).length === 0);
+const spansOrNone = emptyOmitted(list(range));
+const importedOrNone = emptyOmitted(list(imported));
+const releasedOrNone = emptyOmitted(list(released));
+
+/** What every event begins with. */
+const head = { at: required(count), arena: required(text) };
+
+const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
+  arenaCreated: fieldSet<EventOf<'arenaCreated'>>({
+    ...head,
+    notation: required(oneOf(notations)),
+    width: required(oneOf(widths)),
+    quantum: required(decimal),
+    policy: required(oneOf(policies)),
+    source: optional(text),
+    importSize: optional(decimal),
+    largeImport: required(flag),
+    keepSpans: required(count),
+    releaseAfterSeconds: required(count),
+    quantumCacheMax: required(decimal),
+    limit: optional(decimal),
+    labels: labelsOrNone,
+    spans: spansOrNone,
+  }),
+  arenaUpdated: fieldSet<EventOf<'arenaUpdated'>>({
+    ...head,
+    changes: required(changes),
+    released: releasedOrNone,
+  }),
+  arenaDestroyed: fieldSet<EventOf<'arenaDestroyed'>>({ ...head, released: releasedOrNone }),
+  spanAdded: fieldSet<EventOf<'spanAdded'>>(
+    { ...head, base: required(decimal), size: required(decimal) },
+    outsideSpace,
+  ),
+  spanRemoved: fieldSet<EventOf<'spanRemoved'>>(
+    { ...head, base: required(decimal), size: required(decimal), released: releasedOrNone },
+    outsideSpace,
+  ),
+  allocated: fieldSet<EventOf<'allocated'>>(
+    {
+      ...head,
+      base: required(decimal),
+      size: required(decimal),
+      policy: required(oneOf(policies)),
+      labels: labelsOrNone,
+      owner: optional(anyText),
+      imported: importedOrNone,
+      slab: optional(range),
+    },
+    outsideSpace,
+  ),
+  freed: fieldSet<EventOf<'freed'>>(
+    { ...head, base: required(decimal), size: required(decimal), released: releasedOrNone },
+    outsideSpace,
+  ),
+  allFreed: fieldSet<EventOf<'allFreed'>>({
+    ...head,
+    count: required(count),
+    released: releasedOrNone,
+  }),
+  resized: fieldSet<EventOf<'resized'>>(
+    {
+      ...head,
+      base: required(decimal),
+      size: required(decimal),
+      previousSize: required(decimal),
+    },
+    outsideSpace,
+  ),
+  allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({
+    ...head,
+    address: required(decimal),
+    labels: optional(labels),
+    owner: optional(anyText),
+  }),
+  spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),
+};
+
+function outsideSpace({ base, size }: Range): string | undefined {
+  if (size === 0n) return 'a range of size 0';
+  return base + size > spaceEnd ? 'a range that ends above 2^128' : undefined;
+}
+
+function emptyOmitted<T>(codec: Codec<readonly T[]>) {
+  const none: readonly T[] = Object.freeze([]);
+  return omittedWhile(codec, none, (value) => value.length === 0);
+}

@@ -1,0 +1,309 @@
+/**
+ * Sequencer: gives commands their total order, and keeps every answer back until the journal holds
+ * what the answer shows.
+ *
+ * A command is decided and applied at once, in the turn of the loop in which it arrives; its record
+ * joins the gathering group. While one commit is under way the next group gathers, so a slow disk
+ * makes groups larger and not queues longer. An idle journal gets its group at the end of the turn,
+ * so that all requests of one turn share a commit, and no timer delays a lone one.
+ *
+ * Memory is therefore ahead of the disk. Nobody sees it: a refusal or a read waits, like a command,
+ * until the journal is durable up to the revision it has seen. All that waits forms one queue in
+ * the order of revisions, and a commit releases its head.
+ *
+ * A commit that fails has an unknown outcome and memory cannot be taken back, so the sequencer
+ * stops for good: everything that waits or comes later is rejected, and the owner is told once.
+ */
+import { assert, AssertionError } from './engine/assert.ts';
+import type { Command } from './engine/command.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Event } from './engine/event.ts';
+import type { Refusal } from './engine/refusal.ts';
+import type { Journal, JournalRecord } from './journal/journal.ts';
+import { encode } from './journal/record.ts';
+
+/** What came of a command; a refusal is told by `'refused' in outcome`. */
+export type Outcome<T> = { readonly revision: number; readonly value: T } | Refusal;
+
+export interface SequencerOptions {
+  /** Most that may wait for the journal, reads and refusals included; beyond it {@link Busy}. */
+  readonly queueMax?: number;
+  /** Most records in one commit: bounds how long the answers of one group wait for each other. */
+  readonly groupRecordsMax?: number;
+  /** Most characters in one commit, unless its first record alone is longer. */
+  readonly groupCharactersMax?: number;
+  /**
+   * Called once when the sequencer has stopped for good. The cause is {@link JournalUnavailable}
+   * where a commit failed; anything else is a bug of ours, met after memory had changed.
+   */
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/** Too much waits for the journal. Nothing was done; the request may be repeated. */
+export class Busy extends Error {
+  override name = 'Busy';
+}
+
+/** The journal takes nothing more. */
+export class JournalUnavailable extends Error {
+  override name = 'JournalUnavailable';
+  /** Whether the command may turn out to have been done when the service is back. */
+  readonly outcomeUnknown: boolean;
+
+  constructor(message: string, outcomeUnknown: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.outcomeUnknown = outcomeUnknown;
+  }
+}
+
+/** About one second of work of a disk that commits in 1 ms, in groups of ten. */
+const queueMaxDefault = 10_000;
+const groupRecordsMaxDefault = 1_000;
+const groupCharactersMaxDefault = 4 << 20;
+
+interface Waiting {
+  /** What must be durable before the answer may go. */
+  readonly revision: number;
+  /** Whether a command of its own was applied, whose outcome a failure may leave open. */
+  readonly applied: boolean;
+  release(): void;
+  reject(error: Error): void;
+}
+
+export class Sequencer {
+  readonly #engine: Engine;
+  readonly #journal: Journal;
+  readonly #onFailure: (cause: unknown) => void;
+  readonly #queueMax: number;
+  readonly #groupRecordsMax: number;
+  readonly #groupCharactersMax: number;
+  /** The gathering group and, when it overflows, those after it. */
+  #gathering: JournalRecord[] = [];
+  /** Everything unanswered, in the order of revisions. */
+  #waiting: Waiting[] = [];
+  #durableRevision: number;
+  /** The last revision that was handed to the journal: it may be on disk. */
+  #sentRevision: number;
+  #committing = false;
+  #scheduled = false;
+  #failure: Error | undefined;
+  #closing: Promise<void> | undefined;
+  #drained: (() => void) | undefined;
+  #records = 0;
+  #groups = 0;
+
+  /** `engine` holds exactly what `journal` does: recovery came before. */
+  constructor(engine: Engine, journal: Journal, options: SequencerOptions) {
+    this.#engine = engine;
+    this.#journal = journal;
+    this.#onFailure = options.onFailure;
+    this.#queueMax = options.queueMax ?? queueMaxDefault;
+    this.#groupRecordsMax = options.groupRecordsMax ?? groupRecordsMaxDefault;
+    this.#groupCharactersMax = options.groupCharactersMax ?? groupCharactersMaxDefault;
+    assert(this.#queueMax >= 1 && this.#groupRecordsMax >= 1, 'bounds are at least 1');
+    this.#durableRevision = engine.revision;
+    this.#sentRevision = engine.revision;
+  }
+
+  /** Whether it has stopped for good. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Everything up to this revision survives a crash. */
+  get durableRevision(): number {
+    return this.#durableRevision;
+  }
+
+  /** How many answers wait for the journal now. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Records made durable since the start. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Commits since the start; records / groups is the mean size of a group. */
+  get groups(): number {
+    return this.#groups;
+  }
+
+  /**
+   * Decides and applies `command` now; resolves when the outcome is durable. `read` makes the
+   * answer from the state right after the command, before any later one.
+   *
+   * Rejects with Busy (nothing done), JournalUnavailable, or what `decide` threw (nothing done).
+   */
+  execute<T>(
+    command: Command,
+    read: (engine: Engine, event: Event, revision: number) => T,
+  ): Promise<Outcome<T>> {
+    const unavailable = this.#unavailable();
+    if (unavailable !== undefined) return Promise.reject(unavailable);
+    let decision: Event | Refusal;
+    let body: string;
+    try {
+      decision = this.#engine.decide(command);
+      if ('refused' in decision) return this.#whenDurable(decision, false);
+      // Encoded before it is applied: an event that has no record must not change anything.
+      body = encode(decision);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    const revision = this.#engine.revision + 1;
+    let value: T;
+    try {
+      this.#engine.apply(decision, revision);
+      assert(this.#engine.revision === revision, `revision ${revision} is applied`);
+      value = read(this.#engine, decision, revision);
+    } catch (error) {
+      // Memory may be half changed: it must answer nobody any more.
+      this.#stop(error);
+      return Promise.reject(error as Error);
+    }
+    this.#gathering.push({ revision, body });
+    this.#schedule();
+    return this.#whenDurable({ revision, value }, true);
+  }
+
+  /**
+   * Reads the state now; resolves when all that was read is durable. Rejects with Busy,
+   * JournalUnavailable or what `view` threw. `view` must not keep or change what it is shown.
+   */
+  read<T>(view: (engine: Engine) => T): Promise<T> {
+    const unavailable = this.#unavailable();
+    if (unavailable !== undefined) return Promise.reject(unavailable);
+    try {
+      return this.#whenDurable(view(this.#engine), false);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  /** Accepts nothing more, waits until all that was accepted is answered, closes the journal. */
+  close(): Promise<void> {
+    this.#closing ??= this.#drainAndClose();
+    return this.#closing;
+  }
+
+  #unavailable(): Error | undefined {
+    if (this.#failure !== undefined) {
+      return new JournalUnavailable('The journal has failed; nothing was done.', false, {
+        cause: this.#failure,
+      });
+    }
+    if (this.#closing !== undefined) {
+      return new JournalUnavailable('The service is stopping; nothing was done.', false);
+    }
+    if (this.#waiting.length < this.#queueMax) return undefined;
+    return new Busy(`${this.#queueMax} requests wait for the journal; nothing was done.`);
+  }
+
+  /** Resolves with `value` once the present revision is durable. */
+  #whenDurable<T>(value: T, applied: boolean): Promise<T> {
+    const { revision } = this.#engine;
+    if (revision === this.#durableRevision) return Promise.resolve(value);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ revision, applied, release: () => resolve(value), reject });
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#committing) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#commit();
+    });
+  }
+
+  /** Starts the next commit, if there is anything to commit and none is under way. */
+  #commit(): void {
+    if (this.#failure !== undefined || this.#committing || this.#gathering.length === 0) return;
+    const group = this.#gathering.splice(0, this.#groupSize());
+    const last = group.at(-1);
+    assert(last !== undefined, 'a group has a record');
+    this.#committing = true;
+    this.#sentRevision = last.revision;
+    void this.#append(group, last.revision);
+  }
+
+  async #append(group: readonly JournalRecord[], revision: number): Promise<void> {
+    let cause: unknown;
+    try {
+      const outcome = await this.#journal.append(group);
+      if (outcome !== 'acked') cause = commitFailed(outcome, this.#journal.failure);
+    } catch (error) {
+      cause = error;
+    }
+    this.#committing = false;
+    if (cause !== undefined) this.#stop(cause);
+    // Where the engine failed meanwhile, everyone who waited has been rejected already.
+    else if (this.#failure === undefined) this.#committed(group.length, revision);
+    if (!this.#committing) this.#drained?.();
+  }
+
+  #groupSize(): number {
+    let characters = 0;
+    let size = 0;
+    for (const { body } of this.#gathering) {
+      characters += body.length;
+      if (size > 0 && characters > this.#groupCharactersMax) break;
+      size += 1;
+      if (size === this.#groupRecordsMax) break;
+    }
+    return size;
+  }
+
+  #committed(records: number, revision: number): void {
+    assert(revision > this.#durableRevision, 'the durable revision grows');
+    this.#durableRevision = revision;
+    this.#records += records;
+    this.#groups += 1;
+    // The disk goes first: it works while the answers are written.
+    this.#commit();
+    this.#release();
+  }
+
+  #release(): void {
+    const durable = this.#durableRevision;
+    const kept = this.#waiting.findIndex(({ revision }) => revision > durable);
+    const released = this.#waiting.splice(0, kept === -1 ? this.#waiting.length : kept);
+    for (const { release } of released) release();
+  }
+
+  /** Rejects all that waits and stops for good. A commit under way is left to end by itself. */
+  #stop(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = cause instanceof Error ? cause : new AssertionError(String(cause));
+    this.#gathering = [];
+    const fenced = cause instanceof JournalUnavailable && !cause.outcomeUnknown;
+    for (const { applied, revision, reject } of this.#waiting.splice(0)) {
+      const open = applied && !fenced && revision <= this.#sentRevision;
+      const message = open
+        ? 'The journal has failed; whether the command was done is known after a restart.'
+        : 'The journal has failed; nothing was done.';
+      reject(new JournalUnavailable(message, open, { cause }));
+    }
+    this.#onFailure(cause);
+  }
+
+  async #drainAndClose(): Promise<void> {
+    if (this.#committing || this.#gathering.length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    await this.#journal.close();
+  }
+}
+
+function commitFailed(outcome: 'fenced' | 'unknown', cause: Error | undefined): Error {
+  const message =
+    outcome === 'fenced'
+      ? 'Another process writes this journal now.'
+      : 'A commit failed; its outcome is unknown until a restart.';
+  return new JournalUnavailable(message, outcome === 'unknown', { cause });
+}

@@ -1,0 +1,148 @@
+/** Events of every type, arbitrary within what a record may hold, edges of the space included. */
+import fc from 'fast-check';
+import { notations, policies, widths } from '../../src/engine/command.ts';
+import type { Event } from '../../src/engine/event.ts';
+
+const end = 1n << 128n;
+const edges = [0n, 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n, end - 1n];
+
+export const address = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 0n, max: end - 1n }));
+const size = fc.oneof(fc.constantFrom(...edges, end), fc.bigInt({ min: 0n, max: end }));
+const range = fc
+  .tuple(address, size)
+  .map(([base, wanted]) => ({ base, size: clamp(wanted, 1n, end - base) }));
+const name = fc.stringMatching(/^[a-z0-9][a-z0-9._-]{0,40}$/);
+const at = fc.nat({ max: 2 ** 43 });
+const count = fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER));
+const anyString = fc.string({
+  unit: fc.constantFrom('a', '"', '\\', '\n', '\0', 'é', '\u2028', '😀', '\ud800'),
+});
+const key = fc.oneof(
+  fc.constantFrom(
+    '__proto__',
+    'constructor',
+    'toJSON',
+    'toString',
+    '',
+    '0',
+    'app.kubernetes.io/name',
+  ),
+  anyString,
+);
+const labels = fc
+  .array(fc.tuple(key, anyString), { maxLength: 4 })
+  .map((entries) => Object.fromEntries(entries) as Record<string, string>);
+const policy = fc.constantFrom(...policies);
+const move = fc
+  .tuple(name, name, range)
+  .map(([arena, source, taken]) => ({ arena, source, ...taken }));
+const moves = fc.array(move, { maxLength: 3 });
+
+const tuning = {
+  policy,
+  importSize: size,
+  largeImport: fc.boolean(),
+  keepSpans: count,
+  releaseAfterSeconds: count,
+  limit: size,
+  labels,
+};
+const head = { at, arena: name };
+
+/** One arbitrary for each type: a type without one does not compile. */
+export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
+  arenaCreated: fc.record(
+    {
+      type: fc.constant('arenaCreated' as const),
+      ...head,
+      notation: fc.constantFrom(...notations),
+      width: fc.constantFrom(...widths),
+      quantum: size,
+      quantumCacheMax: size,
+      source: name,
+      spans: fc.array(range, { maxLength: 3 }),
+      ...tuning,
+    },
+    {
+      requiredKeys: [
+        'type',
+        'at',
+        'arena',
+        'notation',
+        'width',
+        'quantum',
+        'quantumCacheMax',
+        'spans',
+        'policy',
+        'largeImport',
+        'keepSpans',
+        'releaseAfterSeconds',
+        'labels',
+      ],
+    },
+  ),
+  arenaUpdated: fc.record({
+    type: fc.constant('arenaUpdated' as const),
+    ...head,
+    changes: fc.record(tuning, { requiredKeys: [] }),
+    released: moves,
+  }),
+  arenaDestroyed: fc.record({
+    type: fc.constant('arenaDestroyed' as const),
+    ...head,
+    released: moves,
+  }),
+  spanAdded: ranged({ type: fc.constant('spanAdded' as const), ...head }),
+  spanRemoved: ranged({ type: fc.constant('spanRemoved' as const), ...head, released: moves }),
+  allocated: fc
+    .tuple(
+      fc.record(
+        {
+          type: fc.constant('allocated' as const),
+          ...head,
+          policy,
+          labels,
+          owner: anyString,
+          imported: moves,
+          slab: range,
+        },
+        { requiredKeys: ['type', 'at', 'arena', 'policy', 'labels', 'imported'] },
+      ),
+      range,
+    )
+    .map(([event, placed]) => ({ ...event, ...placed })),
+  freed: ranged({ type: fc.constant('freed' as const), ...head, released: moves }),
+  allFreed: fc.record({
+    type: fc.constant('allFreed' as const),
+    ...head,
+    count,
+    released: moves,
+  }),
+  resized: ranged({ type: fc.constant('resized' as const), ...head, previousSize: size }),
+  allocationUpdated: fc.record(
+    {
+      type: fc.constant('allocationUpdated' as const),
+      ...head,
+      address,
+      labels,
+      owner: anyString,
+    },
+    { requiredKeys: ['type', 'at', 'arena', 'address'] },
+  ),
+  spansReleased: fc.record({
+    type: fc.constant('spansReleased' as const),
+    ...head,
+    released: moves,
+  }),
+};
+
+function ranged<T extends Record<string, fc.Arbitrary<unknown>>>(fields: T) {
+  return fc
+    .tuple(fc.record(fields), range)
+    .map(([event, placed]) => ({ ...event, ...placed }) as unknown as Event);
+}
+
+function clamp(value: bigint, low: bigint, high: bigint): bigint {
+  if (value < low) return low;
+  return value > high ? high : value;
+}

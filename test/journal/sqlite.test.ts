@@ -1,0 +1,311 @@
+import { execFile } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { JournalRecord } from '../../src/journal/journal.ts';
+import { migrationsDirectory, readMigrations } from '../../src/journal/migration.ts';
+import { openSqliteJournal, type SqliteJournal } from '../../src/journal/sqlite.ts';
+
+let parent: string;
+let directory: string;
+let open: SqliteJournal[];
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'vmemd-sqlite-'));
+  directory = join(parent, 'deep', 'data');
+  open = [];
+});
+
+afterEach(async () => {
+  for (const journal of open) await journal.close();
+  rmSync(parent, { recursive: true });
+});
+
+async function opened(migrations?: string): Promise<SqliteJournal> {
+  const options = migrations === undefined ? { directory } : { directory, migrations };
+  const journal = await openSqliteJournal(options);
+  open.push(journal);
+  return journal;
+}
+
+async function loaded(): Promise<{ journal: SqliteJournal; records: JournalRecord[] }> {
+  const journal = await opened();
+  const records: JournalRecord[] = [];
+  try {
+    await journal.load((record) => void records.push(record));
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+  return { journal, records };
+}
+
+function record(revision: number): JournalRecord {
+  return { revision, body: `{"n":${revision},"text":"é😀"}` };
+}
+
+/** A closed database with three groups: 1, 2–3, 4. */
+async function written(): Promise<string> {
+  const { journal } = await loaded();
+  for (const group of [[record(1)], [record(2), record(3)], [record(4)]]) {
+    expect(await journal.append(group)).toBe('acked');
+  }
+  await journal.close();
+  return join(directory, 'vmemd.db');
+}
+
+function edit(path: string, sql: string): void {
+  const db = new Database(path);
+  db.exec(sql);
+  db.close();
+}
+
+describe('storage', () => {
+  test('a new directory is created, private, and holds no record', async () => {
+    const { journal, records } = await loaded();
+    expect(records).toEqual([]);
+    expect(journal.warnings).toEqual([]);
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+  });
+
+  test('what was acked is read back in order after reopening, and more can follow', async () => {
+    await written();
+    const { journal, records } = await loaded();
+    expect(records).toEqual([1, 2, 3, 4].map(record));
+    expect(await journal.append([record(5)])).toBe('acked');
+    await journal.close();
+    expect((await loaded()).records).toEqual([1, 2, 3, 4, 5].map(record));
+  });
+
+  test('many pages are read in order', async () => {
+    const { journal } = await loaded();
+    const bodies = (revision: number) => ({ revision, body: `${revision} `.padEnd(40_000, 'x') });
+    for (let first = 1; first < 120; first += 4) {
+      await journal.append([0, 1, 2, 3].map((offset) => bodies(first + offset)));
+    }
+    await journal.close();
+    const { records } = await loaded();
+    expect(records).toEqual(Array.from({ length: 120 }, (_, index) => bodies(index + 1)));
+  });
+
+  test('synchronous is FULL after a write on a reopened file', async () => {
+    await written();
+    const { journal } = await loaded();
+    expect(await journal.append([record(5)])).toBe('acked');
+    expect(await journal.settings()).toEqual({
+      synchronous: 2,
+      journalMode: 'wal',
+      lockingMode: 'exclusive',
+    });
+  });
+
+  test('what visit throws rejects load', async () => {
+    await written();
+    const journal = await opened();
+    const seen: number[] = [];
+    const load = journal.load(({ revision }) => {
+      seen.push(revision);
+      if (revision === 2) throw new Error('enough');
+    });
+    await expect(load).rejects.toThrow('enough');
+    expect(seen).toEqual([1, 2]);
+  });
+
+  test('appends must follow on, come after load and one at a time', async () => {
+    const journal = await opened();
+    await expect(journal.append([record(1)])).rejects.toThrow(/after load/);
+    await journal.load(() => undefined);
+    await expect(journal.load(() => undefined)).rejects.toThrow(/load comes once/);
+    await expect(journal.append([])).rejects.toThrow(/at least one/);
+    await expect(journal.append([record(2)])).rejects.toThrow(/revision 1 is next/);
+    await expect(journal.append([record(1), record(3)])).rejects.toThrow(/record 3/);
+    const first = journal.append([record(1)]);
+    await expect(journal.append([record(2)])).rejects.toThrow(/one append at a time/);
+    expect(await first).toBe('acked');
+  });
+
+  test('after a failed append the outcome is unknown and nothing more is accepted', async () => {
+    const path = await written();
+    // A trigger stands for the disk: the failure comes out of the commit's statement.
+    edit(
+      path,
+      `create trigger full before insert on journal_group when new.first_revision = 5
+       begin select raise(abort, 'no room'); end`,
+    );
+    const { journal } = await loaded();
+    expect(await journal.append([record(5)])).toBe('unknown');
+    expect(journal.failure?.message).toContain('no room');
+    expect(await journal.append([record(5)])).toBe('unknown');
+    await journal.close();
+    edit(path, 'drop trigger full');
+    expect((await loaded()).records).toEqual([1, 2, 3, 4].map(record));
+  });
+});
+
+describe('refuses', () => {
+  test('a second process while the first has the data open', async () => {
+    await loaded();
+    const stdout = await openElsewhere('');
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'RecoveryError',
+      code: 'locked',
+      exitCode: 3,
+    });
+    expect(stdout).toContain(directory);
+    expect(stdout).toContain('--data');
+  });
+
+  test('a second journal in the same process, until the first is closed', async () => {
+    const { journal } = await loaded();
+    await expect(opened()).rejects.toMatchObject({ code: 'locked' });
+    await journal.close();
+    await opened();
+  });
+
+  test.each([
+    ['garbage', 'this is not a database'.repeat(500)],
+    ['one character', 'x'],
+  ])('a file of %s, and leaves it as it is', async (_, contents) => {
+    mkdirSync(directory, { recursive: true });
+    const path = join(directory, 'vmemd.db');
+    writeFileSync(path, contents);
+    await expect(opened()).rejects.toMatchObject({ code: 'not-a-database', exitCode: 5 });
+    expect(readFileSync(path, 'utf8')).toBe(contents);
+  });
+
+  test('somebody else’s database, and leaves it as it is', async () => {
+    mkdirSync(directory, { recursive: true });
+    const path = join(directory, 'vmemd.db');
+    edit(path, 'create table mine (id integer)');
+    await expect(opened()).rejects.toMatchObject({ code: 'foreign-database', exitCode: 5 });
+    const db = new Database(path, { readonly: true });
+    expect(db.prepare('select name from sqlite_schema').pluck().all()).toEqual(['mine']);
+    db.close();
+  });
+
+  test('a write-ahead log whose database is gone', async () => {
+    const { journal } = await loaded();
+    await journal.append([record(1)]);
+    const copy = join(parent, 'copy');
+    cpSync(directory, copy, { recursive: true });
+    rmSync(join(copy, 'vmemd.db'));
+    directory = copy;
+    await expect(opened()).rejects.toMatchObject({ code: 'damaged', exitCode: 5 });
+    expect(existsSync(join(copy, 'vmemd.db-wal'))).toBe(true);
+  });
+
+  test('a database that was cut short', async () => {
+    const path = await written();
+    truncateSync(path, 4096);
+    await expect(loaded()).rejects.toMatchObject({ code: 'damaged', exitCode: 5 });
+  });
+
+  test('a record that was altered', async () => {
+    const path = await written();
+    edit(path, `update journal_group set body = replace(body, '"n":2', '"n":7')`);
+    await expect(loaded()).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining('records 2 to 3'),
+    });
+  });
+
+  test('every flipped bit in the text of a record', async () => {
+    const path = await written();
+    const offset = readFileSync(path).indexOf('{"n":3');
+    expect(offset).toBeGreaterThan(0);
+    for (const byte of [0, 3, 5, 8]) {
+      flip(path, offset + byte);
+      await expect(loaded(), `byte ${byte}`).rejects.toMatchObject({ code: 'damaged' });
+      flip(path, offset + byte);
+    }
+    expect((await loaded()).records).toHaveLength(4);
+  });
+
+  test('a group whose count does not agree with its revisions', async () => {
+    const path = await written();
+    edit(path, 'update journal_group set last_revision = 9 where first_revision = 4');
+    await expect(loaded()).rejects.toMatchObject({ code: 'damaged' });
+  });
+
+  test('a newer breaking migration, while a harmless one is a warning', async () => {
+    const folder = join(parent, 'migrations');
+    cpSync(migrationsDirectory, folder, { recursive: true });
+    const number = (id: number) => String(id).padStart(4, '0');
+    const known = readMigrations().length;
+    writeFileSync(join(folder, `${number(known + 1)}_harmless.sql`), 'create table a (b) ;');
+    await (await opened(folder)).close();
+    const tolerant = await opened();
+    expect(tolerant.warnings).toEqual([expect.stringContaining(`migration ${known + 1}`)]);
+    await tolerant.close();
+    writeFileSync(join(folder, `${number(known + 2)}_new.sql`), '-- breaking\nselect 1;');
+    await (await opened(folder)).close();
+    await expect(opened()).rejects.toMatchObject({ code: 'newer-schema', exitCode: 4 });
+  });
+
+  test('a data directory that is a file', async () => {
+    mkdirSync(join(parent, 'deep'));
+    writeFileSync(directory, '');
+    await expect(opened()).rejects.toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+  });
+
+  test('a database that is a directory', async () => {
+    mkdirSync(join(directory, 'vmemd.db'), { recursive: true });
+    await expect(opened()).rejects.toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+  });
+
+  // The superuser may write anywhere, so there the row can't be observed.
+  test.skipIf(process.getuid?.() === 0)('a directory without permission to write', async () => {
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, 0o500);
+    await expect(opened()).rejects.toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+    chmodSync(directory, 0o700);
+  });
+
+  test('a disk without room', async () => {
+    // A limit on the size of files stands for the disk: no write gets past the first block.
+    const stdout = await openElsewhere('ulimit -f 1;');
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+  });
+});
+
+/** Opens the directory in a process of its own; returns what came of it as JSON. */
+async function openElsewhere(prelude: string): Promise<string> {
+  const module = JSON.stringify(import.meta.resolve('../../src/journal/sqlite.ts'));
+  const script = `
+    import { openSqliteJournal } from ${module};
+    await openSqliteJournal({ directory: ${JSON.stringify(directory)} }).then(
+      (journal) => { console.log('{"code":"opened"}'); return journal.close(); },
+      ({ name, code, exitCode, message, remedy }) =>
+        console.log(JSON.stringify({ name, code, exitCode, message, remedy })),
+    );`;
+  const { stdout } = await promisify(execFile)(
+    'sh',
+    ['-c', `${prelude} exec "$0" --input-type=module -e "$1"`, process.execPath, script],
+    { timeout: 30_000 },
+  );
+  return stdout;
+}
+
+function flip(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  const descriptor = openSync(path, 'r+');
+  writeSync(descriptor, Buffer.from([(bytes[offset] ?? 0) ^ 1]), 0, 1, offset);
+  closeSync(descriptor);
+}

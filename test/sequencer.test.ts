@@ -1,0 +1,348 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { AssertionError } from '../src/engine/assert.ts';
+import type { Engine } from '../src/engine/engine.ts';
+import type { Event } from '../src/engine/event.ts';
+import { decode } from '../src/journal/record.ts';
+import { Busy, JournalUnavailable, Sequencer, type SequencerOptions } from '../src/sequencer.ts';
+import { alloc, CountingEngine, missingArena } from './journal/counting-engine.ts';
+import { MemoryJournal } from './journal/memory-journal.ts';
+
+let journal: MemoryJournal;
+let counting: CountingEngine;
+let failures: unknown[];
+let sequencer: Sequencer;
+
+beforeEach(() => begin());
+
+function begin(options: Partial<SequencerOptions> = {}): void {
+  journal = new MemoryJournal();
+  counting = new CountingEngine();
+  failures = [];
+  const onFailure = (cause: unknown) => void failures.push(cause);
+  sequencer = new Sequencer(counting.engine, journal, { ...options, onFailure });
+}
+
+/** The base that was allocated and what the engine had applied right then. */
+function answer(engine: Engine, event: Event, revision: number) {
+  expect(engine.revision).toBe(revision);
+  return event.type === 'allocated' ? event.base : undefined;
+}
+
+/** Follows a promise without waiting for it. */
+function follow<T>(promise: Promise<T>) {
+  const followed: { value?: T; error?: unknown; settled: boolean } = { settled: false };
+  promise.then(
+    (value) => Object.assign(followed, { value, settled: true }),
+    (error: unknown) => Object.assign(followed, { error, settled: true }),
+  );
+  return followed;
+}
+
+function execute(arena?: string) {
+  return follow(sequencer.execute(alloc(arena), answer));
+}
+
+function read() {
+  return follow(sequencer.read((engine) => engine.revision));
+}
+
+const revisions = () => journal.groups.map((group) => group.map(({ revision }) => revision));
+
+describe('groups', () => {
+  test('all commands of one turn of the loop share a commit, in order', async () => {
+    const answers = [execute(), execute(), execute()];
+    expect(journal.groups).toEqual([]);
+    await turn();
+    expect(revisions()).toEqual([[1, 2, 3]]);
+    expect(answers.every(({ settled }) => !settled)).toBe(true);
+    journal.complete();
+    await turn();
+    expect(answers.map(({ value }) => value)).toEqual([
+      { revision: 1, value: 1n },
+      { revision: 2, value: 2n },
+      { revision: 3, value: 3n },
+    ]);
+    expect(sequencer).toMatchObject({ durableRevision: 3, records: 3, groups: 1, waiting: 0 });
+  });
+
+  test('the next group gathers while one is under way, and follows at once', async () => {
+    execute();
+    await turn();
+    const second = execute();
+    await turn();
+    const third = execute();
+    await turn();
+    expect(revisions()).toEqual([[1]]);
+    journal.complete();
+    await turn();
+    expect(revisions()).toEqual([[1], [2, 3]]);
+    expect(second.settled).toBe(false);
+    journal.complete();
+    await turn();
+    expect([second.value, third.value]).toEqual([
+      { revision: 2, value: 2n },
+      { revision: 3, value: 3n },
+    ]);
+  });
+
+  test('a record says what was applied', async () => {
+    execute('pods');
+    await turn();
+    expect(journal.groups[0]?.map(({ body }) => decode(body))).toEqual(counting.applied);
+  });
+
+  test('a group is bounded in records', async () => {
+    begin({ groupRecordsMax: 2 });
+    const answers = Array.from({ length: 5 }, () => execute());
+    await turn();
+    journal.automatic = true;
+    journal.complete();
+    while (!answers.every(({ settled }) => settled)) await turn();
+    expect(revisions()).toEqual([[1, 2], [3, 4], [5]]);
+  });
+
+  test('a group is bounded in characters, but takes a long record alone', async () => {
+    begin({ groupCharactersMax: 1 });
+    journal.automatic = true;
+    const answers = [execute(), execute()];
+    while (!answers.every(({ settled }) => settled)) await turn();
+    expect(revisions()).toEqual([[1], [2]]);
+  });
+
+  test('a refusal is no record', async () => {
+    const refused = execute(missingArena);
+    await turn();
+    expect(journal.groups).toEqual([]);
+    expect(refused.value).toMatchObject({ refused: 'arena-not-found' });
+    expect(counting.revision).toBe(0);
+  });
+});
+
+describe('nothing is shown before it is durable', () => {
+  test('a read of durable state is answered without a commit', async () => {
+    const first = read();
+    await turn();
+    expect(first.value).toBe(0);
+  });
+
+  test('a read waits for what it saw, and shows what it saw', async () => {
+    execute();
+    const seen = read();
+    await turn();
+    execute();
+    const later = read();
+    expect([seen.settled, later.settled]).toEqual([false, false]);
+    journal.complete();
+    await turn();
+    expect(seen.value).toBe(1);
+    expect(later.settled).toBe(false);
+    journal.complete();
+    await turn();
+    expect(later.value).toBe(2);
+  });
+
+  test('a refusal waits for what it saw', async () => {
+    execute();
+    await turn();
+    const refused = execute(missingArena);
+    await turn();
+    expect(refused.settled).toBe(false);
+    journal.complete();
+    await turn();
+    expect(refused.value).toMatchObject({ refused: 'arena-not-found' });
+  });
+
+  test('the answer is made right after its command, before the next', async () => {
+    const first = follow(
+      sequencer.execute(alloc(), (engine) => (engine as unknown as CountingEngine).applied.length),
+    );
+    execute();
+    await turn();
+    journal.complete();
+    await turn();
+    expect(first.value).toEqual({ revision: 1, value: 1 });
+  });
+});
+
+describe('a failed commit stops everything', () => {
+  test.each([
+    ['unknown', true],
+    ['fenced', false],
+  ] as const)('%s', async (outcome, outcomeUnknown) => {
+    const first = execute();
+    await turn();
+    const [second, refused, seen] = [execute(), execute(missingArena), read()];
+    journal.complete(outcome);
+    await turn();
+    for (const { error } of [first, second, refused, seen]) {
+      expect(error).toBeInstanceOf(JournalUnavailable);
+    }
+    const unknowns = [first, second, refused, seen].map(
+      ({ error }) => (error as JournalUnavailable).outcomeUnknown,
+    );
+    // The second was never handed to the journal.
+    expect(unknowns).toEqual([outcomeUnknown, false, false, false]);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toBeInstanceOf(JournalUnavailable);
+    expect(failures[0]).toMatchObject({ outcomeUnknown, cause: journal.failure });
+    expect(sequencer).toMatchObject({ failed: true, durableRevision: 0, waiting: 0 });
+
+    const [later, laterRead] = [execute(), read()];
+    await turn();
+    await turn();
+    expect(later.error).toBeInstanceOf(JournalUnavailable);
+    expect(later.error).toMatchObject({ outcomeUnknown: false });
+    expect(laterRead.error).toBeInstanceOf(JournalUnavailable);
+    expect(revisions()).toEqual([[1]]);
+    expect(failures).toHaveLength(1);
+  });
+
+  test('an append that throws', async () => {
+    const first = execute();
+    await turn();
+    const cause = new AssertionError('a bug in the journal');
+    journal.complete(cause);
+    await turn();
+    expect(first.error).toMatchObject({ name: 'JournalUnavailable', cause });
+    expect(failures).toEqual([cause]);
+  });
+});
+
+describe('a bug', () => {
+  test.each(['decide', 'event'] as const)('in %s fails that command alone', async (step) => {
+    counting.failing = step;
+    const failed = execute();
+    await turn();
+    expect(failed.error).toBeInstanceOf(AssertionError);
+    expect(counting.revision).toBe(0);
+    counting.failing = undefined;
+    const next = execute();
+    await turn();
+    journal.complete();
+    await turn();
+    expect(next.value).toEqual({ revision: 1, value: 1n });
+    expect(failures).toEqual([]);
+  });
+
+  test('in apply stops everything, what is under way included', async () => {
+    const first = execute();
+    await turn();
+    counting.failing = 'apply';
+    const failed = execute();
+    await turn();
+    expect(failed.error).toBeInstanceOf(AssertionError);
+    expect(failures).toEqual([failed.error]);
+    expect(first.error).toMatchObject({ name: 'JournalUnavailable', outcomeUnknown: true });
+    journal.complete();
+    await turn();
+    expect(sequencer.failed).toBe(true);
+    const late = execute();
+    await turn();
+    expect(late.error).toBeInstanceOf(JournalUnavailable);
+    expect(revisions()).toEqual([[1]]);
+  });
+
+  test('in making the answer stops everything, its record never written', async () => {
+    const failed = follow(
+      sequencer.execute(alloc(), () => {
+        throw new TypeError('no such view');
+      }),
+    );
+    await turn();
+    expect(failed.error).toBeInstanceOf(TypeError);
+    expect(failures).toEqual([failed.error]);
+    expect(journal.groups).toEqual([]);
+  });
+
+  test('in a read fails that read alone', async () => {
+    const failed = follow(
+      sequencer.read(() => {
+        throw new TypeError('no such view');
+      }),
+    );
+    const next = read();
+    await turn();
+    expect(failed.error).toBeInstanceOf(TypeError);
+    expect(next.value).toBe(0);
+    expect(failures).toEqual([]);
+  });
+});
+
+test('beyond its bound it is busy, and does nothing', async () => {
+  begin({ queueMax: 3 });
+  const accepted = [execute(), read(), execute(missingArena)];
+  const [busyCommand, busyRead] = [execute(), read()];
+  await turn();
+  expect(busyCommand.error).toBeInstanceOf(Busy);
+  expect(busyRead.error).toBeInstanceOf(Busy);
+  expect(counting.revision).toBe(1);
+  journal.complete();
+  await turn();
+  expect(accepted.every(({ error }) => error === undefined)).toBe(true);
+  const next = execute();
+  await turn();
+  journal.complete();
+  await turn();
+  expect(next.value).toEqual({ revision: 2, value: 2n });
+});
+
+describe('close', () => {
+  test('answers all that was accepted, then closes the journal', async () => {
+    const first = execute();
+    await turn();
+    const second = execute();
+    const closed = follow(sequencer.close());
+    const late = execute();
+    await turn();
+    expect(late.error).toMatchObject({ name: 'JournalUnavailable', outcomeUnknown: false });
+    expect(journal.closed).toBe(false);
+    journal.complete();
+    await turn();
+    expect(journal.closed).toBe(false);
+    journal.complete();
+    await turn();
+    expect([first.value, second.value]).toEqual([
+      { revision: 1, value: 1n },
+      { revision: 2, value: 2n },
+    ]);
+    expect([closed.settled, journal.closed]).toEqual([true, true]);
+    expect(revisions()).toEqual([[1], [2]]);
+  });
+
+  test('in the turn of the last command still commits it', async () => {
+    journal.automatic = true;
+    const last = execute();
+    await sequencer.close();
+    expect(last.value).toEqual({ revision: 1, value: 1n });
+    expect(journal.stored).toHaveLength(1);
+  });
+
+  test('when idle, and again, closes once', async () => {
+    await Promise.all([sequencer.close(), sequencer.close()]);
+    expect(journal.closed).toBe(true);
+  });
+
+  test('after a failure, and while a commit is under way, waits for it to end', async () => {
+    execute();
+    await turn();
+    counting.failing = 'apply';
+    execute();
+    const closed = follow(sequencer.close());
+    await turn();
+    expect([closed.settled, journal.closed]).toEqual([false, false]);
+    journal.complete();
+    await turn();
+    expect([closed.settled, journal.closed]).toEqual([true, true]);
+  });
+
+  test('during which the commit fails', async () => {
+    const first = execute();
+    const closed = follow(sequencer.close());
+    await turn();
+    journal.complete('unknown');
+    await turn();
+    expect(first.error).toBeInstanceOf(JournalUnavailable);
+    expect([closed.settled, journal.closed, failures.length]).toEqual([true, true, 1]);
+  });
+});
