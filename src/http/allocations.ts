@@ -1,0 +1,256 @@
+/** Routes of allocations: alloc, xalloc, get, update, free, resize. */
+import type { FastifyReply } from 'fastify';
+import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
+import { randomInt } from 'node:crypto';
+import { z } from 'zod';
+import { assert } from '../engine/assert.ts';
+import type { Alloc } from '../engine/command.ts';
+import { refuse } from '../engine/refusal.ts';
+import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
+import { invalidInput } from './invalid-input.ts';
+import { formatAddress, parseAddress, parseSize } from './notation.ts';
+import { placementPointers, readPlacement, readSize, type PlacementInput } from './placement.ts';
+import { arenaNotFound, sendRefusal } from './problem.ts';
+import { allocationPath, allocationRepresentation, etagOf } from './representation.ts';
+import {
+  allocationParams,
+  arenaParams,
+  conditionOf,
+  ifMatchHeaders,
+  type RouteDependencies,
+} from './route.ts';
+import {
+  allocation,
+  allocRequest,
+  resizeRequest,
+  updateAllocationRequest,
+  xallocRequest,
+} from './wire/allocation.ts';
+import { integerInput } from './wire/field.ts';
+
+const tags = ['Allocations'];
+/** Where the requests about one allocation give its address. */
+const addressPointers = { '/address': '/path/address' };
+
+export function allocationRoutes(app: App, dependencies: RouteDependencies): void {
+  allocRoute(app, dependencies);
+  xallocRoute(app, dependencies);
+  getAllocationRoute(app, dependencies);
+  updateAllocationRoute(app, dependencies);
+  freeRoute(app, dependencies);
+  resizeRoute(app, dependencies);
+}
+
+/** Made anew for each route, because the document plugin keeps track of replies by identity. */
+function allocResponse() {
+  return {
+    201: answer('The allocation.', allocation, createdHeaders),
+    ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
+  };
+}
+
+function allocRoute(app: App, dependencies: RouteDependencies): void {
+  const schema = {
+    operationId: 'alloc',
+    tags,
+    summary: 'Allocate anywhere in an arena',
+    description: 'The policy, of the request or else of the arena, chooses the place.',
+    params: arenaParams,
+    querystring: noQuery,
+    body: allocRequest,
+    response: allocResponse(),
+  } satisfies FastifyZodOpenApiSchema;
+  app.post('/v1/arenas/:arena/alloc', { schema }, async (request, reply) => {
+    await allocate('alloc', request.params.arena, request.body, reply, dependencies);
+    return reply;
+  });
+}
+
+function xallocRoute(app: App, dependencies: RouteDependencies): void {
+  const schema = {
+    operationId: 'xalloc',
+    tags,
+    summary: 'Allocate under a constraint',
+    description: 'Like alloc, but the block has to lie where the constraint says.',
+    params: arenaParams,
+    querystring: noQuery,
+    body: xallocRequest,
+    response: allocResponse(),
+  } satisfies FastifyZodOpenApiSchema;
+  app.post('/v1/arenas/:arena/xalloc', { schema }, async (request, reply) => {
+    await allocate('xalloc', request.params.arena, request.body, reply, dependencies);
+    return reply;
+  });
+}
+
+async function allocate(
+  type: Alloc['type'],
+  arena: string,
+  body: z.output<typeof allocRequest> & PlacementInput,
+  reply: FastifyReply,
+  { sequencer, spaces }: RouteDependencies,
+): Promise<unknown> {
+  const space = await spaces.of(arena);
+  if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+  const { size, constraint } = readPlacement(body, space);
+  // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
+  const constrained = constraint.align !== undefined;
+  const outcome = await sequencer.execute(
+    {
+      type: constrained ? 'xalloc' : type,
+      at: Date.now(),
+      arena,
+      size,
+      constraint,
+      ...(body.policy !== undefined && { policy: body.policy }),
+      labels: body.labels ?? {},
+      ...(body.owner !== undefined && { owner: body.owner }),
+      seed: randomInt(2 ** 32),
+    },
+    (engine, event) =>
+      event.type === 'allocated' ? engine.allocation(arena, event.base) : undefined,
+  );
+  if ('refused' in outcome) return sendRefusal(reply, outcome, placementPointers(body));
+  const { value: view } = outcome;
+  assert(view !== undefined, 'an allocation is there after it was made');
+  reply.header('Location', allocationPath(view, space)).header('ETag', etagOf(view.revision));
+  return reply.code(201).send(allocationRepresentation(view, space));
+}
+
+function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'getAllocation',
+    tags,
+    summary: 'Get an allocation',
+    params: allocationParams,
+    querystring: noQuery,
+    response: {
+      200: answer('The allocation.', allocation, etagHeader),
+      ...problems(400, 401, 404, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/arenas/:arena/allocations/:address', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const address = parseAddress(request.params.address, space, '/path/address');
+    const found = await sequencer.read((engine) => ({
+      arena: engine.arena(arena) !== undefined,
+      view: engine.arena(arena) === undefined ? undefined : engine.allocation(arena, address),
+    }));
+    if (!found.arena) return sendRefusal(reply, arenaNotFound(arena));
+    if (found.view === undefined) {
+      const detail = `No allocation of ${arena} begins at ${formatAddress(address, space)}.`;
+      return sendRefusal(reply, refuse('allocation-not-found', detail));
+    }
+    reply.header('ETag', etagOf(found.view.revision));
+    return reply.code(200).send(allocationRepresentation(found.view, space));
+  });
+}
+
+function updateAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'updateAllocation',
+    tags,
+    summary: 'Change labels or owner of an allocation',
+    description: 'Those that are given; the others stay. Labels are replaced as a whole.',
+    params: allocationParams,
+    querystring: noQuery,
+    headers: ifMatchHeaders,
+    body: updateAllocationRequest,
+    response: {
+      200: answer('The allocation, changed.', allocation, etagHeader),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.patch('/v1/arenas/:arena/allocations/:address', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    if (Object.keys(request.body).length === 0) {
+      throw invalidInput('', 'give at least one of labels, owner');
+    }
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const address = parseAddress(request.params.address, space, '/path/address');
+    const condition = conditionOf(request.headers);
+    const outcome = await sequencer.execute(
+      { type: 'updateAllocation', at: Date.now(), arena, address, ...request.body, ...condition },
+      (engine) => engine.allocation(arena, address),
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome, addressPointers);
+    const { value: view } = outcome;
+    assert(view !== undefined, 'an allocation is there after it was updated');
+    reply.header('ETag', etagOf(view.revision));
+    return reply.code(200).send(allocationRepresentation(view, space));
+  });
+}
+
+function freeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const size = integerInput('Verified: rounded up to the quantum it must be the allocation’s.');
+  const schema = {
+    operationId: 'free',
+    tags,
+    summary: 'Free an allocation',
+    params: allocationParams,
+    querystring: z.strictObject({ size: size.exactOptional() }),
+    headers: ifMatchHeaders,
+    response: {
+      204: { description: 'The range is free.' },
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.delete('/v1/arenas/:arena/allocations/:address', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const address = parseAddress(request.params.address, space, '/path/address');
+    const sizeText = request.query.size;
+    const outcome = await sequencer.execute(
+      {
+        type: 'free',
+        at: Date.now(),
+        arena,
+        address,
+        ...(sizeText !== undefined && { size: parseSize(sizeText, '/query/size') }),
+        ...conditionOf(request.headers),
+      },
+      () => undefined,
+    );
+    if ('refused' in outcome) {
+      return sendRefusal(reply, outcome, { ...addressPointers, '/size': '/query/size' });
+    }
+    return reply.code(204).send();
+  });
+}
+
+function resizeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'resize',
+    tags,
+    summary: 'Resize an allocation in place',
+    description: 'The base stays. Growing needs free addresses right after the allocation.',
+    params: allocationParams,
+    querystring: noQuery,
+    headers: ifMatchHeaders,
+    body: resizeRequest,
+    response: {
+      200: answer('The allocation, resized.', allocation, etagHeader),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.post('/v1/arenas/:arena/allocations/:address/resize', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const address = parseAddress(request.params.address, space, '/path/address');
+    const size = readSize(request.body.size);
+    const outcome = await sequencer.execute(
+      { type: 'resize', at: Date.now(), arena, address, size, ...conditionOf(request.headers) },
+      (engine) => engine.allocation(arena, address),
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome, addressPointers);
+    const { value: view } = outcome;
+    assert(view !== undefined, 'an allocation is there after it was resized');
+    reply.header('ETag', etagOf(view.revision));
+    return reply.code(200).send(allocationRepresentation(view, space));
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * The HTTP edge, assembled. `buildApp` never listens and never reads the environment; whoever calls
+ * it does. The order of registration matters: the document plugin collects routes that come after
+ * it, and hooks apply to routes that come after them.
+ */
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
+import type { Socket } from 'node:net';
+import { limits } from '../limits.ts';
+import type { Sequencer } from '../sequencer.ts';
+import { ArenaSpaces } from './address-space.ts';
+import { allocationListRoutes } from './allocation-list.ts';
+import { allocationRoutes } from './allocations.ts';
+import { arenaRoutes } from './arenas.ts';
+import { BearerTokens } from './bearer.ts';
+import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
+import { documentOptions, documentRoutes } from './document.ts';
+import { healthRoutes } from './health.ts';
+import { invalidInput } from './invalid-input.ts';
+import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
+import { segmentRoutes } from './segments.ts';
+import { spanRoutes } from './spans.ts';
+
+export interface AppOptions {
+  readonly sequencer: Pick<Sequencer, 'execute' | 'read' | 'failed'>;
+  readonly logger: FastifyBaseLogger;
+  /** Bearer tokens, any of which opens /v1. Absent: /v1 is open to everyone. */
+  readonly tokens?: readonly string[];
+  /** Of the service, for the document. */
+  readonly version: string;
+}
+
+/** Builds the service's HTTP application, ready to `inject` or `listen`. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const { sequencer, tokens, version } = options;
+  const app = newApp(options.logger);
+  app.server.maxConnections = limits.connectionsMax;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(handleError);
+  parseJsonAlone(app);
+  refuseUnknownRoutes(app);
+  if (tokens !== undefined) requireToken(app, new BearerTokens(tokens));
+  logAnswers(app);
+  hangUpWhenStopping(app);
+  await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
+  await app.register(fastifySwagger, documentOptions.swagger(version));
+  await app.register(fastifySwaggerUi, documentOptions.ui);
+  const dependencies = { sequencer, spaces: new ArenaSpaces(sequencer) };
+  arenaRoutes(app, dependencies);
+  spanRoutes(app, dependencies);
+  allocationRoutes(app, dependencies);
+  allocationListRoutes(app, dependencies);
+  segmentRoutes(app, dependencies);
+  healthRoutes(app, dependencies);
+  documentRoutes(app);
+  await app.ready();
+  return app;
+}
+
+function newApp(logger: FastifyBaseLogger): App {
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytesMax,
+    connectionTimeout: limits.connectionTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxRequestsPerSocket: limits.requestsPerConnectionMax,
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      // Node would refuse such a request by itself, but without a problem: a hook does it.
+      requireHostHeader: false,
+      connectionsCheckingInterval: limits.connectionsCheckingIntervalMs,
+    },
+    // Parameters have bounds of their own, with better errors than the router's.
+    routerOptions: { maxParamLength: 16_384 },
+    // While stopping, requests on open connections are still answered; each is then hung up on.
+    return503OnClosing: false,
+    clientErrorHandler: (error, socket) => handleClientError(error, socket as Socket),
+    frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
+  });
+  return app.withTypeProvider<FastifyZodOpenApiTypeProvider>();
+}
+
+/**
+ * JSON is the only body. DELETE takes none: an empty one is no error there, because clients often
+ * announce JSON with every request, but any other would be ignored in silence.
+ */
+function parseJsonAlone(app: App): void {
+  app.removeAllContentTypeParsers();
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    (request, body, done) => {
+      if (request.method !== 'DELETE') parseJson(request, body, done);
+      else if (body === '') done(null, undefined);
+      else done(invalidInput('', 'DELETE takes no body'), undefined);
+    },
+  );
+}
+
+/** Answers 404 and 405 before anything of the request is read. */
+function refuseUnknownRoutes(app: App): void {
+  const routes = new Map<string, { pattern: RegExp; methods: Set<string> }>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
+    for (const one of [method].flat()) route.methods.add(one);
+    routes.set(url, route);
+  });
+  const methodsOf = (request: FastifyRequest): string[] => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const methods = [...routes.values()]
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap((route) => [...route.methods]);
+    return [...new Set(methods)].toSorted();
+  };
+  const refuseRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const methods = methodsOf(request);
+    if (methods.length === 0 || methods.includes(request.method)) {
+      const target = request.url.slice(0, limits.echoCharactersMax);
+      const detail = `There is no ${request.method} ${target}.`;
+      return sendProblem(reply, problemOf('route-not-found', detail));
+    }
+    reply.header('Allow', methods.join(', '));
+    const detail = `${request.method} is not one of ${methods.join(', ')}.`;
+    return sendProblem(reply, problemOf('method-not-allowed', detail));
+  };
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.host === undefined && request.raw.httpVersionMinor === 1) {
+      const error = { pointer: '/headers/host', detail: 'is missing' };
+      const problem = problemOf('invalid-request', 'The Host header is missing.', {
+        errors: [error],
+      });
+      return sendProblem(reply, problem);
+    }
+    if (request.is404) return refuseRoute(request, reply);
+    return undefined;
+  });
+  app.setNotFoundHandler(refuseRoute);
+}
+
+function patternOf(url: string): RegExp {
+  const source = url
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll(/:[A-Za-z]+/g, '[^/]+')
+    .replaceAll('*', '.*');
+  return new RegExp(`^${source}$`);
+}
+
+function requireToken(app: App, tokens: BearerTokens): void {
+  app.addHook('onRequest', async (request, reply) => {
+    // By the matched route, not by the URL: %76 in a path is a "v" to the router.
+    if (request.routeOptions.url?.startsWith('/v1/') !== true) return undefined;
+    if (tokens.admits(request.headers.authorization)) return undefined;
+    reply.header('WWW-Authenticate', 'Bearer realm="vmemd"');
+    return sendProblem(reply, problemOf('unauthorized', 'Send Authorization: Bearer <token>.'));
+  });
+}
+
+/** A connection whose request was under way when the stop began would else stay open, idle. */
+function hangUpWhenStopping(app: App): void {
+  let stopping = false;
+  app.addHook('preClose', (done) => {
+    stopping = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (stopping) reply.header('Connection', 'close');
+    done();
+  });
+}
+
+/** One line per request at debug, without bodies and headers. */
+function logAnswers(app: App): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    request.log.debug(
+      {
+        method: request.method,
+        url: request.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 1000) / 1000,
+      },
+      'answered',
+    );
+    done();
+  });
+}

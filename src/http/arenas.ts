@@ -1,0 +1,260 @@
+/** Routes of arenas: create, list, get, update, destroy, check. */
+import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
+import { z } from 'zod';
+import { assert } from '../engine/assert.ts';
+import type { CreateArena, Tuning, Width } from '../engine/command.ts';
+import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
+import { cursorAt, keyOf } from './cursor.ts';
+import { invalidInput } from './invalid-input.ts';
+import { parseSize, type AddressSpace } from './notation.ts';
+import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
+import { fieldPointers, readRange } from './range.ts';
+import { arenaRepresentation, etagOf } from './representation.ts';
+import {
+  arenaParams,
+  conditionOf,
+  ifMatchHeaders,
+  pageQuery,
+  type RouteDependencies,
+} from './route.ts';
+import {
+  arena,
+  arenaPage,
+  checkReport,
+  createArenaRequest,
+  updateArenaRequest,
+} from './wire/arena.ts';
+
+const tags = ['Arenas'];
+
+export function arenaRoutes(app: App, dependencies: RouteDependencies): void {
+  createArenaRoute(app, dependencies);
+  listArenasRoute(app, dependencies);
+  getArenaRoute(app, dependencies);
+  updateArenaRoute(app, dependencies);
+  destroyArenaRoute(app, dependencies);
+  checkArenaRoute(app, dependencies);
+}
+
+function createArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'createArena',
+    tags,
+    summary: 'Create an arena',
+    description:
+      'With its first spans, all or nothing. An arena with a `source` imports spans from it when ' +
+      'its own do not suffice.',
+    querystring: noQuery,
+    body: createArenaRequest,
+    response: {
+      201: answer('The arena.', arena, createdHeaders),
+      ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.post('/v1/arenas', { schema }, async (request, reply) => {
+    const command = createArenaCommand(request.body);
+    const outcome = await sequencer.execute({ ...command, at: Date.now() }, (engine) =>
+      engine.arena(command.arena),
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome, spanPointers(request.body));
+    const { value: view } = outcome;
+    assert(view !== undefined, 'an arena is there after it was created');
+    reply.header('Location', `/v1/arenas/${view.arena}`).header('ETag', etagOf(view.revision));
+    return reply.code(201).send(arenaRepresentation(view));
+  });
+}
+
+type CreateArenaBody = z.output<typeof createArenaRequest>;
+
+function createArenaCommand(body: CreateArenaBody): CreateArena {
+  const space: AddressSpace = { notation: body.notation, width: widthOf(body) };
+  return {
+    type: 'createArena',
+    arena: body.name,
+    ...space,
+    quantum: body.quantum === undefined ? 1n : parseSize(body.quantum, '/quantum'),
+    policy: body.policy,
+    ...(body.source !== undefined && { source: body.source }),
+    ...readSizes(body),
+    largeImport: body.largeImport,
+    keepSpans: body.keepSpans,
+    releaseAfterSeconds: body.releaseAfterSeconds,
+    quantumCacheMax:
+      body.quantumCacheMax === undefined ? 0n : parseSize(body.quantumCacheMax, '/quantumCacheMax'),
+    labels: body.labels ?? {},
+    spans: (body.spans ?? []).map((span, index) => readRange(span, space, `/spans/${index}`)),
+  };
+}
+
+function widthOf({ notation, width }: CreateArenaBody): Width {
+  const fixed = notation === 'ipv4' ? 32 : notation === 'ipv6' ? 128 : undefined;
+  if (fixed !== undefined && width !== undefined && width !== fixed) {
+    throw invalidInput('/width', `must be ${fixed} with the ${notation} notation; leave it out`);
+  }
+  return fixed ?? width ?? 64;
+}
+
+function readSizes(body: {
+  importSize?: string | undefined;
+  limit?: string | undefined;
+}): Pick<Tuning, 'importSize' | 'limit'> {
+  return {
+    ...(body.importSize !== undefined && { importSize: parseSize(body.importSize, '/importSize') }),
+    ...(body.limit !== undefined && { limit: parseSize(body.limit, '/limit') }),
+  };
+}
+
+function spanPointers(body: CreateArenaBody): FieldPointers {
+  const all = (body.spans ?? []).map((span, index) => fieldPointers(span, `/spans/${index}`));
+  return Object.assign({ '/arena': '/name' }, ...all) as FieldPointers;
+}
+
+function listArenasRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'listArenas',
+    tags,
+    summary: 'List arenas',
+    description: 'In the order of their names.',
+    querystring: z.strictObject(pageQuery),
+    response: {
+      200: answer('A page of arenas.', arenaPage),
+      ...problems(400, 401, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/arenas', { schema }, async (request, reply) => {
+    const { limit, cursor } = request.query;
+    const after = cursor === undefined ? undefined : keyOf(cursor, ['listArenas']);
+    // One more than asked for tells whether there is a next page.
+    const views = await sequencer.read((engine) => engine.arenas(after, limit + 1));
+    const items = views.slice(0, limit);
+    const last = items.at(-1);
+    const more = views.length > limit && last !== undefined;
+    return reply.code(200).send({
+      items: items.map(arenaRepresentation),
+      ...(more && { nextCursor: cursorAt(last.arena, ['listArenas']) }),
+    });
+  });
+}
+
+function getArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'getArena',
+    tags,
+    summary: 'Get an arena',
+    params: arenaParams,
+    querystring: noQuery,
+    response: {
+      200: answer('The arena.', arena, etagHeader),
+      ...problems(400, 401, 404, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/arenas/:arena', { schema }, async (request, reply) => {
+    const name = request.params.arena;
+    const view = await sequencer.read((engine) => engine.arena(name));
+    if (view === undefined) return sendRefusal(reply, arenaNotFound(name));
+    return reply.code(200).header('ETag', etagOf(view.revision)).send(arenaRepresentation(view));
+  });
+}
+
+function updateArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'updateArena',
+    tags,
+    summary: 'Change settings of an arena',
+    description: 'Those that are given; the others stay. Labels are replaced as a whole.',
+    params: arenaParams,
+    querystring: noQuery,
+    headers: ifMatchHeaders,
+    body: updateArenaRequest,
+    response: {
+      200: answer('The arena, changed.', arena, etagHeader),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.patch('/v1/arenas/:arena', { schema }, async (request, reply) => {
+    const name = request.params.arena;
+    const { importSize, limit, ...rest } = request.body;
+    const changes: Partial<Tuning> = { ...rest, ...readSizes({ importSize, limit }) };
+    if (Object.keys(changes).length === 0) {
+      throw invalidInput(
+        '',
+        `give at least one of ${Object.keys(updateArenaRequest.shape).join(', ')}`,
+      );
+    }
+    const outcome = await sequencer.execute(
+      {
+        type: 'updateArena',
+        at: Date.now(),
+        arena: name,
+        changes,
+        ...conditionOf(request.headers),
+      },
+      (engine) => engine.arena(name),
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome);
+    const { value: view } = outcome;
+    assert(view !== undefined, 'an arena is there after it was updated');
+    return reply.code(200).header('ETag', etagOf(view.revision)).send(arenaRepresentation(view));
+  });
+}
+
+function destroyArenaRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const force = z
+    .boolean({ error: 'must be true or false' })
+    .default(false)
+    .meta({ description: 'Free all allocations first.' });
+  const schema = {
+    operationId: 'destroyArena',
+    tags,
+    summary: 'Destroy an arena',
+    description: 'It must have no allocations, unless forced, and no arena may import from it.',
+    params: arenaParams,
+    querystring: z.strictObject({ force }),
+    headers: ifMatchHeaders,
+    response: {
+      204: { description: 'The arena is gone.' },
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.delete('/v1/arenas/:arena', { schema }, async (request, reply) => {
+    const name = request.params.arena;
+    const condition = conditionOf(request.headers);
+    const outcome = await sequencer.execute(
+      {
+        type: 'destroyArena',
+        at: Date.now(),
+        arena: name,
+        force: request.query.force,
+        ...condition,
+      },
+      () => spaces.forget(name),
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome);
+    return reply.code(204).send();
+  });
+}
+
+function checkArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'checkArena',
+    tags,
+    summary: 'Check the invariants of an arena',
+    description: 'Walks the whole arena, which takes time in proportion to its segments.',
+    params: arenaParams,
+    querystring: noQuery,
+    response: {
+      200: answer('What was walked and found.', checkReport),
+      ...problems(400, 401, 404, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/arenas/:arena/check', { schema }, async (request, reply) => {
+    const name = request.params.arena;
+    const report = await sequencer.read((engine) => {
+      if (engine.arena(name) === undefined) return undefined;
+      return { ...engine.check(name), revision: engine.revision };
+    });
+    if (report === undefined) return sendRefusal(reply, arenaNotFound(name));
+    const problems = [...report.problems];
+    return reply.code(200).send({ ...report, arena: name, ok: problems.length === 0, problems });
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The OpenAPI document: generated from the routes and their schemas, served at /openapi.json and
+ * shown at /docs, and committed as openapi/openapi.json so that reviews see what a change does to
+ * clients. Run as a program (`npm run openapi`), this file rewrites the committed one.
+ */
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifySwaggerUiOptions } from '@fastify/swagger-ui';
+import { fastifyZodOpenApiTransformers } from 'fastify-zod-openapi';
+import { writeFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { z } from 'zod';
+import { version } from '../version.ts';
+import { noQuery, type App } from './contract.ts';
+
+const description = `\
+\`vmemd\` allocates numeric ranges: IP blocks, ports, VLANs, GPU virtual addresses, plain ids. An
+arena is a named set of unsigned integers, made of spans; an allocation is a busy segment of it.
+
+Addresses and sizes are strings, because they can exceed 2^53−1. In requests they are decimal,
+\`0x\` hexadecimal or, for addresses, in the arena's notation; a JSON integer up to 2^53−1 is
+accepted too. Replies give addresses in the arena's notation and sizes in decimal. Ranges are given with
+their \`end\`, inclusive. Absent means unset; there are no nulls. Unknown fields are refused.
+
+Every change has a \`revision\`, its place in the total order of all changes. A reply is sent when
+what it shows would survive a crash. Errors are \`application/problem+json\` (RFC 9457).`;
+
+/** How the plugins that make and show the document are set up. */
+export const documentOptions = {
+  components: {
+    documentOpts: {
+      // A reply may gain fields in a later version; only requests are closed to unknown ones.
+      override: ({ zodSchema, jsonSchema }: Parameters<OverrideOption>[0]) => {
+        if (zodSchema instanceof z.ZodObject && zodSchema.def.catchall === undefined) {
+          delete jsonSchema.additionalProperties;
+        }
+      },
+    },
+  },
+  swagger: (version: string): FastifyDynamicSwaggerOptions => ({
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'vmemd',
+        version,
+        description,
+        license: { name: 'MIT', identifier: 'MIT' } as never,
+      },
+      servers: [{ url: '/', description: 'This service.' }],
+      tags: [
+        { name: 'Arenas', description: 'Named sets of unsigned integers.' },
+        { name: 'Spans', description: 'The contiguous ranges an arena consists of.' },
+        { name: 'Allocations', description: 'Busy segments and what is known about them.' },
+        { name: 'Segments', description: 'The map of an arena.' },
+        { name: 'Health', description: 'For whoever runs the service.' },
+      ],
+      components: {
+        securitySchemes: {
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Needed where the service was started with tokens.',
+          },
+        },
+      },
+      security: [{ bearer: [] }],
+    },
+    convertConstToEnum: false,
+    ...fastifyZodOpenApiTransformers,
+  }),
+  /** Nothing on the page comes from elsewhere: the policy forbids it and the badge is off. */
+  ui: {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { deepLinking: true },
+  } satisfies FastifySwaggerUiOptions,
+};
+
+type OverrideOption = (context: {
+  zodSchema: z.core.$ZodType;
+  jsonSchema: Record<string, unknown>;
+}) => void;
+
+/** Serves the document. It is made once, when it is first asked for. */
+export function documentRoutes(app: App): void {
+  let text: string | undefined;
+  app.get(
+    '/openapi.json',
+    { schema: { hide: true, querystring: noQuery } },
+    async (_request, reply) => {
+      text ??= documentText(app);
+      return reply.type('application/json').send(text);
+    },
+  );
+}
+
+/** The document as it is committed: two spaces, a newline at the end. */
+export function documentText(app: App): string {
+  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+}
+
+/** Rewrites the committed document. No request is made, so that nothing has to be open. */
+async function writeDocument(): Promise<void> {
+  // Imported here, because app.ts imports this file.
+  const { buildApp } = await import('./app.ts');
+  const sequencer = { failed: false, execute: unused, read: unused };
+  const app = await buildApp({ sequencer, logger: pino({ level: 'silent' }), version });
+  await writeFile(new URL('../../openapi/openapi.json', import.meta.url), documentText(app));
+  await app.close();
+}
+
+function unused(): never {
+  throw new Error('the document is made without a request');
+}
+
+if (import.meta.main) void writeDocument();

@@ -1,0 +1,137 @@
+/**
+ * Problems: every error, ours and the framework's, in the form of RFC 9457. One table (in
+ * wire/problem.ts) gives the status and title of a code; here each kind of error gets its code.
+ *
+ * What is unexpected is logged with its cause and answered with "internal" and nothing more,
+ * because its message was not written for clients.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { refuse, type Refusal } from '../engine/refusal.ts';
+import { Busy, JournalUnavailable } from '../sequencer.ts';
+import { InvalidInput } from './invalid-input.ts';
+import { problemCodes, type Problem, type ProblemCode } from './wire/problem.ts';
+
+export const problemType = 'application/problem+json';
+
+/** Makes a problem of a code; `detail` is a sentence for a person. */
+export function problemOf(
+  code: ProblemCode,
+  detail: string,
+  extra: Partial<Pick<Problem, 'errors' | 'exhaustion' | 'status'>> = {},
+): Problem {
+  const [status, title] = problemCodes[code];
+  return { type: `urn:vmemd:problem:${code}`, title, status, detail, code, ...extra };
+}
+
+/** Sends a problem. It is written as text here, so that it works without a matched route too. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type(problemType).send(JSON.stringify(problem));
+}
+
+/** The engine's name of a field → the pointer to where this request gave it. */
+export type FieldPointers = Readonly<Record<string, string>>;
+
+/**
+ * Sends a refusal. `fields` says where the request gave a field that is not in the body under the
+ * engine's own name for it.
+ */
+export function sendRefusal(
+  reply: FastifyReply,
+  refusal: Refusal,
+  fields: FieldPointers = {},
+): FastifyReply {
+  const { refused, detail, pointer, exhaustion } = refusal;
+  const problem = problemOf(refused, detail, {
+    ...(pointer !== undefined && { errors: [{ pointer: fields[pointer] ?? pointer, detail }] }),
+    ...(exhaustion !== undefined && {
+      exhaustion: {
+        free: exhaustion.free.toString(),
+        largestFree: exhaustion.largestFree.toString(),
+        largestFitting: exhaustion.largestFitting.toString(),
+      },
+    }),
+  });
+  return sendProblem(reply, problem);
+}
+
+export function arenaNotFound(arena: string): Refusal {
+  return refuse('arena-not-found', `There is no arena ${arena}.`);
+}
+
+/** Answers whatever was thrown on the way: invalid input, a journal that is gone, or a bug. */
+export function handleError(
+  error: Error & { code?: string; statusCode?: number },
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const problem = problemOfError(error);
+  if (error instanceof Busy) reply.header('Retry-After', '1');
+  if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+  return sendProblem(reply, problem);
+}
+
+function problemOfError(error: Error & { code?: string; statusCode?: number }): Problem {
+  if (error instanceof InvalidInput) {
+    const errors = error.errors.map(({ pointer, detail }) => ({ pointer, detail }));
+    return problemOf('invalid-request', error.message, { errors });
+  }
+  if (error instanceof Busy || error instanceof JournalUnavailable) {
+    return problemOf('journal-unavailable', error.message);
+  }
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return problemOf('payload-too-large', 'The body must be at most 1 MiB.');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return problemOf('unsupported-media-type', 'Send the body as application/json.');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+      return ofBody('must not be empty when the content type is application/json');
+    case 'FST_ERR_BAD_URL':
+      return problemOf('invalid-request', 'The path has a malformed percent-encoding.', {
+        errors: [{ pointer: '/path', detail: 'must be valid percent-encoded UTF-8' }],
+      });
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return ofBody('must be as long as the Content-Length header says');
+    default:
+  }
+  // The JSON parser's own errors, those about __proto__ keys included, and malformed framing.
+  if (error.statusCode === 400) return ofBody('must be valid JSON, without __proto__ keys');
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return problemOf('invalid-request', 'The request is invalid.');
+  }
+  return problemOf('internal', 'The request failed; the log of the service says why.');
+}
+
+function ofBody(detail: string): Problem {
+  return problemOf('invalid-request', `The body ${detail}.`, { errors: [{ pointer: '', detail }] });
+}
+
+/**
+ * Answers what is no HTTP request at all, or never became one, and hangs up. The socket is written
+ * to directly, because there is neither a request nor a reply.
+ */
+export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = problemOfClientError(error.code);
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n` +
+      `Content-Type: ${problemType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}
+
+function problemOfClientError(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return problemOf('headers-too-large', 'The request line and headers must be below 16 KiB.');
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return problemOf('request-timeout', 'The whole request must arrive within 10 seconds.');
+  }
+  return problemOf('invalid-request', 'This is not a valid HTTP/1.1 request.');
+}

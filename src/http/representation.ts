@@ -1,0 +1,129 @@
+/**
+ * Representations: how the engine's views look on the wire. Here bigints become text, half-open
+ * ranges get their inclusive `end`, and milliseconds become RFC 3339.
+ */
+import type { Range } from '../engine/command.ts';
+import type {
+  AllocationView,
+  ArenaView,
+  SegmentView,
+  SpanView,
+  WhatisStep,
+} from '../engine/view.ts';
+import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
+import type { Allocation } from './wire/allocation.ts';
+import type { Arena } from './wire/arena.ts';
+import type { Segment, Whatis } from './wire/segment.ts';
+import type { Span } from './wire/span.ts';
+
+export function arenaRepresentation(view: ArenaView): Arena {
+  return {
+    name: view.arena,
+    notation: view.notation,
+    width: view.width,
+    quantum: view.quantum.toString(),
+    policy: view.policy,
+    ...(view.source !== undefined && { source: view.source }),
+    ...(view.importSize !== undefined && { importSize: view.importSize.toString() }),
+    largeImport: view.largeImport,
+    keepSpans: view.keepSpans,
+    releaseAfterSeconds: view.releaseAfterSeconds,
+    quantumCacheMax: view.quantumCacheMax.toString(),
+    ...(view.limit !== undefined && { limit: view.limit.toString() }),
+    labels: view.labels,
+    size: view.size.toString(),
+    allocated: view.allocated.toString(),
+    free: view.free.toString(),
+    resting: view.resting.toString(),
+    cached: view.cached.toString(),
+    largestFree: view.largestFree.toString(),
+    allocations: view.allocations,
+    spans: view.spans,
+    holes: view.holes,
+    createdAt: new Date(view.createdAt).toISOString(),
+    revision: view.revision,
+  };
+}
+
+export function allocationRepresentation(view: AllocationView, space: AddressSpace): Allocation {
+  const cidr = formatCidr(view.address, view.size, space);
+  return {
+    arena: view.arena,
+    address: formatAddress(view.address, space),
+    end: formatAddress(view.address + view.size - 1n, space),
+    size: view.size.toString(),
+    ...(cidr !== undefined && { cidr }),
+    labels: view.labels,
+    ...(view.owner !== undefined && { owner: view.owner }),
+    ...(view.importedBy !== undefined && { importedBy: view.importedBy }),
+    createdAt: new Date(view.createdAt).toISOString(),
+    revision: view.revision,
+  };
+}
+
+export function spanRepresentation(view: SpanView, space: AddressSpace): Span {
+  const cidr = formatCidr(view.base, view.size, space);
+  return {
+    base: formatAddress(view.base, space),
+    end: formatAddress(view.base + view.size - 1n, space),
+    size: view.size.toString(),
+    ...(cidr !== undefined && { cidr }),
+    kind: view.kind,
+    ...(view.from !== undefined && { from: view.from }),
+    revision: view.revision,
+  };
+}
+
+export function segmentRepresentation(view: SegmentView, space: AddressSpace): Segment {
+  return {
+    address: formatAddress(view.address, space),
+    end: formatAddress(view.address + view.size - 1n, space),
+    size: view.size.toString(),
+    state: view.state,
+  };
+}
+
+/** A step of whatis with the address space of its own arena. */
+export interface LocatedStep {
+  readonly step: WhatisStep;
+  readonly space: AddressSpace;
+}
+
+/** `path` leads from the arena that was asked to the leaf, and has at least one step. */
+export function whatisRepresentation(
+  address: bigint,
+  path: readonly [LocatedStep, ...LocatedStep[]],
+  allocation: AllocationView | undefined,
+): Whatis {
+  const [asked] = path;
+  const leaf = path.at(-1) ?? asked;
+  return {
+    arena: asked.step.arena,
+    address: formatAddress(address, asked.space),
+    state: leaf.step.state,
+    segment: segmentRepresentation(leaf.step, leaf.space),
+    offset: (address - leaf.step.address).toString(),
+    ...(allocation !== undefined && {
+      allocation: allocationRepresentation(allocation, leaf.space),
+    }),
+    path: path.map(({ step, space }) => ({
+      arena: step.arena,
+      ...segmentRepresentation(step, space),
+    })),
+  };
+}
+
+/** The relative reference of an allocation, for Location. */
+export function allocationPath(view: AllocationView, space: AddressSpace): string {
+  // A colon needs no escape inside a path, so IPv6 addresses stay legible.
+  return `/v1/arenas/${view.arena}/allocations/${formatAddress(view.address, space)}`;
+}
+
+export function spanPath(arena: string, span: Range, space: AddressSpace): string {
+  return `/v1/arenas/${arena}/spans/${formatAddress(span.base, space)}`;
+}
+
+/** A revision as a strong entity tag. */
+export function etagOf(revision: number): string {
+  return `"${revision}"`;
+}

@@ -1,0 +1,32 @@
+/** What routes share: the sequencer, what is remembered of arenas, and common parameters. */
+import { z } from 'zod';
+import type { Sequencer } from '../sequencer.ts';
+import type { ArenaSpaces } from './address-space.ts';
+import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/field.ts';
+
+export interface RouteDependencies {
+  readonly sequencer: Pick<Sequencer, 'execute' | 'read' | 'failed'>;
+  readonly spaces: ArenaSpaces;
+}
+
+export const arenaParams = z.object({ arena: arenaName });
+
+export const allocationParams = z.object({
+  arena: arenaName,
+  address: addressInput('First address of the allocation.'),
+});
+
+export const pageQuery = {
+  limit: pageLimit,
+  cursor: cursor.exactOptional(),
+};
+
+// Loose, because every request has headers that are none of a route's business.
+export const ifMatchHeaders = z.looseObject({ 'if-match': ifMatch.exactOptional() });
+
+/** The condition that an If-Match header sets; `*` sets none beyond being there. */
+export function conditionOf(headers: { 'if-match'?: string }): { ifRevision?: number } {
+  const tag = headers['if-match'];
+  if (tag === undefined || tag === '*') return {};
+  return { ifRevision: Number(tag.slice(1, -1)) };
+}

@@ -1,0 +1,113 @@
+/** Routes of spans: add, list, remove. */
+import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
+import { z } from 'zod';
+import { assert } from '../engine/assert.ts';
+import { answer, locationHeader, noQuery, problems, type App } from './contract.ts';
+import { addressOf, cursorAt } from './cursor.ts';
+import { parseAddress } from './notation.ts';
+import { arenaNotFound, sendRefusal } from './problem.ts';
+import { fieldPointers, readRange } from './range.ts';
+import { spanPath, spanRepresentation } from './representation.ts';
+import { arenaParams, pageQuery, type RouteDependencies } from './route.ts';
+import { addressInput, arenaName } from './wire/field.ts';
+import { addSpanRequest, span, spanPage } from './wire/span.ts';
+
+const tags = ['Spans'];
+
+export function spanRoutes(app: App, dependencies: RouteDependencies): void {
+  addSpanRoute(app, dependencies);
+  listSpansRoute(app, dependencies);
+  removeSpanRoute(app, dependencies);
+}
+
+function addSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'addSpan',
+    tags,
+    summary: 'Add a span to an arena',
+    params: arenaParams,
+    querystring: noQuery,
+    body: addSpanRequest,
+    response: {
+      201: answer('The span.', span, locationHeader),
+      ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.post('/v1/arenas/:arena/spans', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const range = readRange(request.body, space, '');
+    const outcome = await sequencer.execute(
+      { type: 'addSpan', at: Date.now(), arena, ...range },
+      (engine) => engine.span(arena, range.base),
+    );
+    if ('refused' in outcome) {
+      return sendRefusal(reply, outcome, fieldPointers(request.body, ''));
+    }
+    const { value: view } = outcome;
+    assert(view !== undefined, 'a span is there after it was added');
+    reply.header('Location', spanPath(arena, view, space));
+    return reply.code(201).send(spanRepresentation(view, space));
+  });
+}
+
+function listSpansRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'listSpans',
+    tags,
+    summary: 'List the spans of an arena',
+    description: 'In the order of their addresses.',
+    params: arenaParams,
+    querystring: z.strictObject(pageQuery),
+    response: {
+      200: answer('A page of spans.', spanPage),
+      ...problems(400, 401, 404, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/arenas/:arena/spans', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const { limit, cursor } = request.query;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const query = ['listSpans', arena];
+    const from = cursor === undefined ? 0n : addressOf(cursor, query, space);
+    const views = await sequencer.read((engine) =>
+      engine.arena(arena) === undefined ? undefined : engine.spans(arena, from, limit + 1),
+    );
+    if (views === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const next = views[limit];
+    return reply.code(200).send({
+      items: views.slice(0, limit).map((view) => spanRepresentation(view, space)),
+      ...(next !== undefined && { nextCursor: cursorAt(String(next.base), query) }),
+    });
+  });
+}
+
+function removeSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+  const base = addressInput('First address of the span.');
+  const schema = {
+    operationId: 'removeSpan',
+    tags,
+    summary: 'Remove a span',
+    description: 'It must be wholly free. An imported one goes back to the source.',
+    params: z.object({ arena: arenaName, base }),
+    querystring: noQuery,
+    response: {
+      204: { description: 'The span is gone.' },
+      ...problems(400, 401, 404, 409, 413, 415, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.delete('/v1/arenas/:arena/spans/:base', { schema }, async (request, reply) => {
+    const { arena } = request.params;
+    const space = await spaces.of(arena);
+    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+    const address = parseAddress(request.params.base, space, '/path/base');
+    const outcome = await sequencer.execute(
+      { type: 'removeSpan', at: Date.now(), arena, base: address },
+      () => undefined,
+    );
+    if ('refused' in outcome) return sendRefusal(reply, outcome, { '/base': '/path/base' });
+    return reply.code(204).send();
+  });
+}

@@ -1,0 +1,129 @@
+/** Allocations on the wire: the requests for them, and how one looks. */
+import { z } from 'zod';
+import {
+  addressInput,
+  addressOutput,
+  arenaName,
+  cidrOutput,
+  countOutput,
+  integerInput,
+  integerOutput,
+  labels,
+  named,
+  pageFields,
+  owner,
+  policy,
+  revision,
+  timestamp,
+} from './field.ts';
+
+const allocFields = {
+  size: integerInput(
+    'Number of addresses, rounded up to the quantum. Exactly one of `size` and `prefixLength`.',
+  ).exactOptional(),
+  prefixLength: z
+    .int('must be an integer from 0 to 128')
+    .min(0, 'must be at least 0')
+    .max(128, 'must be at most 128')
+    .exactOptional()
+    .meta({
+      description:
+        'A naturally aligned block of 2^(width − prefixLength) addresses: 24 is a /24 in IPv4.',
+    }),
+  policy: policy.exactOptional().meta({ description: "Instead of the arena's policy." }),
+  labels: labels.exactOptional(),
+  owner: owner.exactOptional(),
+};
+
+export const allocRequest = named('AllocRequest', z.strictObject(allocFields), {
+  description: 'An allocation anywhere in the arena.',
+  examples: [{ size: '256' }, { prefixLength: 24, owner: 'node-17', labels: { env: 'prod' } }],
+});
+
+export const xallocRequest = named(
+  'XallocRequest',
+  z.strictObject({
+    ...allocFields,
+    align: integerInput(
+      'The base is `phase` modulo this: a power of two, or any multiple of the quantum.',
+    ).exactOptional(),
+    phase: integerInput('Less than `align`, a multiple of the quantum.').exactOptional(),
+    nocross: integerInput(
+      'The block crosses no multiple of this power of two, which is at least the size.',
+    ).exactOptional(),
+    min: addressInput('Lowest address the block may contain, inclusive.').exactOptional(),
+    max: addressInput('Highest address the block may contain, inclusive.').exactOptional(),
+    address: addressInput('The base, exactly.').exactOptional(),
+  }),
+  {
+    description: 'An allocation under a constraint.',
+    examples: [
+      { size: '4096', align: '0x1000', nocross: '0x10000' },
+      { size: '1', address: '10.0.0.1' },
+      { prefixLength: 24, min: '10.1.0.0', max: '10.1.255.255' },
+    ],
+  },
+);
+
+export const updateAllocationRequest = named(
+  'UpdateAllocationRequest',
+  z.strictObject({ labels: labels.exactOptional(), owner: owner.exactOptional() }),
+  {
+    description: 'What to change, at least one field. Labels are replaced as a whole.',
+    examples: [{ owner: 'node-18' }, { labels: { env: 'staging' } }],
+  },
+);
+
+export const resizeRequest = named(
+  'ResizeRequest',
+  z.strictObject({ size: integerInput('The new number of addresses; the base stays.') }),
+  { description: 'A new size for an allocation.', examples: [{ size: '512' }] },
+);
+
+export const allocation = named(
+  'Allocation',
+  z.object({
+    arena: arenaName,
+    address: addressOutput('First address.'),
+    end: addressOutput('Last address, inclusive.'),
+    size: integerOutput('Number of addresses.'),
+    cidr: cidrOutput().exactOptional(),
+    labels,
+    owner: owner.exactOptional(),
+    importedBy: arenaName
+      .exactOptional()
+      .meta({ description: 'The arena that holds this range as one of its spans.' }),
+    createdAt: timestamp,
+    revision,
+  }),
+  {
+    description: 'A busy segment with what is known about it.',
+    examples: [
+      {
+        arena: 'pods',
+        address: '10.0.0.0',
+        end: '10.0.0.255',
+        size: '256',
+        cidr: '10.0.0.0/24',
+        labels: { env: 'prod' },
+        owner: 'node-17',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        revision: 3,
+      },
+    ],
+  },
+);
+
+export type Allocation = z.output<typeof allocation>;
+
+export const allocationPage = named(
+  'AllocationPage',
+  z.object(pageFields(allocation, 'addresses')),
+  { description: 'A page of allocations.', examples: [{ items: [] }] },
+);
+
+export const freedReport = named(
+  'FreedReport',
+  z.object({ freed: countOutput('Allocations that were freed.'), revision }),
+  { description: 'The result of freeing everything.', examples: [{ freed: 12, revision: 40 }] },
+);

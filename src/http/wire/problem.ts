@@ -1,0 +1,104 @@
+/** Problems: the one form of every error, as in RFC 9457. */
+import { z } from 'zod';
+import { integerOutput, named } from './field.ts';
+
+/** Every code a client can meet, with its HTTP status and title, in the document's order. */
+export const problemCodes = {
+  'invalid-request': [400, 'The request is invalid'],
+  unauthorized: [401, 'A valid bearer token is needed'],
+  'route-not-found': [404, 'There is no such route'],
+  'arena-not-found': [404, 'There is no such arena'],
+  'span-not-found': [404, 'There is no such span'],
+  'allocation-not-found': [404, 'There is no such allocation'],
+  'method-not-allowed': [405, 'The route has no such method'],
+  'request-timeout': [408, 'The request did not arrive in time'],
+  exhausted: [409, 'No free segment fits'],
+  overlap: [409, 'The range overlaps another'],
+  taken: [409, 'The address is taken'],
+  'arena-exists': [409, 'The arena exists'],
+  'arena-busy': [409, 'The arena is in use'],
+  'allocation-busy': [409, 'The allocation is in use'],
+  'size-mismatch': [409, 'The size is not that of the allocation'],
+  'limit-exceeded': [409, "The arena's limit is reached"],
+  'precondition-failed': [412, 'The revision is another one'],
+  'payload-too-large': [413, 'The body is too large'],
+  'unsupported-media-type': [415, 'The body must be application/json'],
+  'never-fits': [422, 'The request could never be granted'],
+  'headers-too-large': [431, 'The headers are too large'],
+  internal: [500, 'Internal error'],
+  'journal-unavailable': [503, 'The journal is unavailable'],
+  'not-ready': [503, 'Not ready'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+const codes = Object.keys(problemCodes) as [ProblemCode, ...ProblemCode[]];
+
+export const exhaustion = named(
+  'Exhaustion',
+  z.object({
+    free: integerOutput('Free addresses in the arena.'),
+    largestFree: integerOutput('Size of the largest free segment.'),
+    largestFitting: integerOutput(
+      'The largest size that the same request would be granted with now, imports included.',
+    ),
+  }),
+  {
+    description: 'Why an exhausted arena could not serve the request.',
+    examples: [{ free: '96', largestFree: '32', largestFitting: '32' }],
+  },
+);
+
+export const inputError = named(
+  'InputError',
+  z.object({
+    pointer: z.string().meta({
+      description:
+        'JSON pointer into the body, or below /query, /path or /headers. Empty for the whole body.',
+    }),
+    detail: z.string().meta({ description: 'What is wrong and how to put it right.' }),
+  }),
+  {
+    description: 'One thing that is wrong with the request.',
+    examples: [{ pointer: '/size', detail: 'must be at least 1' }],
+  },
+);
+
+export const problem = named(
+  'Problem',
+  z.object({
+    type: z.string().meta({ description: 'A URN made of the code; stable.' }),
+    title: z.string().meta({ description: 'The same for every problem of this code.' }),
+    status: z.int().min(400).max(599).meta({ description: 'The HTTP status.' }),
+    detail: z.string().meta({ description: 'What happened this time, for a person.' }),
+    code: z.enum(codes).meta({ description: 'The kind of problem, for a program.' }),
+    errors: z
+      .array(inputError)
+      .exactOptional()
+      .meta({ description: 'With invalid-request: each thing that is wrong.' }),
+    exhaustion: exhaustion.exactOptional(),
+  }),
+  {
+    description: 'An error, in the form of RFC 9457.',
+    examples: [
+      {
+        type: 'urn:vmemd:problem:exhausted',
+        title: 'No free segment fits',
+        status: 409,
+        detail: 'arena "pods" has no free segment of 64 addresses that is aligned to 64',
+        code: 'exhausted',
+        exhaustion: { free: '96', largestFree: '32', largestFitting: '32' },
+      },
+      {
+        type: 'urn:vmemd:problem:invalid-request',
+        title: 'The request is invalid',
+        status: 400,
+        detail: '/size: must be at least 1',
+        code: 'invalid-request',
+        errors: [{ pointer: '/size', detail: 'must be at least 1' }],
+      },
+    ],
+  },
+);
+
+export type Problem = z.output<typeof problem>;

@@ -1,0 +1,56 @@
+/**
+ * Every bound at the edge of the service, with its reason. A bound that clients can meet is also in
+ * the OpenAPI document. Sizes are in bytes, times in milliseconds unless the name says otherwise.
+ */
+export const limits = {
+  /** 2^128 has 39 decimal digits. Checked before BigInt(), whose cost grows with the square. */
+  decimalDigitsMax: 39,
+  /** 2^128 has 33 hexadecimal digits. */
+  hexDigitsMax: 33,
+  /** The longest text of an address: IPv6 with an embedded IPv4 part has 45 characters. */
+  addressCharactersMax: 45,
+  /** A DNS name's worth of hierarchy (`team-a.region.pods`) that still fits a log line. */
+  arenaNameCharactersMax: 128,
+  /** As many as a person can survey; the same order as in Kubernetes and the clouds. */
+  labelsMax: 64,
+  labelKeyCharactersMax: 63,
+  labelValueCharactersMax: 255,
+  ownerCharactersMax: 255,
+  /** A createArena with more than this many spans would hold up the other requests. */
+  spansPerRequestMax: 1000,
+  /** A page is built between two other requests: 1000 items take about a millisecond. */
+  pageItemsMax: 1000,
+  pageItemsDefault: 100,
+  /** Allocations looked at for one page of a filtered list, for the same reason. */
+  pageScanMax: 20_000,
+  /** Far longer than any cursor that was ever handed out. */
+  cursorCharactersMax: 512,
+  /** Filters by label in one query; each is compared with every allocation looked at. */
+  labelFiltersMax: 16,
+  keepSpansMax: 1_000_000,
+  /** One year. */
+  releaseAfterSecondsMax: 31_536_000,
+  /** The largest valid request, a createArena with 1000 spans and 64 labels, is below 200 KiB. */
+  bodyBytesMax: 1_048_576,
+  /** Errors listed in one reply, so that a reply to garbage stays small. */
+  errorsMax: 20,
+  /** Characters of a client's own field name that are repeated in an error. */
+  echoCharactersMax: 128,
+  /** Shorter bearer tokens can be guessed. */
+  tokenCharactersMin: 16,
+  /** Every token is compared with every request's. */
+  tokensMax: 1000,
+  /** A request that isn't here after this time is a stuck or a malicious sender. */
+  requestTimeoutMs: 10_000,
+  /** A connection on which nothing moves: chiefly a client that does not read its reply. */
+  connectionTimeoutMs: 30_000,
+  headersTimeoutMs: 5_000,
+  /** Longer than the idle time of the usual load balancers (60 s), so that they hang up first. */
+  keepAliveTimeoutMs: 65_000,
+  /** How often the two request time-outs above are enforced. */
+  connectionsCheckingIntervalMs: 1_000,
+  /** Lets a load balancer spread long-lived connections again after a scale-out. */
+  requestsPerConnectionMax: 10_000,
+  connectionsMax: 5_000,
+  portMax: 65_535,
+} as const;

@@ -1,0 +1,153 @@
+/**
+ * The process: reads the command line, starts and stops the service, and turns every way to end
+ * into an exit code. Besides vmemd.js, this is the only file that touches `process`.
+ *
+ * The order of starting matters: settings before anything is opened, the journal before recovery,
+ * and recovery before the first connection, so that whoever can connect gets true answers. Stopping
+ * goes the other way: no new connections, answer what was asked, then close the journal.
+ */
+import { pino, type Logger } from 'pino';
+import { parseArguments } from './cli/arguments.ts';
+import { help } from './cli/help.ts';
+import { InvalidSetting, readSettings, type Flags, type Settings } from './config.ts';
+import { Engine } from './engine/engine.ts';
+import { exitCode, type ExitCode } from './exit-code.ts';
+import { buildApp } from './http/app.ts';
+import type { App } from './http/contract.ts';
+import { RecoveryError } from './journal/recovery-error.ts';
+import { recover } from './journal/recovery.ts';
+import { openSqliteJournal } from './journal/sqlite.ts';
+import { JournalUnavailable, Sequencer } from './sequencer.ts';
+import { startSpanTimer } from './span-timer.ts';
+import { version } from './version.ts';
+
+/** Runs the command line of this process. */
+export async function run(): Promise<void> {
+  const request = parseArguments(process.argv.slice(2));
+  switch (request.command) {
+    case 'help':
+      process.stdout.write(help[request.of]);
+      return;
+    case 'version':
+      process.stdout.write(`${version}\n`);
+      return;
+    case 'mistake':
+      process.stderr.write(`vmemd: ${request.message}\n\n${help.vmemd}`);
+      process.exitCode = exitCode.usage;
+      return;
+    case 'serve':
+      await serve(request.flags);
+  }
+}
+
+async function serve(flags: Flags): Promise<void> {
+  const settings = settingsOrExit(flags);
+  // Written at once: a line about why the process ends must not be lost with it.
+  const logger = pino({ level: settings.logLevel, base: null }, pino.destination({ sync: true }));
+  diesWithItsGuard();
+  try {
+    await start(settings, logger);
+  } catch (error) {
+    end(logger, error);
+  }
+}
+
+function settingsOrExit(flags: Flags): Settings {
+  try {
+    return readSettings(flags, process.env);
+  } catch (error) {
+    if (!(error instanceof InvalidSetting)) throw error;
+    process.stderr.write(`vmemd: ${error.message}\n`);
+    return process.exit(exitCode.usage);
+  }
+}
+
+async function start(settings: Settings, logger: Logger): Promise<void> {
+  const startedAt = performance.now();
+  const journal = await openSqliteJournal({ directory: settings.data });
+  for (const warning of journal.warnings) logger.warn(warning);
+  const engine = new Engine();
+  const { revision, arenas } = await recover(journal, engine, {
+    onProgress: (records) => logger.info({ records }, 'recovering'),
+  });
+  const sequencer = new Sequencer(engine, journal, { onFailure: (cause) => end(logger, cause) });
+  const { tokens } = settings;
+  const app = await buildApp({
+    sequencer,
+    logger: httpLogger(logger),
+    version,
+    ...(tokens !== undefined && { tokens }),
+  });
+  stopsOnSignal(app, sequencer, logger, startSpanTimer(sequencer));
+  const address = await app.listen({ host: settings.host, port: settings.port });
+  const ms = Math.round(performance.now() - startedAt);
+  logger.info({ address, data: settings.data, revision, arenas, ms }, 'listening');
+}
+
+/** The framework has a start line of its own, which says less than ours: not at info. */
+function httpLogger(logger: Logger): Logger {
+  return logger.child({}, { level: logger.level === 'info' ? 'warn' : logger.level });
+}
+
+/** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
+function stopsOnSignal(
+  app: App,
+  sequencer: Sequencer,
+  logger: Logger,
+  stopTimer: () => void,
+): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      logger.warn({ signal }, 'stopped at once');
+      process.exit(exitCode.ok);
+    }
+    stopping = true;
+    stopTimer();
+    logger.info({ signal }, 'stopping');
+    app
+      .close()
+      .then(() => sequencer.close())
+      .then(
+        () => {
+          logger.info('stopped');
+          process.exit(exitCode.ok);
+        },
+        (error: unknown) => end(logger, error),
+      );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** Where vmemd.js handed over from an older Node, killing that process has to end this one too. */
+function diesWithItsGuard(): void {
+  if (process.channel === undefined || process.channel === null) return;
+  process.once('disconnect', () => process.exit(exitCode.ok));
+  process.channel.unref();
+}
+
+/** Ends the process, says why, and tells the supervisor by the exit code. */
+function end(logger: Logger, error: unknown): never {
+  const { code, message } = reasonOf(error);
+  logger.fatal({ err: error, exitCode: code }, message);
+  process.exit(code);
+}
+
+function reasonOf(error: unknown): { code: ExitCode; message: string } {
+  if (error instanceof RecoveryError) {
+    return { code: error.exitCode, message: `${error.message} ${error.remedy}` };
+  }
+  if (error instanceof JournalUnavailable) {
+    return {
+      code: exitCode.journalFailed,
+      message: `${error.message} Restart: recovery decides what holds.`,
+    };
+  }
+  if (error instanceof Error && 'syscall' in error && listenSyscalls.has(String(error.syscall))) {
+    return { code: exitCode.cannotListen, message: `Cannot listen: ${error.message}.` };
+  }
+  return { code: exitCode.internalError, message: 'A bug of vmemd ended the process.' };
+}
+
+const listenSyscalls = new Set(['listen', 'bind', 'getaddrinfo']);

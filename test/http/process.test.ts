@@ -1,0 +1,143 @@
+/** The process as it is started in earnest: what it prints, and how it ends. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exitCode } from '../../src/exit-code.ts';
+import { version } from '../../src/version.ts';
+
+const program = fileURLToPath(new URL('../../src/vmemd.js', import.meta.url));
+const deadlineMs = 30_000;
+
+let folder: string;
+let running: Vmemd[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vmemd-process-'));
+});
+afterEach(async () => {
+  for (const vmemd of running) await vmemd.kill();
+  running = [];
+  rmSync(folder, { recursive: true });
+});
+
+class Vmemd {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  output = '';
+  errors = '';
+
+  constructor(words: readonly string[]) {
+    const environment = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('VMEMD_')),
+    );
+    this.child = spawn(process.execPath, [program, ...words], { env: environment });
+    this.child.stdout?.on('data', (data: Buffer) => (this.output += data.toString()));
+    this.child.stderr?.on('data', (data: Buffer) => (this.errors += data.toString()));
+    this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
+    running.push(this);
+  }
+
+  /** The log so far, a line each. */
+  log(): Record<string, any>[] {
+    const lines = this.output.split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Record<string, any>);
+  }
+
+  /** Waits for a line of the log; a process that ends without it never prints it. */
+  async logged(message: string): Promise<Record<string, any>> {
+    for (;;) {
+      const line = this.log().find(({ msg }) => msg === message);
+      if (line !== undefined) return line;
+      const ended = this.child.exitCode !== null || this.child.signalCode !== null;
+      if (ended) throw new Error(`it ended without "${message}": ${this.output}${this.errors}`);
+      await Promise.race([once(this.child.stdout!, 'data'), this.ended]);
+    }
+  }
+
+  async kill(): Promise<void> {
+    if (this.child.exitCode === null) this.child.kill('SIGKILL');
+    await this.ended;
+  }
+}
+
+function serve(...flags: string[]): Vmemd {
+  return new Vmemd(['serve', '--port', '0', '--data', join(folder, 'data'), ...flags]);
+}
+
+async function createArena(address: string, name: string): Promise<number> {
+  const reply = await fetch(`${address}/v1/arenas`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name }),
+  });
+  return reply.status;
+}
+
+describe('vmemd', { timeout: deadlineMs }, () => {
+  it('prints its version and help', async () => {
+    const asked = new Vmemd(['--version']);
+    expect(await asked.ended).toMatchObject({ code: exitCode.ok });
+    expect(asked.output).toBe(`${version}\n`);
+    const help = new Vmemd(['serve', '--help']);
+    expect(await help.ended).toMatchObject({ code: exitCode.ok });
+    expect(help.output).toContain('VMEMD_TOKENS');
+  });
+
+  it.each<[string[], RegExp]>([
+    [[], /A command is missing/],
+    [['serve', '--bogus'], /--bogus/],
+    [['serve', '--port', 'x'], /--port must be a number/],
+    [['serve', '--host', '0.0.0.0'], /--insecure/],
+  ])('ends with code 2 and a sentence for %j', async (words, message) => {
+    const vmemd = new Vmemd(words);
+    expect(await vmemd.ended).toMatchObject({ code: exitCode.usage });
+    expect(vmemd.errors).toMatch(message);
+    expect(vmemd.output).toBe('');
+  });
+});
+
+describe('vmemd serve', { timeout: deadlineMs }, () => {
+  it('keeps what it answered over a stop and a start', async () => {
+    const first = serve();
+    const line = await first.logged('listening');
+    expect(line).toMatchObject({ revision: 0, data: join(folder, 'data') });
+    expect(line['address']).toMatch(/^http:\/\/127\.0\.0\.1:[0-9]+$/);
+    expect(await createArena(line['address'], 'a')).toBe(201);
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toEqual({ code: exitCode.ok, signal: null });
+    expect(first.log().map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
+
+    const second = serve();
+    const { address, revision } = await second.logged('listening');
+    expect(revision).toBe(1);
+    expect((await fetch(`${address}/v1/arenas/a`)).status).toBe(200);
+    second.child.kill('SIGINT');
+    expect(await second.ended).toEqual({ code: exitCode.ok, signal: null });
+  });
+
+  it('ends with code 7 when the port is in use', async () => {
+    const { address } = await serve().logged('listening');
+    const port = new URL(address).port;
+    const second = new Vmemd(['serve', '--port', port, '--data', join(folder, 'other')]);
+    expect(await second.ended).toMatchObject({ code: exitCode.cannotListen });
+    expect(second.output).toMatch(/Cannot listen: .*EADDRINUSE/);
+  });
+
+  it('ends with code 3 when the data is in use', async () => {
+    await serve().logged('listening');
+    const second = serve();
+    expect(await second.ended).toMatchObject({ code: exitCode.dataLocked });
+  });
+
+  it('logs a line per request at debug, without bodies and tokens', async () => {
+    const vmemd = serve('--log-level', 'debug');
+    const { address } = await vmemd.logged('listening');
+    await fetch(`${address}/v1/arenas?limit=3`, { headers: { authorization: 'Bearer secret' } });
+    const line = await vmemd.logged('answered');
+    expect(line).toMatchObject({ method: 'GET', url: '/v1/arenas?limit=3', status: 200 });
+    expect(vmemd.output).not.toMatch(/secret|authorization/i);
+  });
+});
