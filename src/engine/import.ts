@@ -10,6 +10,7 @@ import type { Arena } from './arena.ts';
 import type { Constraint, Policy } from './command.ts';
 import type { Imported, Released } from './event.ts';
 import type { Span } from './spans.ts';
+import { FREE } from './narrow/segments.ts';
 import { Fit } from './wide/fit.ts';
 import { NONE } from './wide/unit.ts';
 
@@ -31,8 +32,8 @@ export interface Plan {
 
 /** The seed's VM_LARGEIMPORT asks for this many times what is needed. */
 const LARGE = 16n;
-/** Residues of an odd alignment that are tried in a source with a coarser quantum. */
-const RESIDUES_MAX = 256n;
+/** A range that a span could come from: base and end. */
+type Room = readonly [base: bigint, end: bigint];
 
 /** Where the block would go, imports included; undefined where there is no placement. */
 export function plan(arenas: Arenas, arena: Arena, ask: Ask): Plan | undefined {
@@ -41,7 +42,7 @@ export function plan(arenas: Arenas, arena: Arena, ask: Ask): Plan | undefined {
   if (here !== undefined) return { base: here, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
-  for (const { size, constraint } of asksOf(arena, source, ask)) {
+  for (const { size, constraint } of asksOf(arenas, arena, source, ask)) {
     const policy = source.tuning.policy;
     const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed });
     if (above === undefined) continue;
@@ -70,7 +71,7 @@ export function couldFit(arenas: Arenas, arena: Arena, ask: Ask): boolean {
   }
   const source = sourceOf(arenas, arena);
   if (source === undefined) return false;
-  for (const { size, constraint } of coversOf(arena, source, ask)) {
+  for (const { size, constraint } of coversOf(arena, source, ask, emptyRooms(arenas, source))) {
     if (couldFit(arenas, source, { ...ask, size, constraint })) return true;
   }
   return false;
@@ -155,6 +156,7 @@ function releasesOf(arena: Arena, spans: readonly Span[]): Released[] {
 
 /** What the source is asked for, in this order: large, rounded to the import size, just enough. */
 function* asksOf(
+  arenas: Arenas,
   arena: Arena,
   source: Arena,
   ask: Ask,
@@ -183,19 +185,20 @@ function* asksOf(
       }
     }
   }
-  yield* coversOf(arena, source, ask);
+  yield* coversOf(arena, source, ask, freeRooms(arenas, source));
 }
 
 /**
  * The least spans of the source that cover the block, together exact: the block fits somewhere in
  * the source if and only if one of these does. Where the source's quantum is not the coarser one,
- * the span is the block. Else the block lies at a fixed offset in the source's first quantum, or,
+ * the span is the block. Else the block lies at a fixed offset in the span's first quantum, or,
  * against the lower bound of the window, wherever the bound puts it.
  */
 function* coversOf(
   arena: Arena,
   source: Arena,
   ask: Ask,
+  rooms: Iterable<Room>,
 ): Generator<Pick<Ask, 'size' | 'constraint'>> {
   const { constraint, size } = ask;
   const { phase = 0n, nocross, min, address } = constraint;
@@ -208,20 +211,30 @@ function* coversOf(
     return;
   }
   if (address !== undefined) {
-    if (placeIn(address, size, ask, fitOf(arena, constraint)) === address)
-      yield cover(address, size, coarse);
+    const fits = placeIn(address, size, ask, fitOf(arena, constraint)) === address;
+    if (fits) yield cover(address, size, coarse);
     return;
   }
-  for (const [residue, offset, stride] of residues(step, phase, coarse)) {
-    if (nocross !== undefined && nocross <= coarse && (offset % nocross) + size > nocross) continue;
+  const fit = fitOf(arena, constraint);
+  if (!isBinary(step)) {
+    // Where in its quantum such a block starts differs from place to place: each is looked at.
+    for (const [base, end] of rooms) {
+      const from = min !== undefined && min > base ? min : base;
+      const at = fit.lowest(from, smaller(end, max + 1n), size);
+      if (at !== NONE) yield cover(at, size, coarse);
+    }
+    return;
+  }
+  const offset = step <= coarse ? phase : phase % coarse;
+  const crosses = nocross !== undefined && nocross <= coarse && (offset % nocross) + size > nocross;
+  const last = max + 1n - offset - size;
+  if (!crosses && last >= 0n) {
     const span = roundup(offset + size, coarse);
-    const last = max + 1n - offset - size;
-    if (last < 0n) continue;
     yield {
       size: span,
       constraint: {
-        align: stride,
-        phase: residue,
+        align: step <= coarse ? coarse : step,
+        phase: step <= coarse ? 0n : phase - offset,
         ...(nocross !== undefined && nocross > coarse ? { nocross } : {}),
         ...(min === undefined || min <= offset ? {} : { min: roundup(min - offset, coarse) }),
         max: smaller(floorTo(last, coarse) + span - 1n, source.limit - 1n),
@@ -229,32 +242,35 @@ function* coversOf(
     };
   }
   if (min === undefined) return;
-  const first = fitOf(arena, constraint).lowest(min, max + 1n, size);
+  const first = fit.lowest(min, max + 1n, size);
   if (first !== NONE) yield cover(first, size, coarse);
 }
 
-/**
- * Residues of the span's base, the block's offset in it, and their stride, for a block that starts
- * at `phase` modulo `step` in a source of quantum `coarse`.
- */
-function* residues(
-  step: bigint,
-  phase: bigint,
-  coarse: bigint,
-): Generator<[bigint, bigint, bigint]> {
-  if (isBinary(step)) {
-    if (step <= coarse) yield [0n, phase, coarse];
-    else yield [floorTo(phase, coarse), phase % coarse, step];
-    return;
+/** What is free in the source and all above it, in whole quanta of the coarsest on the way. */
+function* freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
+  let coarse = 1n;
+  for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
+    if (at.quantum > coarse) coarse = at.quantum;
+    const found: Room[] = [];
+    at.space.walk(0n, ({ base, size, state }) => {
+      if (state === FREE) found.push(whole(base, base + size, coarse));
+      return true;
+    });
+    yield* found;
   }
-  let common = step;
-  for (let b = coarse; b > 0n;) [common, b] = [b, common % b];
-  const stride = (step / common) * coarse;
-  const classes = smaller(coarse / common, RESIDUES_MAX);
-  for (let i = 0n; i < classes; i++) {
-    const start = phase + i * step;
-    yield [floorTo(start, coarse) % stride, start % coarse, stride];
+}
+
+/** The same if all of them were empty. */
+function* emptyRooms(arenas: Arenas, source: Arena): Generator<Room> {
+  let coarse = 1n;
+  for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
+    if (at.quantum > coarse) coarse = at.quantum;
+    for (const { base, end } of at.spans.runs()) yield whole(base, end, coarse);
   }
+}
+
+function whole(base: bigint, end: bigint, coarse: bigint): Room {
+  return [roundup(base, coarse), floorTo(end, coarse)];
 }
 
 function cover(start: bigint, size: bigint, coarse: bigint): Pick<Ask, 'size' | 'constraint'> {

@@ -59,7 +59,7 @@ describe('several spans, added out of order', () => {
 
   test('segments are walked in the order of addresses', () => {
     const a = arena({ spans });
-    const sorted = [...spans].sort(([a], [b]) => Number(a - b));
+    const sorted = spans.toSorted(([a], [b]) => Number(a - b));
     expect(a.holes()).toEqual(sorted);
     a.finish();
   });

@@ -11,6 +11,7 @@ export const generated = [
   'check.ts',
   'fit.ts',
   'guided-tree.ts',
+  'run.ts',
   'search.ts',
   'segments.ts',
   'tree.ts',

@@ -131,7 +131,8 @@ export class Service {
   }
 
   #holdAgainstDocument(method: Method, url: string, answer: Answer): void {
-    const path = url.split('?')[0] ?? '';
+    // As inject does: a "." or ".." in a path is resolved before it is sent.
+    const path = new URL(`http://localhost${url}`).pathname;
     const found = this.#paths.find(({ pattern }) => pattern.test(path));
     const operation = found?.operations[method.toLowerCase()];
     if (answer.status >= 400) expectProblem(answer);

@@ -138,7 +138,7 @@ export class ModelArena {
       return ahead.length > 0 ? ahead : first(present(this.free(), (s) => lowest(s, wish)));
     }
     if (policy === 'bestfit') {
-      const bySize = [...this.free()].sort((a, b) => compare(a.size, b.size));
+      const bySize = this.free().toSorted((a, b) => compare(a.size, b.size));
       return first(present(bySize, (s) => lowest(s, wish)));
     }
     const all = present(this.free(), (s) => lowest(s, wish));
@@ -154,7 +154,7 @@ export function overlap(a: Segment, b: Segment): boolean {
   return a.base < b.base + b.size && b.base < a.base + a.size;
 }
 
-/** Array.sort is stable, so equal sizes stay in the order of addresses. */
+/** Sorting is stable, so equal sizes stay in the order of addresses. */
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -171,7 +171,7 @@ function* present<T>(list: readonly T[], value: (item: T) => bigint | undefined)
 }
 
 function reversed<T>(list: readonly T[], value: (item: T) => bigint | undefined) {
-  return present([...list].reverse(), value);
+  return present(list.toReversed(), value);
 }
 
 function first(values: Iterable<bigint>): bigint[] {

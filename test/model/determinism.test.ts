@@ -12,7 +12,7 @@ import { Model } from './model.ts';
 import { nextCommand } from './orders.ts';
 import { Random } from './random.ts';
 import { judgeOne } from './session.ts';
-import { setUp, shapes, type Shape } from './shape.ts';
+import { crowdOf, setUp, shapes, type Shape } from './shape.ts';
 
 const seed = Number(process.env['VMEMD_SEED'] ?? 4711);
 const before = 250;
@@ -31,9 +31,9 @@ describe('a replayed engine goes on like the live one', () => {
     expect(picture(again)).toEqual(picture(live));
     expect(picture(replayed)).toEqual(picture(live));
     for (let step = 0; step < after; step++) {
-      const command = nextCommand(model, random, before + step);
+      const command = nextCommand(model, random, before + step, crowdOf(shape));
       const expected = replayed.decide(command);
-      const { complaint, outcome } = judgeOne(live, model, command, false);
+      const { complaint, outcome } = judgeOne(live, model, command, 'state');
       expect(complaint).toBeUndefined();
       expect(expected, `VMEMD_SEED=${seed} step ${step}`).toEqual(outcome);
       if (!('refused' in outcome)) apply(replayed, outcome);
@@ -49,8 +49,8 @@ function liveSession(policy: Policy, shape: Shape) {
   const commands = setUp(shape, { policy, width: 64, quantum: 16n }, random);
   const outcomes: (Event | Refusal)[] = [];
   for (let step = 0; step < before; step++) {
-    const command = commands[step] ?? nextCommand(model, random, step);
-    const { complaint, outcome } = judgeOne(live, model, command, false);
+    const command = commands[step] ?? nextCommand(model, random, step, crowdOf(shape));
+    const { complaint, outcome } = judgeOne(live, model, command, 'state');
     expect(complaint, `VMEMD_SEED=${seed} step ${step}`).toBeUndefined();
     commands[step] = command;
     outcomes.push(outcome);

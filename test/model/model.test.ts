@@ -13,6 +13,7 @@ const seed = Number(process.env['VMEMD_SEED'] ?? 20_260_101);
 const sessionsInAll = policies.length * shapes.length * widths.length * quanta.length;
 const stepsInAll = Number(process.env['VMEMD_STEPS'] ?? 180 * sessionsInAll);
 const steps = Math.ceil(stepsInAll / sessionsInAll);
+const deep = Math.min(steps, 1000) * 2;
 const timeout = 600_000;
 
 describe('engine and model agree', () => {
@@ -33,4 +34,10 @@ describe('engine and model agree', () => {
       });
     }
   }
+
+  // Some thousands of segments, so that indexes grow and shrink by whole levels.
+  test.each(policies)('%s deep', { timeout }, (policy) => {
+    const session: Session = { policy, shape: 'deep', width: 64, quantum: 16n, seed, steps: deep };
+    expect(runSession(session).granted).toBeGreaterThan(deep / 2);
+  });
 });

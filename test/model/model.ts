@@ -132,7 +132,7 @@ export class Model {
     return clash || claims ? must('overlap') : can;
   }
 
-  /** A static span may lie neither over what the arena could import nor over what its children own. */
+  /** A static span lies neither over what the arena could import nor over what its children own. */
   #verdictOnSpan(arena: ModelArena, span: Range): Verdict {
     const verdict = verdictOnSpan(arena, span);
     if (verdict !== can) return verdict;

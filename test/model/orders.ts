@@ -19,18 +19,18 @@ import { createArena } from './shape.ts';
 
 type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
 
-/** Blocks of one arena above which frees outnumber allocations. */
-const crowd = 60;
-
-/** The next command of the session, with `at` as its time. */
-export function nextCommand(model: Model, random: Random, at: number): Command {
-  const command = draw(model, random, at);
+/**
+ * The next command of the session, with `at` as its time. An arena with more than `crowd` blocks is
+ * mostly freed.
+ */
+export function nextCommand(model: Model, random: Random, at: number, crowd: number): Command {
+  const command = draw(model, random, at, crowd);
   const guarded = ['free', 'resize', 'destroyArena', 'updateArena', 'updateAllocation'];
   if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
   return { ...command, ifRevision: neverARevision } as Command;
 }
 
-function draw(model: Model, random: Random, at: number): Command {
+function draw(model: Model, random: Random, at: number, crowd: number): Command {
   const names = [...model.arenas.keys()];
   if (random.chance(0.003)) return missing(random, at);
   const lowest = names.includes('a') ? 'a' : random.pick(names);

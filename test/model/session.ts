@@ -11,7 +11,7 @@ import type { ModelArena } from './arena.ts';
 import { Model } from './model.ts';
 import { nextCommand } from './orders.ts';
 import { Random } from './random.ts';
-import { setUp, type Setting, type Shape } from './shape.ts';
+import { crowdOf, setUp, type Setting, type Shape } from './shape.ts';
 
 export interface Session extends Setting {
   readonly shape: Shape;
@@ -26,7 +26,10 @@ export interface Tally {
   released: number;
 }
 
-/** In long sessions the engine checks itself only every so often: it is the dearest step. */
+/** What is compared: the outcome alone, segments and counters too, or the engine's own check too. */
+export type Depth = 'outcome' | 'state' | 'check';
+
+/** In long or large sessions the engine checks itself every so often: it is the dearest step. */
 const checkEvery = 8;
 const longSession = 500;
 
@@ -40,19 +43,23 @@ export function runSession(session: Session): Tally {
   const model = new Model();
   const random = new Random(session.seed, nameOf(session));
   const tally = { granted: 0, refused: 0, imported: 0, released: 0 };
+  const every = session.steps > longSession || session.shape === 'deep' ? checkEvery : 1;
   let step = 0;
-  const act = (command: Command): Event | Refusal => {
-    const every = session.steps > longSession ? checkEvery : 1;
-    const { complaint, outcome } = judgeOne(engine, model, command, step % every === 0);
+  const act = (command: Command, depth: Depth): Event | Refusal => {
+    const { complaint, outcome } = judgeOne(engine, model, command, depth);
     if (complaint !== undefined) throw new Error(report(session, step, command, complaint, model));
     count(tally, outcome);
     return outcome;
   };
-  for (const command of setUp(session.shape, session, random)) {
-    const outcome = act(command);
+  const commands = setUp(session.shape, session, random);
+  for (const [at, command] of commands.entries()) {
+    const outcome = act(command, at % 64 === 0 || at === commands.length - 1 ? 'check' : 'outcome');
     if ('refused' in outcome) throw new Error(`the shape was refused: ${outcome.detail}`);
   }
-  for (; step < session.steps; step++) act(nextCommand(model, random, step));
+  const crowd = crowdOf(session.shape);
+  for (; step < session.steps; step++) {
+    act(nextCommand(model, random, step, crowd), step % every === 0 ? 'check' : 'state');
+  }
   return tally;
 }
 
@@ -61,23 +68,24 @@ export function nameOf({ policy, shape, width, quantum }: Session): string {
 }
 
 /** Lets the engine decide and apply one command, and compares everything with the model. */
-export function judgeOne(engine: Engine, model: Model, command: Command, thorough: boolean) {
+export function judgeOne(engine: Engine, model: Model, command: Command, depth: Depth) {
   const outcome = engine.decide(command);
   if (!('refused' in outcome)) engine.apply(outcome, engine.revision + 1);
-  const complaint = model.judge(command, outcome) ?? compareAll(engine, model, thorough);
+  const complaint = model.judge(command, outcome) ?? compareAll(engine, model, depth);
   return { complaint, outcome };
 }
 
 /** What differs between the engine and the model, or nothing. */
-export function compareAll(engine: Engine, model: Model, thorough: boolean): string | undefined {
+function compareAll(engine: Engine, model: Model, depth: Depth): string | undefined {
+  if (depth === 'outcome') return undefined;
   const names = engine.arenas(undefined, 100).map(({ arena }) => arena);
-  const expected = [...model.arenas.keys()].sort();
+  const expected = [...model.arenas.keys()].toSorted();
   if (names.join() !== expected.join())
     return `arenas are ${names.join()}, must be ${expected.join()}`;
   for (const arena of model.arenas.values()) {
     const complaint = compareArena(engine, arena);
     if (complaint !== undefined) return `${arena.name}: ${complaint}`;
-    if (!thorough) continue;
+    if (depth !== 'check') continue;
     const { problems } = engine.check(arena.name);
     if (problems.length > 0) return `${arena.name}: check says ${problems.join('; ')}`;
   }
@@ -141,10 +149,14 @@ function report(
   const shown = JSON.stringify(command, (_, value: unknown) =>
     typeof value === 'bigint' ? `${value}` : value,
   );
+  const test = `${session.policy} ${session.shape}`;
+  const steps = process.env['VMEMD_STEPS'];
+  const given = steps === undefined ? '' : ` VMEMD_STEPS=${steps}`;
+  const variables = `VMEMD_SEED=${session.seed}${given}`;
   return [
     `${nameOf(session)}: step ${step}: ${complaint}`,
     `command: ${shown}`,
     `model's segments (after, if it adopted the outcome): ${state}`,
-    `replay: VMEMD_SEED=${session.seed} npm test -- test/model/model.test.ts -t '${session.policy} ${session.shape}'`,
+    `replay: ${variables} npm test -- model.test -t '${test}'`,
   ].join('\n');
 }

@@ -10,6 +10,7 @@ import {
   type Range,
   type Width,
 } from '../../src/engine/command.ts';
+import { ceil } from './placement.ts';
 import type { Random } from './random.ts';
 
 export interface Setting {
@@ -26,12 +27,19 @@ export const shapes = [
   'topOfSpace',
   'beyondDoubles',
   'checkerboard',
+  'comb',
   'nearlyFull',
   'imports2',
   'imports3',
   'imports4',
 ] as const;
-export type Shape = (typeof shapes)[number];
+export type Shape = (typeof shapes)[number] | 'deep';
+
+/** Blocks of one arena above which a session frees more than it allocates. */
+export function crowdOf(shape: Shape): number {
+  if (shape === 'deep') return 1500;
+  return shape === 'checkerboard' || shape === 'comb' ? 140 : 60;
+}
 
 /** The commands that set the shape up; every one must be granted. */
 export function setUp(shape: Shape, setting: Setting, random: Random): Command[] {
@@ -53,6 +61,10 @@ export function setUp(shape: Shape, setting: Setting, random: Random): Command[]
       return create(beyondDoubles(top, q));
     case 'checkerboard':
       return [...create([{ base: 0n, size: q * 256n }]), ...checkerboard(q, 256)];
+    case 'comb':
+      return [...create([{ base: q, size: q * 1024n }]), ...comb(q, 110, random)];
+    case 'deep':
+      return [...create([{ base: q, size: q * 16_384n }]), ...comb(q, 1500, random)];
     case 'nearlyFull':
       return [...create([{ base: q, size: q * 300n }]), reserve(q, q * 290n)];
     case 'imports2':
@@ -105,6 +117,19 @@ function checkerboard(quantum: bigint, units: number): Command[] {
   return commands;
 }
 
+/** Short blocks behind gaps of many lengths and no alignment: many holes that nearly fit. */
+function comb(quantum: bigint, teeth: number, random: Random): Command[] {
+  const commands: Command[] = [];
+  let unit = 1;
+  for (let tooth = 0; tooth < teeth; tooth++) {
+    unit += 1 + random.int(7);
+    const size = 1 + random.int(2);
+    commands.push(reserve(quantum * BigInt(unit), quantum * BigInt(size)));
+    unit += size;
+  }
+  return commands;
+}
+
 /** Spans of many sizes with gaps between them. */
 function scattered(quantum: bigint, random: Random): Range[] {
   const spans: Range[] = [];
@@ -148,19 +173,19 @@ function beyondDoubles(top: bigint, quantum: bigint): Range[] {
 function chain(depth: number, setting: Setting, random: Random): Command[] {
   const commands: Command[] = [];
   const { quantum: q } = setting;
-  const names = ['a', 'b', 'c', 'd'].slice(0, depth).reverse();
+  const names = ['a', 'b', 'c', 'd'].slice(0, depth).toReversed();
   for (const [level, name] of names.entries()) {
     const policy = name === 'a' ? setting.policy : random.pick(policies);
-    const quantum = name === 'a' ? q : q * random.pick([1n, 1n, 2n, 8n]);
-    const static_ = random.chance(0.4) || level === 0;
+    const quantum = name === 'a' ? q : q * random.pick([1n, 1n, 2n, 8n, 512n]);
+    const own = random.chance(0.4) || level === 0;
     const base = BigInt(level) * q * 4096n;
-    const size = q * (level === 0 ? 1024n : 32n);
+    const size = ceil(q * (level === 0 ? 1024n : 32n), quantum);
     commands.push(
       createArena(
         name,
         { ...setting, policy, quantum },
         {
-          spans: static_ ? [{ base, size }] : [],
+          spans: own ? [{ base, size }] : [],
           largeImport: random.chance(0.3),
           keepSpans: random.pick([0, 0, 1, 2]),
           ...(level === 0 ? {} : { source: names[level - 1]! }),

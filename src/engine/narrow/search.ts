@@ -193,17 +193,17 @@ function instant(segments: Segments, request: Request): Unit {
   const free = from <= ZERO && to >= LIMIT;
   let index = bins.nextFilled(classAbove(size));
   if (free && fit.plain) {
-    return index < 0 ? fewest(segments, request) : bins.start[bins.oldest(index)]!;
+    return index < 0 ? fewest(segments, request) : bins.start(bins.oldest(index));
   }
   if (free && fit.nocross === ZERO) {
     // Any segment this large has a start of the right phase in time, wherever it lies.
     const certain = bins.nextFilled(classAbove(size + fit.align - ONE));
     if (certain >= 0) {
-      return lowestIn(segments, request, segments.find(bins.start[bins.oldest(certain)]!), from);
+      return lowestIn(segments, request, segments.find(bins.start(bins.oldest(certain))), from);
     }
   }
   for (let heads = 0; index >= 0 && heads < HEADS_MAX; heads++) {
-    const start = bins.start[bins.oldest(index)]!;
+    const start = bins.start(bins.oldest(index));
     if (start < to) {
       const at = lowestIn(segments, request, segments.find(start), from);
       if (at !== NONE) return at;
@@ -227,7 +227,7 @@ function fewest(segments: Segments, request: Request): Unit {
   let members = 0;
   for (let gap = bins.oldest(own); gap !== 0; gap = bins.younger(gap)) {
     if (++members > MEMBERS_MAX) return NONE;
-    const at = segments.find(bins.start[gap]!);
+    const at = segments.find(bins.start(gap));
     const size = segments.endOf(at) - segments.startOf(at);
     if (size < request.size) continue;
     if (size > least || (size === least && segments.startOf(at) > found)) continue;
@@ -262,7 +262,7 @@ function best(segments: Segments, request: Request): Unit {
 }
 
 function startOfGap({ bins, sizes }: Segments): Unit {
-  return bins.start[sizes.ref[sizes.position]!]!;
+  return bins.start(sizes.ref[sizes.position]!);
 }
 
 /**

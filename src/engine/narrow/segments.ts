@@ -14,6 +14,7 @@ import { assert } from '../assert.ts';
 import { Bins } from './bins.ts';
 import type { Column } from './guided-tree.ts';
 import { GuidedTree } from './guided-tree.ts';
+import type { Run } from './run.ts';
 import { LIMIT, ZERO } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -76,12 +77,12 @@ class SizeTree extends GuidedTree {
   }
 
   protected override entryCapacity(column: Column, position: number): Unit {
-    const start = this.#bins.start[this.ref[position]!]!;
+    const start = this.#bins.start(this.ref[position]!);
     return column.capacity(start, start + this.key[position]!);
   }
 
   protected override tie(gap: number): Unit {
-    return this.#bins.start[gap]!;
+    return this.#bins.start(gap);
   }
 }
 
@@ -96,6 +97,33 @@ export class Segments {
   constructor() {
     this.tree.seek(ZERO);
     this.tree.insert(ZERO, entry(VOID, 0, 0));
+  }
+
+  /** The tiling that a run held until now, with the bins' queues as they were. */
+  static of(run: Run): Segments {
+    const segments = new Segments();
+    const { tree, bins } = segments;
+    segments.size = run.end - run.start;
+    segments.free = run.free;
+    // Gap by the cell that the run kept it in.
+    const gaps = new Uint32Array(run.bins.cells.capacity);
+    if (run.start === ZERO) {
+      tree.remove();
+      tree.seek(ZERO);
+    }
+    for (let cell = run.first(); cell !== 0; cell = run.after(cell)) {
+      const state = run.stateOf(cell);
+      const gap = state === FREE ? bins.create() : 0;
+      gaps[cell] = gap;
+      tree.insert(run.startOf(cell), entry(state, 0, state === FREE ? gap : run.idOf(cell)));
+    }
+    if (run.end < LIMIT) tree.insert(run.end, entry(VOID, 0, 0));
+    for (let index = run.bins.nextFilled(0); index >= 0; index = run.bins.nextFilled(index + 1)) {
+      for (let cell = run.bins.oldest(index); cell !== 0; cell = run.bins.younger(cell)) {
+        bins.file(gaps[cell]!, run.startOf(cell), run.endOf(cell) - run.startOf(cell));
+      }
+    }
+    return segments;
   }
 
   /** The free segments by size, indexed when first asked for. */
@@ -190,12 +218,12 @@ export class Segments {
         this.bins.drop(gap);
         tree.refresh();
       } else {
-        this.#refile(gap, from, to - from, end, to - end);
+        this.#shrink(gap, from, to - from, end, to - end);
         tree.insert(end, entry(FREE, 0, gap));
       }
       return;
     }
-    this.#refile(gap, from, to - from, from, start - from);
+    this.#shrink(gap, from, to - from, from, start - from);
     tree.insert(start, entry(state, 0, id));
     if (end === to) return;
     const rest = this.bins.create();
@@ -320,9 +348,9 @@ export class Segments {
     this.bins.unfile(gap, size);
   }
 
-  #refile(gap: number, start: Unit, size: Unit, newStart: Unit, newSize: Unit): void {
+  #shrink(gap: number, start: Unit, size: Unit, newStart: Unit, newSize: Unit): void {
     this.#sizes?.drop(gap, start, size);
-    this.bins.refile(gap, size, newStart, newSize);
+    this.bins.shrink(gap, size, newStart, newSize);
     this.#sizes?.add(gap, newStart, newSize);
   }
 

@@ -60,6 +60,51 @@ export function order(unit: Unit): number {
     : 63 - Math.clz32(Math.floor(unit / 0x1_0000_0000));
 }
 
+/** 32 bits that depend on all of `unit`, the high ones most. */
+export function hash(unit: Unit): number {
+  const low = unit | 0;
+  const high = unit < 0x8000_0000 ? 0 : Math.floor(unit / 0x1_0000_0000);
+  const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+/** Records of one unit, `start`, and some 32-bit words, side by side in memory. */
+export class Cells {
+  /** 32-bit words per cell, of which the first two hold the start. */
+  readonly stride: number;
+  words: Int32Array<ArrayBuffer>;
+  #starts: Float64Array<ArrayBuffer>;
+
+  constructor(stride: number) {
+    this.stride = stride;
+    this.words = new Int32Array(stride * 8);
+    this.#starts = new Float64Array(this.words.buffer);
+  }
+
+  get capacity(): number {
+    return this.words.length / this.stride;
+  }
+
+  start(cell: number): Unit {
+    return this.#starts[cell * (this.stride >>> 1)]!;
+  }
+
+  setStart(cell: number, start: Unit): void {
+    this.#starts[cell * (this.stride >>> 1)] = start;
+  }
+
+  grow(capacity: number): void {
+    const words = new Int32Array(capacity * this.stride);
+    words.set(this.words);
+    this.words = words;
+    this.#starts = new Float64Array(words.buffer);
+  }
+
+  get bytes(): number {
+    return this.words.byteLength;
+  }
+}
+
 /** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
 export function eighth(unit: Unit, order: number): number {
   return Math.floor(unit / powers[order - 3]!) & 7;

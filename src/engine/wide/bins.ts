@@ -5,17 +5,22 @@
  * into eight. Asking in the first class whose every member is large enough takes constant time; the
  * member filed there longest ago goes first, so that what was freed lately rests.
  *
- * Free segments (gaps) are named by small numbers, from 1; this file also hands those out, and keeps
- * each one's start.
+ * Free segments (gaps) are named by their cells, small numbers from 1, which this file hands out. A
+ * cell holds the gap's start and its two links; the owner of the cells may keep more in them.
  */
-import { copied, growth } from './tree.ts';
-import { LIMIT_BITS, ONE, ZERO, eighth, grown, order, power, small, unitArray } from './unit.ts';
-import type { Unit, UnitArray } from './unit.ts';
+import { growth } from './tree.ts';
+import { Cells, LIMIT_BITS, eighth, floorTo, order, power, small } from './unit.ts';
+import type { Unit } from './unit.ts';
 
 const LINEAR = 8;
 /** Classes of the widest space: 8, and 8 for each of 126 octaves. */
 const CLASSES = LINEAR + 126 * 8;
 const WORDS = Math.ceil(CLASSES / 32);
+
+/** Words of a cell: the start takes two. */
+const NEXT = 2;
+const PREVIOUS = 3;
+const WORDS_MIN = 4;
 
 /** The class that a free segment of `size` is filed in. */
 export function classOf(size: Unit): number {
@@ -26,66 +31,62 @@ export function classOf(size: Unit): number {
 
 /** The first class in which every member is at least `size`. */
 export function classAbove(size: Unit): number {
-  const own = classOf(size);
-  return own < LINEAR || leastOf(own) === size ? own : own + 1;
-}
-
-/** The smallest size that is filed in a class. */
-function leastOf(index: number): Unit {
-  const octave = Math.floor((index - LINEAR) / 8);
-  return power(octave) * power(3) + power(octave) * EIGHTHS[(index - LINEAR) % 8]!;
-}
-
-const EIGHTHS: readonly Unit[] = eighths();
-
-function eighths(): Unit[] {
-  const units = [ZERO];
-  while (units.length < 8) units.push(units.at(-1)! + ONE);
-  return units;
+  const octave = order(size);
+  if (octave < 3) return small(size);
+  const own = LINEAR + (octave - 3) * 8 + eighth(size, octave);
+  return floorTo(size, power(octave - 3)) === size ? own : own + 1;
 }
 
 export class Bins {
-  /** Start of each gap. */
-  start: UnitArray = unitArray(8);
-  #next = new Uint32Array(8);
-  #previous = new Uint32Array(8);
+  readonly cells: Cells;
   #used = 1;
   #spare = 0;
-  readonly #head = new Uint32Array(CLASSES);
-  readonly #tail = new Uint32Array(CLASSES);
-  readonly #filled = new Uint32Array(WORDS);
+  readonly #head = new Int32Array(CLASSES);
+  readonly #tail = new Int32Array(CLASSES);
+  readonly #filled = new Int32Array(WORDS);
   /** Gaps of each order (power of two of their size). */
-  readonly histogram = new Uint32Array(LIMIT_BITS + 1);
+  readonly histogram = new Int32Array(LIMIT_BITS + 1);
   count = 0;
 
-  /** A fresh gap, not yet filed. */
+  /** `stride` words a cell, of which the first four are used here. */
+  constructor(stride = WORDS_MIN) {
+    this.cells = new Cells(stride);
+  }
+
+  /** A fresh cell, not yet filed. */
   create(): number {
+    const { cells } = this;
     const spare = this.#spare;
     if (spare !== 0) {
-      this.#spare = this.#next[spare]!;
+      this.#spare = cells.words[spare * cells.stride + NEXT]!;
       return spare;
     }
-    if (this.#used === this.#next.length) this.#grow(growth(this.#used));
+    if (this.#used === cells.capacity) cells.grow(growth(this.#used));
     return this.#used++;
   }
 
-  /** Forgets a gap that is not filed. */
-  drop(gap: number): void {
-    this.#next[gap] = this.#spare;
-    this.#spare = gap;
+  /** Forgets a cell that is not filed. */
+  drop(cell: number): void {
+    this.cells.words[cell * this.cells.stride + NEXT] = this.#spare;
+    this.#spare = cell;
+  }
+
+  start(gap: number): Unit {
+    return this.cells.start(gap);
   }
 
   /** Files a gap at the end of its class. */
   file(gap: number, start: Unit, size: Unit): void {
+    const { words, stride } = this.cells;
     const index = classOf(size);
-    this.start[gap] = start;
+    this.cells.setStart(gap, start);
     const tail = this.#tail[index]!;
-    this.#previous[gap] = tail;
-    this.#next[gap] = 0;
+    words[gap * stride + PREVIOUS] = tail;
+    words[gap * stride + NEXT] = 0;
     if (tail === 0) {
       this.#head[index] = gap;
       this.#filled[index >>> 5]! |= 1 << (index & 31);
-    } else this.#next[tail] = gap;
+    } else words[tail * stride + NEXT] = gap;
     this.#tail[index] = gap;
     this.histogram[order(size)]!++;
     this.count++;
@@ -93,22 +94,23 @@ export class Bins {
 
   /** Takes a gap of `size` out of its class. */
   unfile(gap: number, size: Unit): void {
+    const { words, stride } = this.cells;
     const index = classOf(size);
-    const next = this.#next[gap]!;
-    const previous = this.#previous[gap]!;
+    const next = words[gap * stride + NEXT]!;
+    const previous = words[gap * stride + PREVIOUS]!;
     if (previous === 0) this.#head[index] = next;
-    else this.#next[previous] = next;
+    else words[previous * stride + NEXT] = next;
     if (next === 0) this.#tail[index] = previous;
-    else this.#previous[next] = previous;
-    if (this.#head[index] === 0) this.#filled[index >>> 5]! &= ~(1 << (index & 31));
+    else words[next * stride + PREVIOUS] = previous;
+    if (next === 0 && previous === 0) this.#filled[index >>> 5]! &= ~(1 << (index & 31));
     this.histogram[order(size)]!--;
     this.count--;
   }
 
-  /** A filed gap shrinks or grows: it keeps its place in the queue while it keeps its class. */
-  refile(gap: number, size: Unit, newStart: Unit, newSize: Unit): void {
-    if (newSize < size && classOf(size) === classOf(newSize)) {
-      this.start[gap] = newStart;
+  /** A filed gap shrinks: it keeps its place in the queue while it keeps its class. */
+  shrink(gap: number, size: Unit, newStart: Unit, newSize: Unit): void {
+    if (classOf(size) === classOf(newSize)) {
+      this.cells.setStart(gap, newStart);
       return;
     }
     this.unfile(gap, size);
@@ -134,26 +136,22 @@ export class Bins {
 
   /** The gap filed after `gap` in its class, or 0. */
   younger(gap: number): number {
-    return this.#next[gap]!;
+    return this.cells.words[gap * this.cells.stride + NEXT]!;
   }
 
   /** Whether a gap of `size` is linked into its class: its neighbours and the ends agree. */
   isFiled(gap: number, size: Unit): boolean {
+    const { words, stride } = this.cells;
     const index = classOf(size);
-    const previous = this.#previous[gap]!;
-    const next = this.#next[gap]!;
-    const fromHead = previous === 0 ? this.#head[index] === gap : this.#next[previous] === gap;
-    const fromTail = next === 0 ? this.#tail[index] === gap : this.#previous[next] === gap;
-    return fromHead && fromTail && (this.#filled[index >>> 5]! & (1 << (index & 31))) !== 0;
+    const previous = words[gap * stride + PREVIOUS]!;
+    const next = words[gap * stride + NEXT]!;
+    const before = previous === 0 ? this.#head[index] : words[previous * stride + NEXT];
+    const after = next === 0 ? this.#tail[index] : words[next * stride + PREVIOUS];
+    const filled = (this.#filled[index >>> 5]! & (1 << (index & 31))) !== 0;
+    return before === gap && after === gap && filled;
   }
 
   get bytes(): number {
-    return this.#next.length * 16;
-  }
-
-  #grow(length: number): void {
-    this.start = grown(this.start, length);
-    this.#next = copied(this.#next, length);
-    this.#previous = copied(this.#previous, length);
+    return this.cells.bytes;
   }
 }

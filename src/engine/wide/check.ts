@@ -43,7 +43,7 @@ export function verify(segments: Segments): string[] {
       holes++;
       histogram[order(length)]!++;
       if (length > largest) largest = length;
-      say(bins.start[segments.idOf(at)] === start, `the gap at unit ${start} knows its start`);
+      say(bins.start(segments.idOf(at)) === start, `the gap at unit ${start} knows its start`);
       say(
         bins.isFiled(segments.idOf(at), length),
         `the gap at unit ${start} is filed in its class`,
@@ -80,7 +80,7 @@ function verifySizes(
   for (let at = sizes.first(); at >= 0; at = sizes.after(at)) {
     const gap = sizes.ref[at]!;
     const size = sizes.key[at]!;
-    const start = bins.start[gap]!;
+    const start = bins.start(gap);
     say(
       count === 0 || size > previousSize || (size === previousSize && start > previousStart),
       `the size index is in order at size ${size}`,

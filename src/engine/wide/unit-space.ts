@@ -9,6 +9,7 @@ import type { Constraint } from '../command.ts';
 import type { Found, Placement, Space } from '../space.ts';
 import { verify } from './check.ts';
 import { Fit } from './fit.ts';
+import { Run } from './run.ts';
 import { largestFitting, largestFree, place, plainFit } from './search.ts';
 import { Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
@@ -23,7 +24,9 @@ interface Window {
 const UNITS = 1n << BigInt(LIMIT_BITS);
 
 export class UnitSpace implements Space {
-  readonly segments = new Segments();
+  /** The segments as an unordered run, until a question needs more. */
+  #run: Run | undefined;
+  #segments: Segments | undefined;
   readonly #shift: bigint;
   /** In quanta. */
   readonly #origin: bigint;
@@ -35,6 +38,15 @@ export class UnitSpace implements Space {
     this.#origin = quanta - (quanta % UNITS);
   }
 
+  /** The segments in order, indexed now if they were not. */
+  get segments(): Segments {
+    if (this.#segments === undefined) {
+      this.#segments = this.#run === undefined ? new Segments() : Segments.of(this.#run);
+      this.#run = undefined;
+    }
+    return this.#segments;
+  }
+
   holds(base: bigint, size: bigint): boolean {
     const start = (base >> this.#shift) - this.#origin;
     return start >= 0n && start + (size >> this.#shift) <= UNITS;
@@ -43,7 +55,10 @@ export class UnitSpace implements Space {
   add(base: bigint, size: bigint, edgeStart: boolean, edgeEnd: boolean): void {
     assert(this.holds(base, size), 'a span is added within the window');
     const start = this.#unit(base);
-    this.segments.addRun(start, start + this.#length(size), edgeStart, edgeEnd);
+    const end = start + this.#length(size);
+    const alone = this.#run === undefined && this.#segments === undefined;
+    if (alone && !edgeStart && !edgeEnd) this.#run = new Run(start, end);
+    else this.segments.addRun(start, end, edgeStart, edgeEnd);
   }
 
   remove(base: bigint, size: bigint): void {
@@ -54,6 +69,14 @@ export class UnitSpace implements Space {
   place(placement: Placement): bigint | undefined {
     if (placement.size >> this.#shift > UNITS) return undefined;
     const size = this.#length(placement.size);
+    if (
+      this.#run !== undefined &&
+      placement.policy === 'instantfit' &&
+      free(placement.constraint)
+    ) {
+      const at = this.#run.place(size);
+      if (at !== NONE) return this.#address(at);
+    }
     const window = this.#window(placement.constraint, size);
     if (window === undefined) return undefined;
     const { policy, seed } = placement;
@@ -80,11 +103,17 @@ export class UnitSpace implements Space {
   }
 
   occupy(base: bigint, size: bigint, state: number, id: number): void {
-    this.segments.occupy(this.#unit(base), this.#length(size), state, id);
+    const start = this.#unit(base);
+    const length = this.#length(size);
+    if (this.#run?.occupy(start, length, state, id) === true) return;
+    this.segments.occupy(start, length, state, id);
   }
 
   vacate(base: bigint): void {
-    this.segments.vacate(this.#unit(base));
+    const start = this.#unit(base);
+    const cell = this.#run?.find(start) ?? 0;
+    if (this.#run !== undefined && cell !== 0) this.#run.vacate(cell);
+    else this.segments.vacate(start);
   }
 
   resize(base: bigint, size: bigint): void {
@@ -108,7 +137,12 @@ export class UnitSpace implements Space {
   find(address: bigint): Found {
     const unit = (address >> this.#shift) - this.#origin;
     if (unit < 0n || unit >= UNITS) return { base: address, size: 0n, state: VOID, id: 0 };
-    return this.#found(this.segments.find(toUnit(unit)));
+    const run = this.#run;
+    const cell = run?.find(toUnit(unit)) ?? 0;
+    if (run === undefined || cell === 0) return this.#found(this.segments.find(toUnit(unit)));
+    const size = toBigint(run.endOf(cell) - run.startOf(cell)) << this.#shift;
+    const base = this.#address(run.startOf(cell));
+    return { base, size, state: run.stateOf(cell), id: run.idOf(cell) };
   }
 
   walk(from: bigint, visit: (segment: Found) => boolean): void {
@@ -122,11 +156,12 @@ export class UnitSpace implements Space {
   }
 
   get free(): bigint {
-    return toBigint(this.segments.free) << this.#shift;
+    return toBigint((this.#run ?? this.segments).free) << this.#shift;
   }
 
   get size(): bigint {
-    return toBigint(this.segments.size) << this.#shift;
+    const run = this.#run;
+    return toBigint(run === undefined ? this.segments.size : run.end - run.start) << this.#shift;
   }
 
   get largestFree(): bigint {
@@ -134,19 +169,21 @@ export class UnitSpace implements Space {
   }
 
   get holes(): number {
-    return this.segments.bins.count;
+    return (this.#run ?? this.segments).bins.count;
   }
 
   get histogram(): readonly number[] {
-    return [...this.segments.bins.histogram];
+    return [...(this.#run ?? this.segments).bins.histogram];
   }
 
   get bytes(): number {
-    return this.segments.bytes;
+    return (this.#run ?? this.segments).bytes;
   }
 
   check(): string[] {
-    return verify(this.segments);
+    const hashed = this.#run?.isHashed ?? true;
+    const problems = verify(this.segments);
+    return hashed ? problems : [...problems, 'every busy segment is found by its start'];
   }
 
   /** The fit and the window of a constraint; undefined where they exclude every start. */
@@ -219,4 +256,8 @@ export class UnitSpace implements Space {
   #address(unit: Unit): bigint {
     return (toBigint(unit) + this.#origin) << this.#shift;
   }
+}
+
+function free({ align, phase, nocross, min, max, address }: Constraint): boolean {
+  return (align ?? phase ?? nocross ?? min ?? max ?? address) === undefined;
 }

@@ -53,6 +53,53 @@ export function order(unit: Unit): number {
   return order + 31 - Math.clz32(Number(rest));
 }
 
+/** 32 bits that depend on all of `unit`. */
+export function hash(unit: Unit): number {
+  let mixed = 0;
+  for (let rest = unit; rest > 0n; rest >>= 64n) {
+    const bits = Number(BigInt.asUintN(32, rest)) ^ Number(BigInt.asUintN(32, rest >> 32n));
+    mixed = Math.imul(mixed ^ bits, 0x9e3779b1);
+  }
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+/** Records of one unit, `start`, and some 32-bit words. */
+export class Cells {
+  /** 32-bit words per cell; the first two, which hold the start elsewhere, are not used. */
+  readonly stride: number;
+  words: Int32Array<ArrayBuffer>;
+  #starts: bigint[];
+
+  constructor(stride: number) {
+    this.stride = stride;
+    this.words = new Int32Array(stride * 8);
+    this.#starts = unitArray(8);
+  }
+
+  get capacity(): number {
+    return this.#starts.length;
+  }
+
+  start(cell: number): Unit {
+    return this.#starts[cell]!;
+  }
+
+  setStart(cell: number, start: Unit): void {
+    this.#starts[cell] = start;
+  }
+
+  grow(capacity: number): void {
+    const words = new Int32Array(capacity * this.stride);
+    words.set(this.words);
+    this.words = words;
+    this.#starts = grown(this.#starts, capacity);
+  }
+
+  get bytes(): number {
+    return this.words.byteLength + this.#starts.length * 24;
+  }
+}
+
 /** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
 export function eighth(unit: Unit, order: number): number {
   return Number((unit >> BigInt(order - 3)) & 7n);

@@ -141,13 +141,11 @@ describe('insert in a range', () => {
 });
 
 describe('align', () => {
-  const fresh = (policy: Policy) => arena({ policy, spans: [[1n, M - 2n]] });
-
   test.each(primesBelow(128))('to the prime %i', (prime) => {
     const align = BigInt(prime);
     const size = BigInt(primesBelow(256).find((candidate) => candidate > prime)!);
     for (const policy of ['bestfit', 'firstfit', 'lastfit'] as const) {
-      const a = fresh(policy);
+      const a = arena({ policy, spans: [[1n, M - 2n]] });
       for (let n = 0; n < 64; n++) expectAligned(a, size, align);
       a.finish();
     }
@@ -155,7 +153,7 @@ describe('align', () => {
 
   test.each([31, 63])('to every power of two up to 2^%i', (most) => {
     for (const policy of ['bestfit', 'firstfit', 'lastfit', 'instantfit'] as const) {
-      const a = fresh(policy);
+      const a = arena({ policy, spans: [[1n, M - 2n]] });
       for (let bit = BigInt(most); bit > 0n; bit--) {
         expectAligned(a, (1n << (bit - 1n)) + 1n, 1n << bit);
       }
@@ -179,7 +177,7 @@ test('from the top down one hole remains at the bottom', { timeout }, () => {
     const freed = random.shuffle(a.blocks()).slice(0, prime);
     for (const [base, size] of freed) expect(a.free(base, size)).toBe('ok');
     // Each request takes the highest hole that is left, and fills it.
-    for (const [base, size] of a.holes().reverse()) expect(a.alloc(size)).toBe(base);
+    for (const [base, size] of a.holes().toReversed()) expect(a.alloc(size)).toBe(base);
     expect(a.view.free).toBe(0n);
   }
   a.finish();
@@ -192,5 +190,5 @@ function expectAligned(a: ArenaDriver, size: bigint, align: bigint): void {
 }
 
 function sorted(values: readonly (bigint | string)[]): (bigint | string)[] {
-  return [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }

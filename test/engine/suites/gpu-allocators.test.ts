@@ -4,7 +4,7 @@
  * reports; an allocator that rounds sizes into bins refuses some of these although they fit.
  */
 import { describe, expect, test } from 'vitest';
-import { arena, type Pair } from '../harness.ts';
+import { arena, type ArenaDriver, type Pair } from '../harness.ts';
 
 const MiB = 1024n * 1024n;
 
@@ -67,12 +67,6 @@ describe('an offset allocator of 256 MiB', () => {
 });
 
 describe('a range allocator of a vector', () => {
-  const fill = (count: bigint, each: bigint, size: bigint) => {
-    const a = arena({ policy: 'bestfit', spans: [[0n, size]] });
-    for (let at = 0n; at < count; at++) expect(a.alloc(each)).toBe(at * each);
-    return a;
-  };
-
   test('a full range refuses, and a grown one goes on behind', () => {
     const a = fill(1n, 10n, 11n);
     expect(a.alloc(4n)).toBe('exhausted');
@@ -236,3 +230,10 @@ describe('ids', () => {
     },
   );
 });
+
+/** A range filled from below with blocks of one size. */
+function fill(count: bigint, each: bigint, size: bigint): ArenaDriver {
+  const a = arena({ policy: 'bestfit', spans: [[0n, size]] });
+  for (let at = 0n; at < count; at++) expect(a.alloc(each)).toBe(at * each);
+  return a;
+}

@@ -128,6 +128,27 @@ describe('imports', () => {
     finishBoth(parent, child);
   });
 
+  test('an odd alignment finds the one quantum left in a far coarser source', () => {
+    const { parent, child } = family({ quantum: 1n }, { quantum: 4096n, spans: [[0n, 0x40000n]] });
+    expect(parent.reserve(0n, 0x40000n)).toBe(0n);
+    for (const [free, size, align, base] of [
+      [4096n, 1n, 3n, 4098n],
+      [8192n, 5n, 1025n, 8200n],
+      [0x3f000n, 4096n, 3n, 0x3f000n],
+      [0x3f000n, 4095n, 3n, 0x3f000n],
+    ] as const) {
+      expect(parent.freeAll()).toBe('ok');
+      if (free > 0n) expect(parent.reserve(0n, free)).toBe(0n);
+      const behind = free + 4096n;
+      if (behind < 0x40000n) expect(parent.reserve(behind, 0x40000n - behind)).toBe(behind);
+      const got = child.xalloc(size, { align });
+      expect(got).toBe(base);
+      if (typeof got === 'bigint') expect(child.free(got)).toBe('ok');
+    }
+    expect(parent.freeAll()).toBe('ok');
+    finishBoth(parent, child);
+  });
+
   test('a coarser child finds the part of its source that is whole to it', () => {
     const { parent, child } = family({ quantum: 64n }, { spans: [[0x10n, 0x90n]] });
     expect(child.alloc(1n)).toBe(0x40n);

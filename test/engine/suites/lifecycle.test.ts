@@ -1,6 +1,6 @@
 /**
- * The life of blocks and arenas: what free, resize, the limit, create and destroy accept and refuse,
- * and that a refusal changes nothing.
+ * The life of blocks and arenas: what free, resize, the limit, create and destroy accept and
+ * refuse, and that a refusal changes nothing.
  */
 import { describe, expect, test } from 'vitest';
 import { arena, Driver, type Options } from '../harness.ts';

@@ -34,12 +34,8 @@ class Pairing {
 
   /** Both do the command; they must agree. */
   act(command: Command) {
-    const { complaint, outcome } = judgeOne(
-      this.#engine,
-      this.#model,
-      command,
-      this.#step % 16 === 0,
-    );
+    const depth = this.#step % 16 === 0 ? 'check' : 'state';
+    const { complaint, outcome } = judgeOne(this.#engine, this.#model, command, depth);
     expect(complaint, `VMEMD_SEED=${seed} step ${this.#step} ${text(command)}`).toBeUndefined();
     this.#step++;
     return outcome;
