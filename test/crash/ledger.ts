@@ -1,0 +1,226 @@
+/**
+ * The ledger of what was asked and answered: what a service has to know after it was killed.
+ *
+ *   answered, removal not asked      is there, as answered
+ *   answered, removal asked          is there as answered, or gone
+ *   removal answered                 is gone
+ *   asked, not answered              is there in full, as asked, or not at all
+ *   refused                          was never there
+ *
+ * A label on each allocation carries its number in the ledger, because an address alone says
+ * nothing: it may have been freed and granted to the next one.
+ */
+import type { Allocation } from '../../src/http/wire/allocation.ts';
+import type { Arena } from '../../src/http/wire/arena.ts';
+import type { Span } from '../../src/http/wire/span.ts';
+import type { ArenaState, State } from './state.ts';
+
+export interface GrantRequest {
+  readonly size: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly align?: string;
+  readonly min?: string;
+  readonly nocross?: string;
+}
+
+export interface Grant {
+  readonly arena: string;
+  readonly request: GrantRequest;
+  answer?: Allocation;
+  removal?: 'asked' | 'answered';
+}
+
+export interface SpanRequest {
+  readonly base: string;
+  readonly size: string;
+}
+
+export interface AddedSpan {
+  readonly arena: string;
+  readonly request: SpanRequest;
+  answer?: Span;
+}
+
+export interface ArenaRequest {
+  readonly name: string;
+  readonly quantum: string;
+  readonly policy: string;
+  readonly source?: string;
+  readonly importSize?: string;
+  readonly spans?: readonly SpanRequest[];
+}
+
+export interface CreatedArena {
+  readonly request: ArenaRequest;
+  answer?: Arena;
+}
+
+/** The label with the number of a grant. */
+export const grantLabel = 'grant';
+
+export class Ledger {
+  readonly grants = new Map<string, Grant>();
+  readonly spans: AddedSpan[] = [];
+  readonly arenas: CreatedArena[] = [];
+  /** Mutations that were answered as done, and such as got no answer, since the last settling. */
+  answered = 0;
+  unanswered = 0;
+  #revision = 0;
+
+  /** Grants that are there for certain, and that nobody has asked to be freed. */
+  free(): Grant[] {
+    return [...this.grants.values()].filter(
+      ({ answer, removal }) => answer !== undefined && removal === undefined,
+    );
+  }
+
+  /** Where the state is not what it has to be, a sentence each. */
+  contradictions(state: State): string[] {
+    return [
+      ...this.#revisionProblems(state),
+      ...this.arenas.flatMap((arena) => arenaProblems(arena, state)),
+      ...this.spans.flatMap((span) => spanProblems(span, state.arenas.get(span.arena))),
+      ...this.#grantProblems(state),
+    ];
+  }
+
+  /** What was open is decided: the state says what became of it. Call once nothing contradicts. */
+  settle(state: State): void {
+    const found = grantsOf(state);
+    for (const [number, grant] of this.grants) {
+      const there = found.get(number);
+      if (there === undefined) this.grants.delete(number);
+      else {
+        grant.answer = there;
+        delete grant.removal;
+      }
+    }
+    keep(this.arenas, (arena) => {
+      const there = state.arenas.get(arena.request.name);
+      if (there !== undefined) arena.answer = there.arena;
+      return there !== undefined;
+    });
+    keep(this.spans, (span) => {
+      const there = spanAt(state.arenas.get(span.arena), span.request.base);
+      if (there !== undefined) span.answer = there;
+      return there !== undefined;
+    });
+    this.#revision = state.revision;
+    this.answered = 0;
+    this.unanswered = 0;
+  }
+
+  /** Each request is one record, whatever it imported, and a refusal is none. */
+  #revisionProblems({ revision }: State): string[] {
+    const least = this.#revision + this.answered;
+    const most = least + this.unanswered;
+    if (revision >= least && revision <= most) return [];
+    return [`revision ${revision} is not in ${least} - ${most}`];
+  }
+
+  #grantProblems(state: State): string[] {
+    const found = grantsOf(state);
+    const problems = [...found.keys()]
+      .filter((number) => !this.grants.has(number))
+      .map((number) => `grant ${number} is there, but was refused or never asked for`);
+    for (const [number, grant] of this.grants) {
+      const problem = grantProblem(grant, found.get(number), state);
+      if (problem !== undefined) problems.push(`grant ${number} of ${grant.arena} ${problem}`);
+    }
+    return problems;
+  }
+}
+
+/** Whether an allocation is what was asked for. */
+export function fulfils(
+  { arena, request }: Grant,
+  allocation: Allocation,
+  quantum: bigint,
+): boolean {
+  const address = BigInt(allocation.address);
+  const end = BigInt(allocation.end);
+  const size = ((BigInt(request.size) + quantum - 1n) / quantum) * quantum;
+  const { align = '1', min = '0', nocross } = request;
+  return (
+    allocation.arena === arena &&
+    BigInt(allocation.size) === size &&
+    end - address + 1n === size &&
+    JSON.stringify(allocation.labels) === JSON.stringify(request.labels) &&
+    address % BigInt(align) === 0n &&
+    address >= BigInt(min) &&
+    (nocross === undefined || address / BigInt(nocross) === end / BigInt(nocross))
+  );
+}
+
+/** All allocations with a number, by it. */
+function grantsOf({ arenas }: State): Map<string, Allocation> {
+  const grants = new Map<string, Allocation>();
+  for (const { allocations } of arenas.values()) {
+    for (const allocation of allocations) {
+      const number = allocation.labels[grantLabel];
+      if (number === undefined) continue;
+      if (grants.has(number)) throw new Error(`grant ${number} is there twice`);
+      grants.set(number, allocation);
+    }
+  }
+  return grants;
+}
+
+function grantProblem(
+  grant: Grant,
+  there: Allocation | undefined,
+  { arenas }: State,
+): string | undefined {
+  const { answer, removal } = grant;
+  if (there === undefined) {
+    const open = answer === undefined || removal !== undefined;
+    return open ? undefined : 'is gone, though nobody freed it';
+  }
+  if (removal === 'answered') return 'is there again after it was freed';
+  const found = JSON.stringify(there);
+  if (answer === undefined) {
+    const quantum = BigInt(arenas.get(there.arena)?.arena.quantum ?? 0);
+    if (fulfils(grant, there, quantum)) return undefined;
+    return `is ${found}, not as asked: ${JSON.stringify(grant.request)}`;
+  }
+  const answered = JSON.stringify(answer);
+  return found === answered ? undefined : `is ${found}, not as answered: ${answered}`;
+}
+
+function arenaProblems({ request, answer }: CreatedArena, { arenas }: State): string[] {
+  const there = arenas.get(request.name);
+  if (there === undefined) return answer === undefined ? [] : [`arena ${request.name} is gone`];
+  const { spans: initial = [], ...settings } = request;
+  const problems = Object.entries(settings)
+    .filter(([name, value]) => there.arena[name as keyof Arena] !== value)
+    .map(([name]) => `arena ${request.name} has another ${name} than asked`);
+  if (answer !== undefined && there.arena.createdAt !== answer.createdAt) {
+    problems.push(`arena ${request.name} was created at another time than answered`);
+  }
+  for (const { base, size } of initial) {
+    if (spanAt(there, base)?.size === size) continue;
+    problems.push(`arena ${request.name} lacks its span at ${base}`);
+  }
+  return problems;
+}
+
+function spanProblems(span: AddedSpan, arena: ArenaState | undefined): string[] {
+  const { request, answer } = span;
+  const there = spanAt(arena, request.base);
+  if (there === undefined) {
+    return answer === undefined ? [] : [`the span at ${request.base} of ${span.arena} is gone`];
+  }
+  const same =
+    answer === undefined
+      ? there.size === request.size && there.kind === 'static'
+      : JSON.stringify(there) === JSON.stringify(answer);
+  return same ? [] : [`the span at ${request.base} of ${span.arena} is another one`];
+}
+
+function spanAt(arena: ArenaState | undefined, base: string): Span | undefined {
+  return arena?.spans.find((span) => span.base === base);
+}
+
+function keep<T>(list: T[], is: (item: T) => boolean): void {
+  list.splice(0, list.length, ...list.filter(is));
+}
