@@ -4,6 +4,7 @@
  * arrays; labels, owners and holders, which most allocations lack, are kept aside.
  */
 import type { Labels } from './command.ts';
+import { growth } from './growth.ts';
 
 export interface About {
   readonly labels: Labels;
@@ -70,7 +71,7 @@ export class Allocations {
 
   #fresh(): number {
     if (this.#used === this.#revision.length) {
-      const length = this.#used + (this.#used >>> 1);
+      const length = growth(this.#used, 8);
       const createdAt = new Float64Array(length);
       createdAt.set(this.#createdAt);
       this.#createdAt = createdAt;

@@ -215,7 +215,11 @@ export class Arena {
     const spans = [...this.spans.from(0n)];
     this.spans = new Spans();
     this.cache = this.#newCache();
-    for (const span of spans) this.spans.add({ ...span, busy: 0, idleSince: at });
+    for (const span of spans) {
+      // What was idle before stays so since then.
+      const idleSince = span.busy === 0 ? span.idleSince : at;
+      this.spans.add({ ...span, busy: 0, idleSince });
+    }
     this.#addAll();
   }
 

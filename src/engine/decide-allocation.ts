@@ -22,7 +22,7 @@ export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event |
   const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, size) : undefined;
   if (cached !== undefined) return cached;
   const found = plan(arenas, arena, ask);
-  if (found === undefined) return noRoom(arenas, arena, ask);
+  if (found === undefined) return noRoom(arenas, arena, ask, command.type);
   return {
     type: 'allocated',
     at,
@@ -67,7 +67,7 @@ function fromCache(
   };
 }
 
-function noRoom(arenas: Arenas, arena: Arena, ask: Ask): Refusal {
+function noRoom(arenas: Arenas, arena: Arena, ask: Ask, type: Alloc['type']): Refusal {
   const { name, space } = arena;
   if (!couldFit(arenas, arena, ask)) {
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
@@ -80,10 +80,13 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask): Refusal {
   if (ask.constraint.address !== undefined) {
     return refuse('taken', 'the range at this address is not free');
   }
+  const plain = largestFitting(arenas, arena, ask);
+  const most = arena.tuning.limit === undefined ? space.size : arena.tuning.limit - arena.allocated;
+  const piece = type === 'alloc' ? (arena.cache?.largestPiece(most) ?? 0n) : 0n;
   const exhaustion = {
     free: space.free,
     largestFree: space.largestFree,
-    largestFitting: largestFitting(arenas, arena, ask),
+    largestFitting: plain > piece ? plain : piece,
   };
   const detail =
     `no free segment of '${name}' holds ${ask.size} under the given constraints; ` +

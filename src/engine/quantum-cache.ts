@@ -61,6 +61,15 @@ export class QuantumCache {
     return slab.base + BigInt(slab.busy.indexOf(false)) * pieceSize;
   }
 
+  /** The largest cached piece of at most `most`; 0 where there is none. */
+  largestPiece(most: bigint): bigint {
+    let largest = 0n;
+    for (const [pieceSize, slabs] of this.#partial) {
+      if (slabs.length > 0 && pieceSize <= most && pieceSize > largest) largest = pieceSize;
+    }
+    return largest;
+  }
+
   /** The slab that holds an address. */
   holding(address: bigint): Slab | undefined {
     const slab = this.#slabs[place(this.#slabs, address) - 1];

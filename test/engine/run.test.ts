@@ -39,7 +39,7 @@ function drive(run: Run, segments: Segments, random: Random, steps: number, size
       starts[index] = starts.at(-1)!;
       starts.pop();
       live.delete(at);
-      run.vacate(run.find(at));
+      expect(run.vacate(at)).toBe(true);
       segments.vacate(at);
     }
     expect(run.free).toBe(segments.free);
@@ -86,7 +86,7 @@ describe('a run and the ordered segments', () => {
     const segments = new Segments();
     segments.addRun(0, 4096, false, false);
     const live = drive(run, segments, random, 2000, 32);
-    for (const at of live.keys()) run.vacate(run.find(at));
+    for (const at of live.keys()) expect(run.vacate(at)).toBe(true);
     expect(run.free).toBe(4096);
     expect(run.place(4096)).toBe(0);
     expect(run.occupy(0, 4096, BUSY, 1)).toBe(true);

@@ -6,6 +6,7 @@
 import type { CreateArena, Policy } from '../../src/engine/command.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import { highest, lowest, type Segment, type Wish } from './placement.ts';
+import { nextPiece, pieceSizeOf, piecesOf, type Slab } from './slab.ts';
 
 export interface Span extends Segment {
   readonly kind: 'static' | 'imported';
@@ -24,9 +25,14 @@ export class ModelArena {
   readonly settings: Settings;
   spans: Span[] = [];
   held: Held[] = [];
+  /** Of the quantum caches, each with at least one piece held. */
+  slabs: Slab[] = [];
   /** End of the last nextfit grant. */
   cursor = 0n;
+  /** By base: since when an imported span is wholly free, in milliseconds. */
+  idleSince = new Map<bigint, number>();
   #free: Segment[] | undefined;
+  readonly #isHeld = (base: bigint): boolean => this.heldAt(base) !== undefined;
 
   constructor({ type: _type, spans: _spans, ...settings }: CreateArena) {
     this.settings = { ...settings };
@@ -58,26 +64,43 @@ export class ModelArena {
   /** Every segment in the order of addresses, as the engine's walk must show it. */
   segments(): SegmentView[] {
     const found: SegmentView[] = [];
+    const taken = this.#taken();
     let next = 0;
     for (const run of this.runs()) {
       let at = run.base;
       const end = run.base + run.size;
-      for (let held = this.held[next]; held && held.base < end; held = this.held[++next]) {
-        if (held.base > at) found.push({ address: at, size: held.base - at, state: 'free' });
-        found.push({ address: held.base, size: held.size, state: 'busy' });
-        at = held.base + held.size;
+      for (let one = taken[next]; one && one.address < end; one = taken[++next]) {
+        if (one.address > at) found.push({ address: at, size: one.address - at, state: 'free' });
+        found.push(one);
+        at = one.address + one.size;
       }
       if (at < end) found.push({ address: at, size: end - at, state: 'free' });
     }
     return found;
   }
 
+  /** What is not free, in order: blocks held outside of slabs, and all pieces of the slabs. */
+  #taken(): SegmentView[] {
+    const busy = this.held
+      .filter(({ base }) => this.slabHolding(base) === undefined)
+      .map(({ base, size }): SegmentView => ({ address: base, size, state: 'busy' }));
+    if (this.slabs.length === 0) return busy;
+    const pieces = this.slabs.flatMap((slab) => piecesOf(slab, this.#isHeld));
+    return [...busy, ...pieces].toSorted((a, b) => compare(a.address, b.address));
+  }
+
   size(): bigint {
-    return this.spans.reduce((sum, span) => sum + span.size, 0n);
+    return sum(this.spans);
   }
 
   allocated(): bigint {
-    return this.held.reduce((sum, held) => sum + held.size, 0n);
+    return sum(this.held);
+  }
+
+  /** In slabs and not allocated. */
+  cached(): bigint {
+    const pieces = this.held.filter(({ base }) => this.slabHolding(base) !== undefined);
+    return sum(this.slabs) - sum(pieces);
   }
 
   largestFree(): bigint {
@@ -89,10 +112,28 @@ export class ModelArena {
     this.#free = undefined;
   }
 
-  /** Forgets the block at `base`, which must be held. */
+  /** Forgets the block at `base`, which must be held, and its slab if that was the last of it. */
   drop(base: bigint): Held {
     this.#free = undefined;
-    return remove(this.held, base);
+    const dropped = remove(this.held, base);
+    const slab = this.slabHolding(base);
+    if (slab !== undefined && !this.isBusy(slab)) remove(this.slabs, slab.base);
+    return dropped;
+  }
+
+  openSlab(slab: Slab): void {
+    insert(this.slabs, slab);
+    this.#free = undefined;
+  }
+
+  slabHolding(address: bigint): Slab | undefined {
+    return this.slabs.find((slab) => contains(slab, { base: address, size: 1n }));
+  }
+
+  /** The piece that an alloc of `size`, in whole quanta, takes from a slab that is open. */
+  cachedPiece(size: bigint): bigint | undefined {
+    if (size > this.settings.quantumCacheMax) return undefined;
+    return nextPiece(this.slabs, pieceSizeOf(size, this.settings), this.#isHeld);
   }
 
   addSpan(span: Span): void {
@@ -152,6 +193,10 @@ export function contains(outer: Segment, inner: Segment): boolean {
 
 export function overlap(a: Segment, b: Segment): boolean {
   return a.base < b.base + b.size && b.base < a.base + a.size;
+}
+
+function sum(list: readonly Segment[]): bigint {
+  return list.reduce((total, { size }) => total + size, 0n);
 }
 
 /** Sorting is stable, so equal sizes stay in the order of addresses. */

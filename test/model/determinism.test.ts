@@ -7,9 +7,9 @@ import { policies, type Command, type Policy } from '../../src/engine/command.ts
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
-import { walk } from '../engine/harness.ts';
 import { Model } from './model.ts';
-import { nextCommand } from './orders.ts';
+import { nextCommand, tick } from './orders.ts';
+import { pictureOf } from './picture.ts';
 import { Random } from './random.ts';
 import { judgeOne } from './session.ts';
 import { crowdOf, setUp, shapes, type Shape } from './shape.ts';
@@ -17,6 +17,8 @@ import { crowdOf, setUp, shapes, type Shape } from './shape.ts';
 const seed = Number(process.env['VMEMD_SEED'] ?? 4711);
 const before = 250;
 const after = 100;
+/** The time of the last command. */
+const end = (before + after) * tick;
 
 describe('a replayed engine goes on like the live one', () => {
   const cases = policies.flatMap((policy) => shapes.map((shape) => [policy, shape] as const));
@@ -28,17 +30,17 @@ describe('a replayed engine goes on like the live one', () => {
     }
     const replayed = new Engine();
     for (const outcome of outcomes) if (!('refused' in outcome)) apply(replayed, outcome);
-    expect(picture(again)).toEqual(picture(live));
-    expect(picture(replayed)).toEqual(picture(live));
+    expect(pictureOf(again, end)).toBe(pictureOf(live, end));
+    expect(pictureOf(replayed, end)).toBe(pictureOf(live, end));
     for (let step = 0; step < after; step++) {
-      const command = nextCommand(model, random, before + step, crowdOf(shape));
+      const command = nextCommand(model, random, (before + step) * tick, crowdOf(shape));
       const expected = replayed.decide(command);
       const { complaint, outcome } = judgeOne(live, model, command, 'state');
       expect(complaint).toBeUndefined();
       expect(expected, `VMEMD_SEED=${seed} step ${step}`).toEqual(outcome);
       if (!('refused' in outcome)) apply(replayed, outcome);
     }
-    expect(picture(replayed)).toEqual(picture(live));
+    expect(pictureOf(replayed, end)).toBe(pictureOf(live, end));
   });
 });
 
@@ -49,7 +51,7 @@ function liveSession(policy: Policy, shape: Shape) {
   const commands = setUp(shape, { policy, width: 64, quantum: 16n }, random);
   const outcomes: (Event | Refusal)[] = [];
   for (let step = 0; step < before; step++) {
-    const command = commands[step] ?? nextCommand(model, random, step, crowdOf(shape));
+    const command = commands[step] ?? nextCommand(model, random, step * tick, crowdOf(shape));
     const { complaint, outcome } = judgeOne(live, model, command, 'state');
     expect(complaint, `VMEMD_SEED=${seed} step ${step}`).toBeUndefined();
     commands[step] = command;
@@ -66,14 +68,4 @@ function answer(engine: Engine, command: Command): Event | Refusal {
 
 function apply(engine: Engine, event: Event): void {
   engine.apply(event, engine.revision + 1);
-}
-
-/** All that can be seen of an engine. */
-function picture(engine: Engine) {
-  return engine.arenas(undefined, 1000).map((view) => {
-    const allocations: unknown[] = [];
-    engine.walkAllocations(view.arena, 0n, (allocation) => allocations.push(allocation) > 0);
-    const spans = engine.spans(view.arena, 0n, 1000);
-    return { view, spans, allocations, segments: walk(engine, view.arena) };
-  });
 }

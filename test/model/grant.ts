@@ -1,13 +1,15 @@
 /**
- * Judges a grant. Space of the arena's own comes before importing, and is taken as the policy
+ * Judges a grant. A cached piece comes first, and then a slab of such pieces; space of the arena's
+ * own comes before importing, and is taken as the policy
  * says; an imported span must have been free in the source, once per level, and the block lies
  * where the policy would put it inside the new span.
  */
-import type { Alloc } from '../../src/engine/command.ts';
+import type { Alloc, Policy } from '../../src/engine/command.ts';
 import type { Event, Imported } from '../../src/engine/event.ts';
 import { contains, overlap, type ModelArena } from './arena.ts';
-import { highest, lowest, meets, wishOf, type Wish } from './placement.ts';
-import type { Lookup } from './reach.ts';
+import { ceil, highest, isPowerOfTwo, lowest, meets, wishOf, type Wish } from './placement.ts';
+import { canImport, limitsImport, type Lookup } from './reach.ts';
+import { pieceSizeOf, slabSizeOf } from './slab.ts';
 
 type Allocated = Extract<Event, { type: 'allocated' }>;
 
@@ -20,18 +22,76 @@ export function adoptAllocated(
   const { quantum, width } = arena.settings;
   const wish = wishOf(command.size, command.constraint, quantum, width);
   if (typeof wish === 'string') return `granted, though ${wish} is invalid`;
-  const policy = command.policy ?? arena.settings.policy;
+  const { type, policy = arena.settings.policy } = command;
+  const pieceSize = type === 'alloc' ? cachedSize(arena, wish.size) : undefined;
+  const complaint =
+    pieceSize === undefined
+      ? judgeBlock(lookup, arena, wish, event, policy)
+      : judgeCached(lookup, arena, wish, event, { policy, pieceSize });
+  if (complaint !== undefined) return complaint;
+  arena.hold({ base: event.base, size: event.size });
+  if (event.policy === 'nextfit') arena.cursor = event.base + event.size;
+  return undefined;
+}
+
+/** The size of the piece that serves a cached size, where the arena's limit allows it. */
+function cachedSize(arena: ModelArena, size: bigint): bigint | undefined {
+  const { quantumCacheMax, limit } = arena.settings;
+  if (size > quantumCacheMax) return undefined;
+  const pieceSize = pieceSizeOf(size, arena.settings);
+  return limit !== undefined && arena.allocated() + pieceSize > limit ? undefined : pieceSize;
+}
+
+function judgeCached(
+  lookup: Lookup,
+  arena: ModelArena,
+  wish: Wish,
+  event: Allocated,
+  { policy, pieceSize }: { policy: Policy; pieceSize: bigint },
+): string | undefined {
+  const { quantum, width, limit } = arena.settings;
+  const piece = arena.cachedPiece(wish.size);
+  const slabSize = slabSizeOf(arena.settings);
+  const slabWish = wishOf(slabSize, {}, quantum, width) as Wish;
+  if (piece === undefined && event.slab === undefined) {
+    const within = limit === undefined || arena.allocated() + slabSize <= limit;
+    const own = arena.choices(slabWish, 'firstfit').length > 0;
+    const above = canImport(arena, slabWish, lookup) && !limitsImport(arena, slabWish, lookup);
+    if (within && (own || above)) return 'is no piece, though a slab would have fitted';
+    return judgeBlock(lookup, arena, wish, event, policy);
+  }
+  if (event.policy !== 'instantfit') return `a piece is granted by ${event.policy}`;
+  if (event.size !== pieceSize) return `the piece has ${event.size}, must have ${pieceSize}`;
+  const { slab, imported, base } = event;
+  if (slab === undefined) {
+    if (imported.length > 0) return 'imports, though a piece was cached';
+    return piece === base ? undefined : `took ${base}, the next piece is ${piece}`;
+  }
+  if (piece !== undefined) return `opens a slab, though the piece at ${piece} was cached`;
+  if (slab.size !== slabSize) return `the slab has ${slab.size}, must have ${slabSize}`;
+  if (slab.base !== base) return `took ${base}, the slab begins at ${slab.base}`;
+  const complaint =
+    imported.length > 0
+      ? adoptImports(lookup, arena, slabWish, event)
+      : chosen(arena.choices(slabWish, 'instantfit'), base);
+  if (complaint === undefined) arena.openSlab({ base, size: slabSize, pieceSize });
+  return complaint;
+}
+
+function judgeBlock(
+  lookup: Lookup,
+  arena: ModelArena,
+  wish: Wish,
+  event: Allocated,
+  policy: Policy,
+): string | undefined {
+  if (event.slab !== undefined) return 'opens a slab for a block that is not cached';
   if (event.policy !== policy) return `the event says ${event.policy}, the policy is ${policy}`;
   if (event.size !== wish.size) return `granted ${event.size}, must be ${wish.size}`;
   if (!meets(event.base, wish)) return `the base ${event.base} breaks the constraint`;
-  const complaint =
-    event.imported.length > 0
-      ? adoptImports(lookup, arena, wish, event)
-      : chosen(arena.choices(wish, policy), event.base);
-  if (complaint !== undefined) return complaint;
-  arena.hold({ base: event.base, size: event.size });
-  if (policy === 'nextfit') arena.cursor = event.base + event.size;
-  return undefined;
+  return event.imported.length > 0
+    ? adoptImports(lookup, arena, wish, event)
+    : chosen(arena.choices(wish, policy), event.base);
 }
 
 function chosen(choices: readonly bigint[], base: bigint): string | undefined {
@@ -53,6 +113,8 @@ function adoptImports(
     const next = imported[level + 1];
     if (next !== undefined && next.source !== name) return `${name} imports for nothing`;
   }
+  const wrongSize = judgeExtent(lookup(last.source), arena, wish, last.size);
+  if (wrongSize !== undefined) return wrongSize;
   for (const span of imported) {
     const complaint = adoptImport(lookup, span);
     if (complaint !== undefined) return complaint;
@@ -82,4 +144,34 @@ function adoptImport(lookup: Lookup, { arena: name, source, base, size }: Import
   return parent.spans.some((s) => contains(s, span)) || parent.runs().some((r) => contains(r, span))
     ? undefined
     : `imports [${base}, +${size}) across spans of ${source}`;
+}
+
+/**
+ * How much is imported for a block without constraints: with `largeImport` 16 times what is needed,
+ * in whole `importSize`, where the source has it; else that once; else just the block.
+ */
+function judgeExtent(source: ModelArena, arena: ModelArena, wish: Wish, size: bigint) {
+  const { quantum, width, importSize, largeImport } = arena.settings;
+  const top = (1n << BigInt(width)) - 1n;
+  const unit = quantum > source.settings.quantum ? quantum : source.settings.quantum;
+  const free = wish.align === quantum && wish.phase === 0n && wish.min === 0n && wish.max === top;
+  if (!free || wish.nocross !== undefined || wish.address !== undefined) return undefined;
+  const large: bigint[] = [];
+  if (importSize !== undefined || largeImport) {
+    const once = ceil(ceil(wish.size, importSize ?? quantum), unit);
+    large.push(...(largeImport ? [once * 16n, once] : [once]));
+  }
+  const natural = importSize !== undefined && isPowerOfTwo(importSize) ? importSize : quantum;
+  const align = natural > quantum ? natural : quantum;
+  for (const extent of large) {
+    if (size === extent) return undefined;
+    const { limit, quantum: coarse } = source.settings;
+    const within = limit === undefined || source.allocated() + extent <= limit;
+    const whole = wishOf(extent, { align }, coarse, width);
+    if (within && typeof whole !== 'string' && source.choices(whole, 'firstfit').length > 0) {
+      return `imports ${size}, though ${extent} was there`;
+    }
+  }
+  const least = ceil(wish.size, unit);
+  return size === least ? undefined : `imports ${size}, must be ${[...large, least].join(' or ')}`;
 }

@@ -14,7 +14,8 @@ import { adoptAllocated } from './grant.ts';
 import { ModelArena, contains, overlap, type Held } from './arena.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
-import { adoptReleased } from './release.ts';
+import { adoptReleased, dueSpans, noteIdle } from './release.ts';
+import { pieceSizeOf } from './slab.ts';
 import { can, either, must, type Verdict } from './verdict.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { type: T }>;
@@ -34,8 +35,25 @@ export class Model {
   judge(command: Command, outcome: Event | Refusal): string | undefined {
     const verdict = this.#verdict(command);
     if ('refused' in outcome) return this.#judgeRefusal(command, outcome, verdict);
-    if (verdict.mayGrant) return this.#adopt(command, outcome);
-    return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
+    if (!verdict.mayGrant) {
+      return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
+    }
+    const complaint = this.#adopt(command, outcome);
+    for (const arena of this.arenas.values()) noteIdle(arena, outcome.at);
+    return complaint;
+  }
+
+  /** The commands that give back what `releaseAfterSeconds` has run out for. */
+  overdue(at: number): Of<'releaseSpans'>[] {
+    const due: Of<'releaseSpans'>[] = [];
+    for (const arena of this.arenas.values()) {
+      const { releaseAfterSeconds, keepSpans } = arena.settings;
+      const freeSince = at - releaseAfterSeconds * 1000;
+      if (releaseAfterSeconds > 0 && dueSpans(arena, keepSpans, freeSince).length > 0) {
+        due.push({ type: 'releaseSpans', at, arena: arena.name, freeSince });
+      }
+    }
+    return due;
   }
 
   #judgeRefusal(command: Command, refusal: Refusal, verdict: Verdict): string | undefined {
@@ -57,19 +75,23 @@ export class Model {
   /** The figures that come with `exhausted`: exact, and the largest size that does fit, fits. */
   #judgeExhaustion(command: Alloc, given: NonNullable<Refusal['exhaustion']>): string | undefined {
     const arena = this.lookup(command.arena);
-    const free = arena.size() - arena.allocated();
+    const free = arena.size() - arena.allocated() - arena.cached();
     if (given.free !== free) return `exhaustion.free is ${given.free}, must be ${free}`;
     if (given.largestFree !== arena.largestFree()) {
       return `exhaustion.largestFree is ${given.largestFree}, must be ${arena.largestFree()}`;
     }
-    const { quantum } = arena.settings;
+    const { quantum, quantumCacheMax } = arena.settings;
     const fits = (size: bigint) => size === 0n || this.#fitsNow(arena, { ...command, size });
     const largest = given.largestFitting;
     if (largest % quantum !== 0n) return `exhaustion.largestFitting ${largest} is not whole quanta`;
     const wish = wishOf(command.size, command.constraint, quantum, arena.settings.width);
     if (typeof wish === 'string' || limitsImport(arena, wish, this.lookup)) return undefined;
     if (!fits(largest)) return `exhaustion.largestFitting ${largest} does not fit`;
-    if (fits(largest + quantum)) return `exhaustion.largestFitting ${largest} is not the largest`;
+    const more = [largest + quantum];
+    for (let size = quantum; size <= quantumCacheMax; size += quantum) more.push(size);
+    if (more.some((size) => size > largest && fits(size))) {
+      return `exhaustion.largestFitting ${largest} is not the largest`;
+    }
     return undefined;
   }
 
@@ -77,8 +99,16 @@ export class Model {
     const { quantum, width, limit } = arena.settings;
     const wish = wishOf(command.size, command.constraint, quantum, width);
     if (typeof wish === 'string') return false;
+    if (this.#cachedNow(arena, command, wish.size)) return true;
     if (limit !== undefined && arena.allocated() + wish.size > limit) return false;
     return arena.choices(wish, 'firstfit').length > 0 || canImport(arena, wish, this.lookup);
+  }
+
+  /** Whether a slab that is open has a piece for the request. */
+  #cachedNow(arena: ModelArena, { type }: Alloc, size: bigint): boolean {
+    if (type !== 'alloc' || arena.cachedPiece(size) === undefined) return false;
+    const { limit } = arena.settings;
+    return limit === undefined || arena.allocated() + pieceSizeOf(size, arena.settings) <= limit;
   }
 
   /** A revision that nothing ever had is the one wrong precondition that sessions draw. */
@@ -95,6 +125,7 @@ export class Model {
     if (arena === undefined) return must('arena-not-found');
     switch (command.type) {
       case 'updateArena':
+        return verdictOnUpdate(arena, command);
       case 'releaseSpans':
       case 'freeAll':
         return can;
@@ -161,6 +192,7 @@ export class Model {
     const { quantum, width, limit } = arena.settings;
     const wish = wishOf(command.size, command.constraint, quantum, width);
     if (typeof wish === 'string') return { ...must('invalid-request'), pointer: wish };
+    if (this.#cachedNow(arena, command, wish.size)) return can;
     if (!couldEverFit(arena, wish, this.lookup)) return must('never-fits');
     if (limit !== undefined && arena.allocated() + wish.size > limit) {
       return must('limit-exceeded');
@@ -183,8 +215,7 @@ export class Model {
       case 'arenaCreated':
         return this.#adoptCreated(command as CreateArena);
       case 'arenaUpdated':
-        Object.assign(this.lookup(event.arena).settings, event.changes);
-        return adoptReleased(this.arenas, event.released, 'due');
+        return this.#adoptUpdated(command as Of<'updateArena'>, event);
       case 'arenaDestroyed':
         return this.#adoptDestroyed(event);
       case 'spanAdded':
@@ -202,8 +233,30 @@ export class Model {
       case 'allocationUpdated':
         return undefined;
       case 'spansReleased':
-        return adoptReleased(this.arenas, event.released, 'due');
+        return this.#adoptDue(event, (command as Of<'releaseSpans'>).freeSince);
     }
+  }
+
+  #adoptUpdated({ changes }: Of<'updateArena'>, event: Extract<Event, { type: 'arenaUpdated' }>) {
+    const { settings } = this.lookup(event.arena);
+    Object.assign(settings, changes);
+    // What is kept for a time is left to its time; else only keepSpans of them stay.
+    return this.#adoptDue(event, settings.releaseAfterSeconds > 0 ? -Infinity : Infinity);
+  }
+
+  /** Exactly the spans that are due in the arena itself. */
+  #adoptDue(
+    event: Extract<Event, { type: 'arenaUpdated' | 'spansReleased' }>,
+    freeSince: number,
+  ): string | undefined {
+    const arena = this.lookup(event.arena);
+    const { keepSpans } = arena.settings;
+    const due = dueSpans(arena, keepSpans, freeSince).map(({ base }) => base);
+    const given = event.released.filter((span) => span.arena === arena.name);
+    if (given.map(({ base }) => base).join() !== due.join()) {
+      return `releases ${given.map(({ base }) => base).join()}, must be ${due.join()}`;
+    }
+    return adoptReleased(this.arenas, event.released, 'due', arena);
   }
 
   #adoptCreated(command: CreateArena): undefined {
@@ -273,10 +326,19 @@ function verdictOnSpan(arena: ModelArena, { base, size }: Range): Verdict {
   return arena.spans.some((span) => overlap(span, { base, size })) ? must('overlap') : can;
 }
 
+function verdictOnUpdate({ settings }: ModelArena, { changes }: Of<'updateArena'>): Verdict {
+  const { importSize } = changes;
+  if (importSize === undefined) return can;
+  if (importSize > 0n && importSize % settings.quantum === 0n) return can;
+  return { ...must('invalid-request'), pointer: '/importSize' };
+}
+
 function verdictOnRemoval(arena: ModelArena, base: bigint): Verdict {
   const span = arena.spanAt(base);
   if (span === undefined) return must('span-not-found');
-  return arena.isBusy(span) ? must('allocation-busy') : can;
+  // A slab over the border of two spans keeps both, wherever its pieces in use lie.
+  const keeps = arena.isBusy(span) || arena.slabs.some((slab) => overlap(slab, span));
+  return keeps ? must('allocation-busy') : can;
 }
 
 function verdictOnFree(arena: ModelArena, { address, size }: Of<'free'>): Verdict {
@@ -285,7 +347,11 @@ function verdictOnFree(arena: ModelArena, { address, size }: Of<'free'>): Verdic
   if (!isOwn(held)) return must('allocation-busy');
   if (size === undefined) return can;
   if (size <= 0n) return must('invalid-request', 'size-mismatch');
-  return ceil(size, arena.settings.quantum) === held.size ? can : must('size-mismatch');
+  let charged = ceil(size, arena.settings.quantum);
+  if (arena.slabHolding(address) !== undefined && charged <= arena.settings.quantumCacheMax) {
+    charged = pieceSizeOf(charged, arena.settings);
+  }
+  return charged === held.size ? can : must('size-mismatch');
 }
 
 function verdictOnLabel(arena: ModelArena, address: bigint): Verdict {
@@ -301,6 +367,9 @@ function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Ve
   const wish: Wish | string = wishOf(size, { address }, quantum, width);
   if (typeof wish === 'string') return must('invalid-request');
   if (!isOwn(held)) return must('allocation-busy');
+  if (arena.slabHolding(address) !== undefined) {
+    return { ...must('invalid-request'), pointer: '/size' };
+  }
   if (wish.size <= held.size) return can;
   const grown = { base: address, size: wish.size };
   if (!arena.runs().some((run) => contains(run, grown) && meets(address, wish))) {

@@ -17,6 +17,9 @@ import { neverARevision, type Model } from './model.ts';
 import type { Random } from './random.ts';
 import { createArena } from './shape.ts';
 
+/** Milliseconds between two commands, so that spans kept for seconds come due within a session. */
+export const tick = 250;
+
 type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
 
 /**
@@ -45,9 +48,10 @@ function draw(model: Model, random: Random, at: number, crowd: number): Command 
     addSpan: arena.spans.length > 16 ? 0.5 : 1.5,
     removeSpan: 2,
     freeAll: 0.3,
-    update: 1,
+    update: 2,
+    releaseSpans: arena.settings.source === undefined ? 0.1 : 2,
     label: 0.5,
-    create: 0.5,
+    create: 1,
     destroy: 0.5,
   });
   switch (kind) {
@@ -67,6 +71,8 @@ function draw(model: Model, random: Random, at: number, crowd: number): Command 
       return { type: 'freeAll', at, arena: arena.name };
     case 'update':
       return { type: 'updateArena', at, arena: arena.name, changes: changes(arena, random) };
+    case 'releaseSpans':
+      return releaseSpans(model, arena, random, at);
     case 'label':
       return label(arena, random, at);
     case 'create':
@@ -192,9 +198,32 @@ function spanBase(arena: ModelArena, random: Random): bigint {
 }
 
 function changes(arena: ModelArena, random: Random): Partial<Tuning> {
-  if (random.chance(0.5)) return { policy: random.pick<Policy>(policies) };
-  if (random.chance(0.5)) return { limit: arena.allocated() + random.magnitude(arena.size() + 1n) };
-  return { limit: topOf(arena) + 1n };
+  const { quantum } = arena.settings;
+  const none = topOf(arena) + 1n;
+  switch (random.weighted({ policy: 30, limit: 30, keep: 20, importSize: 15, wrong: 5 })) {
+    case 'policy':
+      return { policy: random.pick<Policy>(policies) };
+    case 'limit':
+      return random.chance(0.5)
+        ? { limit: arena.allocated() + random.magnitude(arena.size() + 1n) }
+        : { limit: none };
+    case 'keep':
+      return { keepSpans: random.int(3), releaseAfterSeconds: random.pick([0, 0, 1, 3]) };
+    case 'importSize': {
+      const importSize = quantum * BigInt(1 + random.int(32));
+      return { importSize, largeImport: random.chance(0.4) };
+    }
+    case 'wrong':
+      return { importSize: random.pick([0n, quantum * 2n + 1n, -quantum]) };
+  }
+}
+
+/** Mostly what is due; else with an older or a younger bound than is due. */
+function releaseSpans(model: Model, arena: ModelArena, random: Random, at: number): Command {
+  const due = model.overdue(at);
+  if (due.length > 0 && random.chance(0.7)) return random.pick(due);
+  const freeSince = at - random.pick([0, tick, 1000, 5000]);
+  return { type: 'releaseSpans', at, arena: arena.name, freeSince };
 }
 
 function label(arena: ModelArena, random: Random, at: number): Command {

@@ -40,6 +40,20 @@ test.each([
   expect(wishOf(size, constraint, 16n, 32)).toBe(pointer);
 });
 
+test('a boundary that every start crosses is no search without end', () => {
+  const segment = { base: 0n, size: 2n ** 128n };
+  const wish = { size: 2n ** 59n, quantum: 1n, min: 0n, max: 2n ** 128n - 1n, nocross: 2n ** 59n };
+  for (const [align, phase] of [
+    [2n ** 14n, 2n ** 13n],
+    [2n ** 90n, 1n],
+  ] as const) {
+    expect(lowest(segment, { ...wish, align, phase })).toBeUndefined();
+    expect(highest(segment, { ...wish, align, phase })).toBeUndefined();
+  }
+  // Three is odd to every boundary: a multiple of both is a start, the origin among them.
+  expect(lowest(segment, { ...wish, align: 3n, phase: 0n }, 1n)).toBe(3n * 2n ** 59n);
+});
+
 function draw(random: Random): { segment: Segment; wish: Wish } {
   for (;;) {
     const quantum = 1n << BigInt(random.int(3));

@@ -131,14 +131,15 @@ function crosses(base: bigint, { size, nocross }: Wish): boolean {
 }
 
 /**
- * After this many starts the residues modulo `nocross` repeat, and none will do. Without a
- * boundary the first start decides.
+ * After this many starts every further one repeats an earlier one. A start is decided by its residue
+ * modulo `nocross`, and the next start by the residue of the boundary modulo `align`; both recur with
+ * a period of the one over their greatest common divisor. Without a boundary the first start decides.
  */
 function periodOf({ align, nocross }: Wish): bigint {
   if (nocross === undefined) return 1n;
   let [a, b] = [align, nocross];
   while (b > 0n) [a, b] = [b, a % b];
-  return nocross / a + 1n;
+  return smaller(align, nocross) / a + 1n;
 }
 
 function larger(a: bigint, b: bigint): bigint {

@@ -3,11 +3,12 @@
  * arena first, and exactly as much of it as the command calls for.
  */
 import type { Released } from '../../src/engine/event.ts';
-import type { ModelArena } from './arena.ts';
+import type { ModelArena, Span } from './arena.ts';
 
 /**
  * How much must be released: the `excess` over keepSpans (a free), `all` of one arena (it is
- * destroyed), at least `one` (removed by hand) or what is `due` (by time).
+ * destroyed), at least `one` (removed by hand) or exactly what is `due` (by time, or because the
+ * settings no longer keep it). What becomes free further up follows the rule of a free.
  */
 export type Demand = 'excess' | 'all' | 'one' | 'due';
 
@@ -32,7 +33,7 @@ export function adoptReleased(
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   for (const arena of arenas.values()) {
-    const complaint = arena === subject ? undefined : judgeKept(arena, counts, demand);
+    const complaint = arena === subject ? undefined : judgeKept(arena, counts);
     if (complaint !== undefined) return complaint;
   }
   if (demand === 'all' && subject?.spans.some((span) => span.kind === 'imported')) {
@@ -41,12 +42,38 @@ export function adoptReleased(
   return demand === 'one' && !counts.has(subject!.name) ? 'released nothing' : undefined;
 }
 
-function judgeKept(arena: ModelArena, counts: ReadonlyMap<string, number>, demand: Demand) {
+/**
+ * The wholly free imported spans beyond `keepSpans`, those free longest first, as far as they are
+ * free since `freeSince` or earlier.
+ */
+export function dueSpans(arena: ModelArena, keepSpans: number, freeSince: number): Span[] {
+  const idle = arena.idleSpans();
+  return idle
+    .filter((span) => idleSince(arena, span) <= freeSince)
+    .toSorted((a, b) => idleSince(arena, a) - idleSince(arena, b))
+    .slice(0, Math.max(0, idle.length - keepSpans));
+}
+
+/** Since when the arena's idle span is idle. */
+export function idleSince(arena: ModelArena, span: Span): number {
+  const since = arena.idleSince.get(span.base);
+  if (since === undefined) throw new Error(`model: ${span.base} of ${arena.name} is not idle`);
+  return since;
+}
+
+/** To be told after every event, with its time, what is idle now. */
+export function noteIdle(arena: ModelArena, at: number): void {
+  const idle = arena
+    .idleSpans()
+    .map(({ base }) => [base, arena.idleSince.get(base) ?? at] as const);
+  arena.idleSince = new Map(idle);
+}
+
+function judgeKept(arena: ModelArena, counts: ReadonlyMap<string, number>) {
   const { keepSpans, releaseAfterSeconds } = arena.settings;
   const idle = arena.idleSpans().length;
   if (releaseAfterSeconds > 0) {
-    const early = demand === 'excess' && counts.has(arena.name);
-    return early ? `${arena.name} releases before its time` : undefined;
+    return counts.has(arena.name) ? `${arena.name} releases before its time` : undefined;
   }
   if (idle > keepSpans) return `${arena.name} keeps ${idle} idle spans, keepSpans is ${keepSpans}`;
   if (counts.has(arena.name) && idle < keepSpans) {

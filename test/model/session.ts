@@ -9,7 +9,7 @@ import type { Refusal } from '../../src/engine/refusal.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
 import { Model } from './model.ts';
-import { nextCommand } from './orders.ts';
+import { nextCommand, tick } from './orders.ts';
 import { Random } from './random.ts';
 import { crowdOf, setUp, type Setting, type Shape } from './shape.ts';
 
@@ -58,7 +58,8 @@ export function runSession(session: Session): Tally {
   }
   const crowd = crowdOf(session.shape);
   for (; step < session.steps; step++) {
-    act(nextCommand(model, random, step, crowd), step % every === 0 ? 'check' : 'state');
+    const command = nextCommand(model, random, step * tick, crowd);
+    act(command, step % every === 0 ? 'check' : 'state');
   }
   return tally;
 }
@@ -71,7 +72,10 @@ export function nameOf({ policy, shape, width, quantum }: Session): string {
 export function judgeOne(engine: Engine, model: Model, command: Command, depth: Depth) {
   const outcome = engine.decide(command);
   if (!('refused' in outcome)) engine.apply(outcome, engine.revision + 1);
-  const complaint = model.judge(command, outcome) ?? compareAll(engine, model, depth);
+  const complaint =
+    model.judge(command, outcome) ??
+    compareAll(engine, model, depth) ??
+    compareOverdue(engine, model, command.at);
   return { complaint, outcome };
 }
 
@@ -92,6 +96,12 @@ function compareAll(engine: Engine, model: Model, depth: Depth): string | undefi
   return undefined;
 }
 
+function compareOverdue(engine: Engine, model: Model, at: number): string | undefined {
+  const got = engine.overdue(at).map(showDue).join();
+  const expected = model.overdue(at).map(showDue).join();
+  return got === expected ? undefined : `overdue is '${got}', must be '${expected}'`;
+}
+
 function compareArena(engine: Engine, arena: ModelArena): string | undefined {
   const view = engine.arena(arena.name);
   if (view === undefined) return 'is missing';
@@ -106,7 +116,8 @@ function compareArena(engine: Engine, arena: ModelArena): string | undefined {
   const counters = {
     size: arena.size(),
     allocated: arena.allocated(),
-    free: arena.size() - arena.allocated(),
+    free: arena.size() - arena.allocated() - arena.cached(),
+    cached: arena.cached(),
     resting: 0n,
     largestFree: arena.largestFree(),
     holes: arena.free().length,
@@ -131,6 +142,10 @@ function count(tally: Tally, outcome: Event | Refusal): void {
   tally.granted++;
   if (outcome.type === 'allocated') tally.imported += outcome.imported.length;
   if ('released' in outcome) tally.released += outcome.released.length;
+}
+
+function showDue({ arena, freeSince }: { arena: string; freeSince: number }): string {
+  return `${arena} since ${freeSince}`;
 }
 
 function show(segment: SegmentView | undefined): string {

@@ -32,6 +32,8 @@ export const shapes = [
   'imports2',
   'imports3',
   'imports4',
+  'caches',
+  'cachesAndImports',
 ] as const;
 export type Shape = (typeof shapes)[number] | 'deep';
 
@@ -71,6 +73,13 @@ export function setUp(shape: Shape, setting: Setting, random: Random): Command[]
     case 'imports3':
     case 'imports4':
       return chain(Number(shape.slice(-1)), setting, random);
+    case 'caches':
+      return caches(setting, random);
+    case 'cachesAndImports':
+      return chain(3, setting, random).map((command) => ({
+        ...command,
+        quantumCacheMax: (command as CreateArena).quantum * BigInt(random.pick([0, 3, 4, 13])),
+      }));
   }
 }
 
@@ -115,6 +124,15 @@ function checkerboard(quantum: bigint, units: number): Command[] {
     commands.push(reserve(quantum * BigInt(unit), quantum));
   }
   return commands;
+}
+
+/** Spans around the size of a slab, so that slabs are many, or just fit, or do not. */
+function caches(setting: Setting, random: Random): Command[] {
+  const { quantum: q } = setting;
+  const quantumCacheMax = q * BigInt(1 + random.int(16));
+  const sizes = [400n, 70n, 64n, 63n, 1n];
+  const spans = sizes.map((size, at) => ({ base: q * 500n * BigInt(at), size: q * size }));
+  return [createArena('a', setting, { spans, quantumCacheMax })];
 }
 
 /** Short blocks behind gaps of many lengths and no alignment: many holes that nearly fit. */
@@ -188,6 +206,7 @@ function chain(depth: number, setting: Setting, random: Random): Command[] {
           spans: own ? [{ base, size }] : [],
           largeImport: random.chance(0.3),
           keepSpans: random.pick([0, 0, 1, 2]),
+          releaseAfterSeconds: random.pick([0, 0, 0, 2]),
           ...(level === 0 ? {} : { source: names[level - 1]! }),
           ...(random.chance(0.5) ? { importSize: quantum * BigInt(1 + random.int(32)) } : {}),
         },

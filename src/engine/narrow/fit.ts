@@ -36,6 +36,12 @@ export class Fit {
     );
   }
 
+  /** Whether a block of `size` may start anywhere at all, the space being large enough. */
+  admits(size: Unit): boolean {
+    if (this.nocross === ZERO || !this.#binary) return true;
+    return this.phase - floorTo(this.phase, this.nocross) + size <= this.nocross;
+  }
+
   /** The lowest start of a block of `size` in the range, or NONE. */
   lowest(start: Unit, end: Unit, size: Unit): Unit {
     if (start + size > end) return NONE;

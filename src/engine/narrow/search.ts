@@ -5,16 +5,17 @@
  * A request names a size, a fit (align, phase, nocross) and a window `[from, to)` that the block
  * must lie in. Segments wholly inside the window are judged by a column of capacities; the at most
  * two that reach across its ends are clipped and judged by themselves. A fit without a column is
- * first tried along the column of plain sizes, since a larger segment nearly always fits; after
- * MISSES_MAX candidates that were large enough and still did not fit, its own column is built, and
- * from then on leads to the answer without a miss.
+ * tried along the column of plain sizes, since a larger segment nearly always fits. Candidates that
+ * were large enough and still did not fit are counted against the fit, over all its requests: once
+ * they have cost about as much as its own column would, that is built, and from then on leads to the
+ * answer without a miss.
  */
 import { assert } from '../assert.ts';
 import type { Policy } from '../command.ts';
 import { classAbove, classOf } from './bins.ts';
 import type { Column, GuidedTree } from './guided-tree.ts';
 import { Fit } from './fit.ts';
-import { FREE } from './segments.ts';
+import { FREE, VOID } from './segments.ts';
 import type { Segments } from './segments.ts';
 import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -34,10 +35,12 @@ export interface Request {
 
 export const plainFit = new Fit(ONE, ZERO, ZERO);
 
-/** Candidates that are large enough but do not fit, before the fit gets a column. */
-const MISSES_MAX = 32;
+/** Candidates that are large enough but do not fit, before the fit gets a column: at least so many, */
+const MISSES_MIN = 32;
+/** and one for so many free segments, since a column is made from them all. */
+const MISSES_SHARE = 8;
 /** Heads of size classes that instantfit tries under a constraint. */
-const HEADS_MAX = 4;
+const HEADS_MAX = 16;
 /** Draws of randomfit before it enumerates what fits. */
 const DRAWS_MAX = 64;
 /** Members of one class that instantfit looks through rather than index all sizes. */
@@ -45,8 +48,11 @@ const MEMBERS_MAX = 16;
 
 /** The start of a block for the request, or NONE where there is no placement. */
 export function place(segments: Segments, request: Request): Unit {
-  const { size, from, to } = request;
-  if (from + size > to) return NONE;
+  const { size, from, to, fit } = request;
+  if (from + size > to || !fit.admits(size)) return NONE;
+  if ((from > ZERO || to < LIMIT) && coversAll(segments, from, to)) {
+    return place(segments, { ...request, from: ZERO, to: LIMIT });
+  }
   switch (request.policy) {
     case 'instantfit': {
       const at = instant(segments, request);
@@ -66,6 +72,15 @@ export function place(segments: Segments, request: Request): Unit {
     case 'randomfit':
       return random(segments, request);
   }
+}
+
+/** Whether no span reaches out of the window: then it bounds nothing. */
+function coversAll(segments: Segments, from: Unit, to: Unit): boolean {
+  const first = segments.tree.first();
+  const start = segments.stateOf(first) === VOID ? segments.endOf(first) : ZERO;
+  if (start < from) return false;
+  const last = segments.find(LIMIT - ONE);
+  return (segments.stateOf(last) === VOID ? segments.startOf(last) : LIMIT) <= to;
 }
 
 /** The largest size that `place` would find room for now under the request's fit and window. */
@@ -121,9 +136,10 @@ class Guide {
   readonly #fit: Fit;
   column: Column;
   #exact: boolean;
-  #misses = 0;
+  readonly #worth: number;
 
-  constructor(tree: GuidedTree, fit: Fit, size: Unit) {
+  constructor(tree: GuidedTree, fit: Fit, size: Unit, holes: number) {
+    this.#worth = MISSES_MIN + holes / MISSES_SHARE;
     this.#tree = tree;
     this.#fit = fit;
     const own = fit.plain
@@ -138,8 +154,9 @@ class Guide {
   /** A candidate inside the window did not fit: builds the fit's own column when it is time. */
   missed(): void {
     assert(!this.#exact, 'an exact column leads to no candidate that does not fit');
-    if (++this.#misses < MISSES_MAX) return;
-    this.column = this.#tree.column(this.#fit);
+    const column = this.#tree.owed(this.#fit, this.#worth);
+    if (column === undefined) return;
+    this.column = column;
     this.#exact = true;
   }
 }
@@ -153,7 +170,7 @@ function lowest(segments: Segments, request: Request, from: Unit): Unit {
     const at = lowestIn(segments, request, here, from);
     if (at !== NONE) return at;
   }
-  const guide = new Guide(tree, fit, size);
+  const guide = new Guide(tree, fit, size, segments.bins.count);
   while (tree.nextAtLeast(guide.column, size)) {
     const position = tree.position;
     if (segments.startOf(position) + size > to) return NONE;
@@ -168,7 +185,7 @@ function lowest(segments: Segments, request: Request, from: Unit): Unit {
 function highest(segments: Segments, request: Request): Unit {
   const { tree } = segments;
   const { size, fit, from, to } = request;
-  const guide = new Guide(tree, fit, size);
+  const guide = new Guide(tree, fit, size, segments.bins.count);
   let position = segments.find(to - ONE);
   let clipped = true;
   for (;;) {
@@ -245,7 +262,7 @@ function best(segments: Segments, request: Request): Unit {
   const { sizes } = segments;
   sizes.seekTied(size, NONE);
   if (fit.plain && !bounded) return sizes.forward() ? startOfGap(segments) : NONE;
-  const guide = new Guide(sizes, fit, size);
+  const guide = new Guide(sizes, fit, size, segments.bins.count);
   const across = bounded ? new Across(segments, request) : undefined;
   while (sizes.nextAtLeast(guide.column, size)) {
     const start = startOfGap(segments);
@@ -281,7 +298,7 @@ class Across {
   constructor(segments: Segments, request: Request) {
     this.#segments = segments;
     this.#request = request;
-    this.#guide = new Guide(segments.tree, request.fit, request.size);
+    this.#guide = new Guide(segments.tree, request.fit, request.size, segments.bins.count);
   }
 
   /** One step; true when `found` is the answer, given that no segment shorter than `length` fits. */
@@ -346,7 +363,7 @@ function random(segments: Segments, request: Request): Unit {
     const start = lowestIn(segments, request, at, from);
     if (start !== NONE) return start;
   }
-  return randomOfAll(segments, request, new Guide(tree, fit, size), draw);
+  return randomOfAll(segments, request, new Guide(tree, fit, size, segments.bins.count), draw);
 }
 
 /** The free segments that reach into `[from, to)`: how many there are before, and how many they are. */

@@ -100,14 +100,22 @@ export class Cells {
     this.#starts = new Float64Array(words.buffer);
   }
 
-  get bytes(): number {
-    return this.words.byteLength;
+  /** Bytes that so many cells take. */
+  bytesOf(cells: number): number {
+    return cells * this.stride * 4;
   }
 }
 
 /** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
 export function eighth(unit: Unit, order: number): number {
+  if (unit < 0x8000_0000) return (unit >> (order - 3)) & 7;
   return Math.floor(unit / powers[order - 3]!) & 7;
+}
+
+/** Whether `unit` is a multiple of 2^exponent. */
+export function divides(exponent: number, unit: Unit): boolean {
+  if (unit < 0x8000_0000) return (unit & ((1 << exponent) - 1)) === 0;
+  return floorTo(unit, powers[exponent]!) === unit;
 }
 
 /** A unit known to be below 2^31, as a number. */

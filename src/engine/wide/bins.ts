@@ -8,8 +8,8 @@
  * Free segments (gaps) are named by their cells, small numbers from 1, which this file hands out. A
  * cell holds the gap's start and its two links; the owner of the cells may keep more in them.
  */
-import { growth } from './tree.ts';
-import { Cells, LIMIT_BITS, eighth, floorTo, order, power, small } from './unit.ts';
+import { growth } from '../growth.ts';
+import { Cells, LIMIT_BITS, divides, eighth, order, small } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 const LINEAR = 8;
@@ -34,7 +34,7 @@ export function classAbove(size: Unit): number {
   const octave = order(size);
   if (octave < 3) return small(size);
   const own = LINEAR + (octave - 3) * 8 + eighth(size, octave);
-  return floorTo(size, power(octave - 3)) === size ? own : own + 1;
+  return divides(octave - 3, size) ? own : own + 1;
 }
 
 export class Bins {
@@ -44,8 +44,7 @@ export class Bins {
   readonly #head = new Int32Array(CLASSES);
   readonly #tail = new Int32Array(CLASSES);
   readonly #filled = new Int32Array(WORDS);
-  /** Gaps of each order (power of two of their size). */
-  readonly histogram = new Int32Array(LIMIT_BITS + 1);
+  readonly #members = new Int32Array(CLASSES);
   count = 0;
 
   /** `stride` words a cell, of which the first four are used here. */
@@ -61,7 +60,7 @@ export class Bins {
       this.#spare = cells.words[spare * cells.stride + NEXT]!;
       return spare;
     }
-    if (this.#used === cells.capacity) cells.grow(growth(this.#used));
+    if (this.#used === cells.capacity) cells.grow(growth(this.#used, cells.stride * 4));
     return this.#used++;
   }
 
@@ -77,9 +76,17 @@ export class Bins {
 
   /** Files a gap at the end of its class. */
   file(gap: number, start: Unit, size: Unit): void {
-    const { words, stride } = this.cells;
-    const index = classOf(size);
     this.cells.setStart(gap, start);
+    this.#link(gap, classOf(size));
+  }
+
+  /** Takes a gap of `size` out of its class. */
+  unfile(gap: number, size: Unit): void {
+    this.#unlink(gap, classOf(size));
+  }
+
+  #link(gap: number, index: number): void {
+    const { words, stride } = this.cells;
     const tail = this.#tail[index]!;
     words[gap * stride + PREVIOUS] = tail;
     words[gap * stride + NEXT] = 0;
@@ -88,14 +95,12 @@ export class Bins {
       this.#filled[index >>> 5]! |= 1 << (index & 31);
     } else words[tail * stride + NEXT] = gap;
     this.#tail[index] = gap;
-    this.histogram[order(size)]!++;
+    this.#members[index]!++;
     this.count++;
   }
 
-  /** Takes a gap of `size` out of its class. */
-  unfile(gap: number, size: Unit): void {
+  #unlink(gap: number, index: number): void {
     const { words, stride } = this.cells;
-    const index = classOf(size);
     const next = words[gap * stride + NEXT]!;
     const previous = words[gap * stride + PREVIOUS]!;
     if (previous === 0) this.#head[index] = next;
@@ -103,18 +108,18 @@ export class Bins {
     if (next === 0) this.#tail[index] = previous;
     else words[next * stride + PREVIOUS] = previous;
     if (next === 0 && previous === 0) this.#filled[index >>> 5]! &= ~(1 << (index & 31));
-    this.histogram[order(size)]!--;
+    this.#members[index]!--;
     this.count--;
   }
 
   /** A filed gap shrinks: it keeps its place in the queue while it keeps its class. */
   shrink(gap: number, size: Unit, newStart: Unit, newSize: Unit): void {
-    if (classOf(size) === classOf(newSize)) {
-      this.cells.setStart(gap, newStart);
-      return;
-    }
-    this.unfile(gap, size);
-    this.file(gap, newStart, newSize);
+    const index = classOf(size);
+    const newIndex = classOf(newSize);
+    this.cells.setStart(gap, newStart);
+    if (index === newIndex) return;
+    this.#unlink(gap, index);
+    this.#link(gap, newIndex);
   }
 
   /** The first class from `index` on that is not empty, or -1. */
@@ -139,6 +144,16 @@ export class Bins {
     return this.cells.words[gap * this.cells.stride + NEXT]!;
   }
 
+  /** Gaps by order: how many have a size of [2^k, 2^(k+1)). */
+  histogram(): number[] {
+    const orders = Array.from({ length: LIMIT_BITS + 1 }, () => 0);
+    for (const [index, members] of this.#members.entries()) {
+      const octave = index < LINEAR ? 31 - Math.clz32(index) : 3 + ((index - LINEAR) >> 3);
+      if (members > 0) orders[octave]! += members;
+    }
+    return orders;
+  }
+
   /** Whether a gap of `size` is linked into its class: its neighbours and the ends agree. */
   isFiled(gap: number, size: Unit): boolean {
     const { words, stride } = this.cells;
@@ -152,6 +167,6 @@ export class Bins {
   }
 
   get bytes(): number {
-    return this.cells.bytes;
+    return this.cells.bytesOf(this.#used);
   }
 }

@@ -18,6 +18,9 @@ import type { Unit, UnitArray } from './unit.ts';
 /** At most this many fits have a column at a time; the one used longest ago makes room. */
 const COLUMNS_MAX = 8;
 
+/** At most this many fits without a column have their misses counted. */
+const DEBTS_MAX = 32;
+
 /** Capacities of subtrees under one fit, or, without a fit, of naturally aligned powers of two. */
 export class Column {
   readonly fit: Fit | undefined;
@@ -36,6 +39,8 @@ export class Column {
 
 export abstract class GuidedTree extends Tree {
   readonly columns: Column[] = [];
+  /** Misses of fits without a column, the fit seen last at the end. */
+  readonly #debts: { fit: Fit; misses: number }[] = [];
   #clock = 0;
   /** Free segments below each node; empty until `countFree` is first called. */
   #free = new Uint32Array(0);
@@ -73,6 +78,20 @@ export abstract class GuidedTree extends Tree {
     this.summarised = true;
     this.#fill(column, this.root, this.height - 1);
     return column;
+  }
+
+  /** Counts a miss against a fit; its column, built now, once they are `worth` one. */
+  owed(fit: Fit, worth: number): Column | undefined {
+    let debt = this.#debts.at(-1);
+    if (debt?.fit.same(fit) !== true) {
+      const index = this.#debts.findIndex((other) => other.fit.same(fit));
+      debt = index < 0 ? { fit, misses: 0 } : this.#debts.splice(index, 1)[0]!;
+      this.#debts.push(debt);
+      if (this.#debts.length > DEBTS_MAX) this.#debts.shift();
+    }
+    if (++debt.misses < worth) return undefined;
+    this.#debts.pop();
+    return this.column(fit);
   }
 
   /** The largest capacity of any free segment. */
@@ -217,7 +236,8 @@ export abstract class GuidedTree extends Tree {
   }
 
   override get bytes(): number {
-    return super.bytes + this.count.length * 8 * this.columns.length + this.#free.length * 4;
+    const counts = this.#free.length === 0 ? 0 : 4;
+    return super.bytes + this.nodes * (8 * this.columns.length + counts);
   }
 
   #countFree(): void {

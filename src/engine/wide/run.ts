@@ -9,6 +9,7 @@
  * The hash grows by one bucket at a time (Litwin's linear hashing), so that no block ever waits for
  * a rehash.
  */
+import { growth } from '../growth.ts';
 import { Bins, classAbove } from './bins.ts';
 import { BUSY, FREE } from './segments.ts';
 import { NONE, ZERO, hash } from './unit.ts';
@@ -34,6 +35,9 @@ export class Run {
   #buckets = 8;
   #mask = 7;
   #busy = 0;
+  /** The gap that `place` chose last, and for which size; NONE once something has changed. */
+  #chosen = 0;
+  #chosenFor: Unit = NONE;
 
   constructor(start: Unit, end: Unit) {
     this.start = start;
@@ -46,17 +50,22 @@ export class Run {
 
   /** The start of the segment that instantfit takes for `size`, or NONE where it needs an order. */
   place(size: Unit): Unit {
-    const gap = this.#choice(size);
-    return gap === 0 ? NONE : this.bins.start(gap);
+    const index = this.bins.nextFilled(classAbove(size));
+    if (index < 0) return NONE;
+    this.#chosen = this.bins.oldest(index);
+    this.#chosenFor = size;
+    return this.bins.start(this.#chosen);
   }
 
   /** Takes a block where `place` puts it; false, and nothing happened, if it would go elsewhere. */
   occupy(start: Unit, size: Unit, state: number, id: number): boolean {
-    const gap = this.#choice(size);
-    if (gap === 0) return false;
+    // What was placed is usually taken next; in recovery it was placed in another life.
+    if (this.#chosenFor !== size && this.place(size) === NONE) return false;
+    const gap = this.#chosen;
     const { bins } = this;
     const { cells } = bins;
     if (cells.start(gap) !== start) return false;
+    this.#chosenFor = NONE;
     const { words } = cells;
     const at = gap * STRIDE;
     const next = words[at + AFTER]!;
@@ -117,17 +126,18 @@ export class Run {
     return this.bins.cells.words[cell * STRIDE + AFTER]!;
   }
 
-  /** Frees the busy segment of a cell and merges it with its neighbours. */
-  vacate(cell: number): void {
+  /** Frees the busy segment at `start` and merges it; false, and nothing happened, if none is there. */
+  vacate(start: Unit): boolean {
+    const cell = this.#unhash(start);
+    if (cell === 0) return false;
+    this.#chosenFor = NONE;
     const { bins } = this;
     const { cells } = bins;
     const { words } = cells;
-    const start = cells.start(cell);
     const at = cell * STRIDE;
     const next = words[at + AFTER]!;
     const previous = words[at + BEFORE]!;
     let end = next === 0 ? this.end : cells.start(next);
-    this.#unhash(cell, start);
     this.free += end - start;
     const mergesNext = next !== 0 && words[next * STRIDE + STATE] === FREE;
     const mergesPrevious = previous !== 0 && words[previous * STRIDE + STATE] === FREE;
@@ -146,7 +156,7 @@ export class Run {
       this.#link(previous, last);
       bins.drop(cell);
       bins.file(previous, from, end - from);
-      return;
+      return true;
     }
     words[at + STATE] = FREE;
     if (mergesNext) {
@@ -158,16 +168,11 @@ export class Run {
       end = to;
     }
     bins.file(cell, start, end - start);
+    return true;
   }
 
   get bytes(): number {
-    return this.bins.bytes + this.#heads.byteLength;
-  }
-
-  #choice(size: Unit): number {
-    const { bins } = this;
-    const index = bins.nextFilled(classAbove(size));
-    return index < 0 ? 0 : bins.oldest(index);
+    return this.bins.bytes + this.#buckets * 4;
   }
 
   #set(cell: number, state: number, after: number, before: number): void {
@@ -196,22 +201,23 @@ export class Run {
     this.#heads[bucket] = cell;
   }
 
-  #unhash(cell: number, start: Unit): void {
-    const { words } = this.bins.cells;
+  /** Takes the segment at `start` out of the hash; returns its cell, or 0 if there is none. */
+  #unhash(start: Unit): number {
+    const { cells } = this.bins;
+    const { words } = cells;
     const bucket = this.#bucket(start);
+    let before = 0;
+    let cell = this.#heads[bucket]!;
+    while (cell !== 0 && cells.start(cell) !== start) {
+      before = cell;
+      cell = words[cell * STRIDE + CHAIN]!;
+    }
+    if (cell === 0) return 0;
     const next = words[cell * STRIDE + CHAIN]!;
+    if (before === 0) this.#heads[bucket] = next;
+    else words[before * STRIDE + CHAIN] = next;
     this.#busy--;
-    let at = this.#heads[bucket]!;
-    if (at === cell) {
-      this.#heads[bucket] = next;
-      return;
-    }
-    for (;;) {
-      const link = words[at * STRIDE + CHAIN]!;
-      if (link === cell) break;
-      at = link;
-    }
-    words[at * STRIDE + CHAIN] = next;
+    return cell;
   }
 
   /** One bucket more: takes over its share of the bucket that served its hashes until now. */
@@ -220,7 +226,7 @@ export class Run {
     const fresh = this.#buckets++;
     if (fresh > this.#mask) this.#mask = this.#mask * 2 + 1;
     if (fresh === this.#heads.length) {
-      const heads = new Int32Array(fresh * 2);
+      const heads = new Int32Array(growth(fresh, 4));
       heads.set(this.#heads);
       this.#heads = heads;
     }

@@ -10,6 +10,7 @@
  * are told which node to summarise anew, from the leaf upward.
  */
 import { assert } from '../assert.ts';
+import { growth } from '../growth.ts';
 import { grown, unitArray } from './unit.ts';
 import type { Unit, UnitArray } from './unit.ts';
 
@@ -191,9 +192,9 @@ export abstract class Tree {
     return this.summarised;
   }
 
-  /** Bytes held by the nodes. */
+  /** Bytes in use: what was only reserved has no memory behind it. */
   get bytes(): number {
-    return this.ref.length * 12 + this.count.length * 13;
+    return this.nodes * (NODE * 12 + 13);
   }
 
   #refreshAll(from: number): void {
@@ -359,7 +360,7 @@ export abstract class Tree {
   #allocate(): number {
     const spare = this.#spare.pop();
     if (spare !== undefined) return spare;
-    if (this.nodes === this.count.length) this.#grow(growth(this.nodes));
+    if (this.nodes === this.count.length) this.#grow(growth(this.nodes, NODE * 12));
     const node = this.nodes++;
     this.#next[node] = NIL;
     this.#previous[node] = NIL;
@@ -382,11 +383,6 @@ export abstract class Tree {
     this.#previous = copied(this.#previous, nodes);
     this.reserve(nodes);
   }
-}
-
-/** The next capacity of a growing pool: half as much again. */
-export function growth(length: number): number {
-  return length + (length >>> 1) + 1;
 }
 
 /** A copy with room for `length` elements. */

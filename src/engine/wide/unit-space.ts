@@ -111,9 +111,7 @@ export class UnitSpace implements Space {
 
   vacate(base: bigint): void {
     const start = this.#unit(base);
-    const cell = this.#run?.find(start) ?? 0;
-    if (this.#run !== undefined && cell !== 0) this.#run.vacate(cell);
-    else this.segments.vacate(start);
+    if (this.#run?.vacate(start) !== true) this.segments.vacate(start);
   }
 
   resize(base: bigint, size: bigint): void {
@@ -173,7 +171,7 @@ export class UnitSpace implements Space {
   }
 
   get histogram(): readonly number[] {
-    return [...(this.#run ?? this.segments).bins.histogram];
+    return (this.#run ?? this.segments).bins.histogram();
   }
 
   get bytes(): number {

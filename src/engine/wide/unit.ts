@@ -95,14 +95,20 @@ export class Cells {
     this.#starts = grown(this.#starts, capacity);
   }
 
-  get bytes(): number {
-    return this.words.byteLength + this.#starts.length * 24;
+  /** Bytes that so many cells take: a bigint of two words has 24 and the pointer to it. */
+  bytesOf(cells: number): number {
+    return cells * (this.stride * 4 + 32);
   }
 }
 
 /** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
 export function eighth(unit: Unit, order: number): number {
   return Number((unit >> BigInt(order - 3)) & 7n);
+}
+
+/** Whether `unit` is a multiple of 2^exponent. */
+export function divides(exponent: number, unit: Unit): boolean {
+  return BigInt.asUintN(exponent, unit) === 0n;
 }
 
 /** A unit known to be below 2^31, as a number. */
