@@ -7,7 +7,7 @@ import type { Event } from './event.ts';
 import type { Arenas, Ask } from './import.ts';
 import { couldFit, exceedsLimit, largestFitting, plan, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
-import { invalid, refuse } from './refusal.ts';
+import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Found } from './space.ts';
 import { badBlock } from './validity.ts';
@@ -129,7 +129,7 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
     const span = arena.spans.holding(base);
     const room =
       span?.imported === true ? base + size <= span.base + span.size : couldFit(arenas, arena, ask);
-    if (!room) return refuse('never-fits', `the span ends before ${base + size}`);
+    if (!room) return refuse('never-fits', 'the span ends before {0}', written(arena, base + size));
     if (exceedsLimit(arena, growth)) {
       return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
     }
@@ -137,7 +137,8 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
     if (!arena.space.isFree(beyond, growth) || arena.spans.get(beyond)?.imported === true) {
       return refuse(
         'taken',
-        `the range behind the allocation is not free up to ${base + size - 1n}`,
+        'the range behind the allocation is not free up to {0}',
+        written(arena, base + size - 1n),
       );
     }
   }
@@ -182,9 +183,9 @@ function allocationAt(arena: Arena, address: bigint): Found | Refusal {
   const { base, state } = arena.space.find(address);
   const inside = state === BUSY && base !== address;
   const detail = inside
-    ? `no allocation starts at this address; it lies inside the one that starts at ${base}`
+    ? `no allocation starts at this address; it lies inside the one that starts at {0}`
     : 'no allocation starts at this address';
-  return refuse('allocation-not-found', detail);
+  return refuse('allocation-not-found', detail, inside ? written(arena, base) : {});
 }
 
 /** What a block of `size` at `base` takes up: its quanta, or a piece of the slab it lies in. */

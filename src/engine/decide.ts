@@ -19,7 +19,7 @@ import type { Event } from './event.ts';
 import type { Arenas } from './import.ts';
 import { releaseAll, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
-import { invalid, refuse } from './refusal.ts';
+import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { badSpan, badTuning } from './validity.ts';
 
@@ -90,7 +90,7 @@ function createArena(arenas: Arenas, command: At<CreateArena>): Event | Refusal 
   for (let i = 1; i < sorted.length; i++) {
     const { base, size } = sorted[i - 1]!;
     if (base + size > sorted[i]!.base)
-      return overlap(sorted[i]!, { base, size }, 'another given span');
+      return overlap(sorted[i]!, { base, size }, 'another given span', command);
   }
   for (const span of spans) {
     const claimed = above === undefined ? undefined : claimedAbove(arenas, above, span);
@@ -118,9 +118,9 @@ function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): 
     return refuse('arena-busy', detail);
   }
   if (arena.allocations.count > 0 && !command.force) {
-    const [address] = own(arena);
-    const detail = `${arena.allocations.count} allocations are left, the first at ${address}; free them, or use force=true`;
-    return refuse('arena-busy', detail);
+    const { count } = arena.allocations;
+    const detail = `${count} allocations are left, the first at {0}; free them, or use force=true`;
+    return refuse('arena-busy', detail, written(arena, firstAllocation(arena)));
   }
   const spans = [...arena.spans.from(0n)].filter((span) => span.imported);
   const released = releaseAll(arenas, arena, spans);
@@ -132,7 +132,7 @@ function addSpan(arenas: Arenas, arena: Arena, command: At<AddSpan>): Event | Re
   const bad = badSpan(arena, command, '');
   if (bad !== undefined) return bad;
   const span = arena.spans.overlapping(base, size);
-  if (span !== undefined) return overlap(command, span, 'a span of the arena');
+  if (span !== undefined) return overlap(command, span, 'a span of the arena', arena);
   const above = arena.source === undefined ? undefined : arenas.get(arena.source);
   const claimed =
     (above === undefined ? undefined : claimedAbove(arenas, above, command)) ??
@@ -147,7 +147,8 @@ function removeSpan(arenas: Arenas, arena: Arena, command: At<RemoveSpan>): Even
   }
   const { base, size } = span;
   if (!arena.space.isFree(base, size)) {
-    return refuse('allocation-busy', 'the span still holds allocations; free them first');
+    const what = arena.cached > 0n ? 'allocations or slabs of the quantum cache' : 'allocations';
+    return refuse('allocation-busy', `the span still holds ${what}; free them first`);
   }
   const released = span.imported ? releaseAll(arenas, arena, [span]) : [];
   return { type: 'spanRemoved', at: command.at, arena: arena.name, base, size, released };
@@ -171,17 +172,29 @@ function* own(arena: Arena): Generator<bigint> {
   yield* bases;
 }
 
-function overlap(given: Range, span: Range, whose: string): Refusal {
-  const detail =
-    `[${given.base}, ${given.base + given.size - 1n}] overlaps ` +
-    `[${span.base}, ${span.base + span.size - 1n}], ${whose}`;
-  return refuse('overlap', detail);
+function firstAllocation(arena: Arena): bigint {
+  let first = 0n;
+  arena.space.walk(0n, ({ base, state }) => {
+    first = base;
+    return state !== BUSY;
+  });
+  return first;
 }
+
+function overlap(given: Range, span: Range, whose: string, arena: Written): Refusal {
+  const last = (range: Range): bigint => range.base + range.size - 1n;
+  const addresses = written(arena, given.base, last(given), span.base, last(span));
+  return refuse('overlap', `{0} to {1} overlaps {2} to {3}, ${whose}`, addresses);
+}
+
+type Written = Parameters<typeof written>[0];
 
 /** A static span must not claim what the arena could import, or an address had two owners. */
 function claimedAbove(arenas: Arenas, source: Arena, range: Range): Refusal | undefined {
   const span = source.spans.overlapping(range.base, range.size);
-  if (span !== undefined) return overlap(range, span, `a span of the source '${source.name}'`);
+  if (span !== undefined) {
+    return overlap(range, span, `a span of the source '${source.name}'`, source);
+  }
   const above = source.source === undefined ? undefined : arenas.get(source.source);
   return above === undefined ? undefined : claimedAbove(arenas, above, range);
 }
@@ -191,7 +204,7 @@ function claimedBelow(arenas: Arenas, arena: Arena, range: Range): Refusal | und
     const child = arenas.get(name)!;
     const span = child.spans.overlapping(range.base, range.size);
     if (span !== undefined)
-      return overlap(range, span, `a span of '${name}', which imports from here`);
+      return overlap(range, span, `a span of '${name}', which imports from here`, arena);
     const below = claimedBelow(arenas, child, range);
     if (below !== undefined) return below;
   }

@@ -3,6 +3,8 @@
  * exception, and a refused command leaves the engine byte for byte as it was.
  */
 
+import type { Notation, Width } from './command.ts';
+
 /** The closed list, in order of precedence: where several apply, the first is reported. */
 export const refusalCodes = [
   'arena-not-found',
@@ -30,10 +32,21 @@ export interface Exhaustion {
   readonly largestFitting: bigint;
 }
 
+/** Addresses that a detail names, and the arena's way of writing them. */
+export interface Addresses {
+  readonly notation: Notation;
+  readonly width: Width;
+  readonly list: readonly bigint[];
+}
+
 export interface Refusal {
   readonly refused: RefusalCode;
-  /** One sentence for a person: what is wrong and, where there is one, the remedy. */
+  /**
+   * One sentence for a person: what is wrong and, where there is one, the remedy. `{0}`, `{1}` …
+   * stand for the addresses below, because how an address is written is not the engine's business.
+   */
   readonly detail: string;
+  readonly addresses?: Addresses;
   /** The field at fault, as a JSON pointer into the request body (`/align`), for invalid-request. */
   readonly pointer?: string;
   readonly exhaustion?: Exhaustion;
@@ -45,6 +58,16 @@ export function refuse(
   extra: Omit<Refusal, 'refused' | 'detail'> = {},
 ): Refusal {
   return { refused, detail, ...extra };
+}
+
+/** The addresses of a detail, as the arena writes them. */
+export function written(
+  arena: Pick<Addresses, 'notation' | 'width'>,
+  ...list: bigint[]
+): {
+  readonly addresses: Addresses;
+} {
+  return { addresses: { notation: arena.notation, width: arena.width, list } };
 }
 
 /** Invalid only in view of the arena's quantum, width or notation, so that the edge can't know. */

@@ -103,7 +103,7 @@ function freeAllRoute(app: App, { sequencer }: RouteDependencies): void {
     operationId: 'freeAll',
     tags,
     summary: 'Free all allocations of an arena',
-    description: 'Refused while another arena imports from this one.',
+    description: 'What arenas that import from this one hold stays: it is theirs.',
     params: arenaParams,
     querystring: noQuery,
     response: {

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { InvalidInput } from './invalid-input.ts';
+import { formatAddress } from './notation.ts';
 import { problemCodes, type Problem, type ProblemCode } from './wire/problem.ts';
 
 export const problemType = 'application/problem+json';
@@ -42,7 +43,11 @@ export function sendRefusal(
   refusal: Refusal,
   fields: FieldPointers = {},
 ): FastifyReply {
-  const { refused, detail, pointer, exhaustion } = refusal;
+  const { refused, addresses, pointer, exhaustion } = refusal;
+  const detail = refusal.detail.replaceAll(/\{(\d)\}/g, (mark, index: string) => {
+    const address = addresses?.list[Number(index)];
+    return address === undefined ? mark : formatAddress(address, addresses!);
+  });
   const problem = problemOf(refused, detail, {
     ...(pointer !== undefined && { errors: [{ pointer: fields[pointer] ?? pointer, detail }] }),
     ...(exhaustion !== undefined && {
