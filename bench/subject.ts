@@ -144,9 +144,7 @@ class UnitSubject extends Slots<number> implements Subject {
 
   free(slot: number): void {
     const base = this.empty(slot);
-    const cell = this.#run?.find(base) ?? 0;
-    if (this.#run !== undefined && cell !== 0) this.#run.vacate(cell);
-    else this.#ordered.vacate(base);
+    if (this.#run?.vacate(base) !== true) this.#ordered.vacate(base);
   }
 
   takeAt(slot: number, unit: number, size: number): void {

@@ -47,6 +47,11 @@ export abstract class GuidedTree extends Tree {
 
   /** Capacity of the entry in a leaf; ZERO where it is not free. */
   protected abstract entryCapacity(column: Column, position: number): Unit;
+  /**
+   * The largest capacity of the entries in a leaf. No capacity exceeds the size of its segment, so
+   * that most entries are passed over by a comparison.
+   */
+  protected abstract leafCapacity(column: Column, leaf: number): Unit;
   /** Whether the entry in a leaf is a free segment. */
   protected abstract entryFree(position: number): boolean;
 
@@ -271,10 +276,11 @@ export abstract class GuidedTree extends Tree {
   }
 
   #maximum(column: Column, node: number, level: number): Unit {
+    if (level === 0) return this.leafCapacity(column, node);
     let most = ZERO;
     const end = node * NODE + this.count[node]!;
     for (let i = node * NODE; i < end; i++) {
-      const there = level === 0 ? this.entryCapacity(column, i) : column.max[this.ref[i]!]!;
+      const there = column.max[this.ref[i]!]!;
       if (there > most) most = there;
     }
     return most;

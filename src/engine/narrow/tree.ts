@@ -16,9 +16,9 @@ import type { Unit, UnitArray } from './unit.ts';
 /** Entries per node: moving half of them is cheap. */
 const NODE_BITS = 5;
 export const NODE = 1 << NODE_BITS;
-/** A node below this merges with a neighbour if both fit into FULL. */
-const SPARSE = NODE / 4;
-const FULL = NODE - NODE / 4;
+/** A node below this merges with a neighbour if both fit into FULL, which leaves room to grow. */
+const SPARSE = NODE / 2 - 2;
+const FULL = NODE - 4;
 const HEIGHT_MAX = 12;
 const NIL = 0xffffffff;
 
@@ -169,8 +169,13 @@ export abstract class Tree {
   remove(): void {
     const leaf = this.path[0]!;
     this.#close(leaf, this.at[0]!);
+    const { nodes, root } = this;
+    const free = this.#spare.length;
     const level = this.#shrunk(0);
-    if (this.summarised) this.#refreshAll(level);
+    if (!this.summarised) return;
+    // Where no node went away, what lies above changes only as far as its children do.
+    if (nodes === this.nodes && free === this.#spare.length && root === this.root) this.refresh();
+    else this.#refreshAll(level);
   }
 
   /** Changes the key at the cursor without changing the order of entries. */

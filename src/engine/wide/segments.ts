@@ -16,6 +16,7 @@ import { Bins } from './bins.ts';
 import type { Column } from './guided-tree.ts';
 import { GuidedTree } from './guided-tree.ts';
 import type { Run } from './run.ts';
+import { NODE } from './tree.ts';
 import { LIMIT, ZERO } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -46,6 +47,24 @@ class AddressTree extends GuidedTree {
     if (this.ref[position]! >>> STATE !== FREE) return ZERO;
     const next = this.after(position);
     return column.capacity(this.key[position]!, next < 0 ? LIMIT : this.key[next]!);
+  }
+
+  protected override leafCapacity(column: Column, leaf: number): Unit {
+    const { key, ref } = this;
+    let most = ZERO;
+    // Backwards, because every segment ends where the next one begins.
+    const last = leaf * NODE + this.count[leaf]! - 1;
+    const next = this.after(last);
+    let end = next < 0 ? LIMIT : key[next]!;
+    for (let i = last; i >= leaf * NODE; i--) {
+      const start = key[i]!;
+      if (ref[i]! >>> STATE === FREE && end - start > most) {
+        const there = column.capacity(start, end);
+        if (there > most) most = there;
+      }
+      end = start;
+    }
+    return most;
   }
 
   protected override tie(): Unit {
@@ -80,6 +99,16 @@ class SizeTree extends GuidedTree {
   protected override entryCapacity(column: Column, position: number): Unit {
     const start = this.#bins.start(this.ref[position]!);
     return column.capacity(start, start + this.key[position]!);
+  }
+
+  protected override leafCapacity(column: Column, leaf: number): Unit {
+    let most = ZERO;
+    for (let i = leaf * NODE + this.count[leaf]! - 1; i >= leaf * NODE; i--) {
+      if (this.key[i]! <= most) return most;
+      const there = this.entryCapacity(column, i);
+      if (there > most) most = there;
+    }
+    return most;
   }
 
   protected override tie(gap: number): Unit {
