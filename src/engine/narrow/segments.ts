@@ -38,6 +38,10 @@ function entry(state: number, edge: number, id: number): number {
 
 /** All segments by address. */
 class AddressTree extends GuidedTree {
+  constructor() {
+    super(false);
+  }
+
   protected override entryFree(position: number): boolean {
     return this.ref[position]! >>> STATE === FREE;
   }
@@ -65,24 +69,17 @@ class AddressTree extends GuidedTree {
     }
     return most;
   }
-
-  protected override tie(): Unit {
-    return ZERO;
-  }
 }
 
 /** Free segments by size, then by address. */
 class SizeTree extends GuidedTree {
-  readonly #bins: Bins;
-
-  constructor(bins: Bins) {
-    super();
-    this.#bins = bins;
+  constructor() {
+    super(true);
   }
 
   add(gap: number, start: Unit, size: Unit): void {
     this.seekTied(size, start);
-    this.insert(size, gap);
+    this.insert(size, gap, start);
   }
 
   drop(gap: number, start: Unit, size: Unit): void {
@@ -96,7 +93,7 @@ class SizeTree extends GuidedTree {
   }
 
   protected override entryCapacity(column: Column, position: number): Unit {
-    const start = this.#bins.start(this.ref[position]!);
+    const start = this.tie[position]!;
     return column.capacity(start, start + this.key[position]!);
   }
 
@@ -108,10 +105,6 @@ class SizeTree extends GuidedTree {
       if (there > most) most = there;
     }
     return most;
-  }
-
-  protected override tie(gap: number): Unit {
-    return this.#bins.start(gap);
   }
 }
 
@@ -384,7 +377,7 @@ export class Segments {
   }
 
   #indexSizes(): SizeTree {
-    const sizes = new SizeTree(this.bins);
+    const sizes = new SizeTree();
     for (let at = this.tree.first(); at >= 0; at = this.after(at)) {
       if (this.stateOf(at) === FREE) {
         sizes.add(this.idOf(at), this.startOf(at), this.endOf(at) - this.startOf(at));

@@ -279,8 +279,8 @@ function best(segments: Segments, request: Request): Unit {
   return across === undefined ? NONE : across.finish();
 }
 
-function startOfGap({ bins, sizes }: Segments): Unit {
-  return bins.start(sizes.ref[sizes.position]!);
+function startOfGap({ sizes }: Segments): Unit {
+  return sizes.tie[sizes.position]!;
 }
 
 /**

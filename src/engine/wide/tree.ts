@@ -2,16 +2,16 @@
 /**
  * A B+-tree in parallel typed arrays: the one ordered structure of the engine. An entry is a key in
  * units and a 32-bit reference; nodes of NODE entries live in one pool and are named by number;
- * leaves are chained both ways. Keys may be tied, in which case a subclass orders the references.
+ * leaves are chained both ways. A tree whose keys may be equal orders them by a second one, the tie.
  *
  * The tree has one cursor, set by `seek` and kept as a path from the root, so that an operation
  * allocates nothing. Separators are exact: the key of a slot in an inner node is the first key below
- * it, and `least` is the reference that goes with it. Subclasses may keep summaries of subtrees; they
+ * it, with its tie. Subclasses may keep summaries of subtrees; they
  * are told which node to summarise anew, from the leaf upward.
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import { grown, unitArray } from './unit.ts';
+import { ZERO, grown, unitArray } from './unit.ts';
 import type { Unit, UnitArray } from './unit.ts';
 
 /** Entries per node: moving half of them is cheap. */
@@ -25,11 +25,12 @@ const NIL = 0xffffffff;
 
 export abstract class Tree {
   key: UnitArray = unitArray(NODE);
+  /** The second keys, of a tree that has them. */
+  tie: UnitArray;
+  readonly #tied: boolean;
   ref = new Int32Array(NODE);
   /** Entries of each node. */
   count = new Uint8Array(1);
-  /** Reference of the first leaf entry below each node. */
-  least = new Uint32Array(1);
   #next = new Uint32Array([NIL]);
   #previous = new Uint32Array([NIL]);
   /** Nodes handed out so far, and those of them that are free again. */
@@ -48,8 +49,11 @@ export abstract class Tree {
   protected abstract summarise(node: number, level: number): boolean;
   /** Room for the summaries of `nodes` nodes. */
   protected abstract reserve(nodes: number): void;
-  /** The order of two references whose keys are equal. */
-  protected abstract tie(ref: number): Unit;
+
+  constructor(tied: boolean) {
+    this.#tied = tied;
+    this.tie = unitArray(tied ? NODE : 0);
+  }
 
   /** Position of the cursor's entry in `key` and `ref`; negative when it is before every entry. */
   get position(): number {
@@ -91,10 +95,7 @@ export abstract class Tree {
         const middle = (low + high) >>> 1;
         const there = this.key[base + middle]!;
         let before = there < key;
-        if (there === key) {
-          const ref = this.ref[base + middle]!;
-          before = this.tie(level === 0 ? ref : this.least[ref]!) <= tie;
-        }
+        if (there === key) before = this.tie[base + middle]! <= tie;
         if (before) low = middle + 1;
         else high = middle;
       }
@@ -153,14 +154,14 @@ export abstract class Tree {
   }
 
   /** Inserts an entry after the cursor, whose key or tie it exceeds, and moves the cursor to it. */
-  insert(key: Unit, ref: number): void {
+  insert(key: Unit, ref: number, tie: Unit = ZERO): void {
     const leaf = this.path[0]!;
     const slot = this.at[0]! + 1;
     if (this.count[leaf] === NODE) {
-      this.#split(0, slot, key, ref);
+      this.#split(0, slot, key, ref, tie);
       return;
     }
-    this.#open(leaf, slot, key, ref);
+    this.#open(leaf, slot, key, ref, tie);
     this.at[0] = slot;
     if (slot === 0) this.#renameFirst(0);
     if (this.summarised) this.refresh();
@@ -199,16 +200,20 @@ export abstract class Tree {
 
   /** Bytes in use: what was only reserved has no memory behind it. */
   get bytes(): number {
-    return this.nodes * (NODE * 12 + 13);
+    return this.nodes * (NODE * (this.#tied ? 20 : 12) + 9);
   }
 
   #refreshAll(from: number): void {
     for (let level = from; level < this.height; level++) this.summarise(this.path[level]!, level);
   }
 
-  #open(node: number, slot: number, key: Unit, ref: number): void {
-    const { key: keys, ref: refs } = this;
+  #open(node: number, slot: number, key: Unit, ref: number, tie: Unit): void {
+    const { key: keys, ref: refs, tie: ties } = this;
     const base = node * NODE;
+    if (this.#tied) {
+      for (let i = base + this.count[node]!; i > base + slot; i--) ties[i] = ties[i - 1]!;
+      ties[base + slot] = tie;
+    }
     for (let i = base + this.count[node]!; i > base + slot; i--) {
       keys[i] = keys[i - 1]!;
       refs[i] = refs[i - 1]!;
@@ -219,9 +224,10 @@ export abstract class Tree {
   }
 
   #close(node: number, slot: number): void {
-    const { key: keys, ref: refs } = this;
+    const { key: keys, ref: refs, tie: ties } = this;
     const base = node * NODE;
     const end = base + --this.count[node]!;
+    if (this.#tied) for (let i = base + slot; i < end; i++) ties[i] = ties[i + 1]!;
     for (let i = base + slot; i < end; i++) {
       keys[i] = keys[i + 1]!;
       refs[i] = refs[i + 1]!;
@@ -229,29 +235,25 @@ export abstract class Tree {
   }
 
   /** Splits the full node of the path at `level` while inserting, then finds the new entry again. */
-  #split(level: number, slot: number, key: Unit, ref: number): void {
+  #split(level: number, slot: number, key: Unit, ref: number, tie: Unit): void {
     const left = this.path[level]!;
     const right = this.#allocate();
     // A node that grows at its end is left full behind: sequential growth fills every node.
     const half = slot === NODE ? NODE : NODE / 2;
-    for (let i = half; i < NODE; i++) {
-      this.key[right * NODE + i - half] = this.key[left * NODE + i]!;
-      this.ref[right * NODE + i - half] = this.ref[left * NODE + i]!;
-    }
+    for (let i = half; i < NODE; i++) this.#copy(left * NODE + i, right * NODE + i - half);
     this.count[left] = half;
     this.count[right] = NODE - half;
-    if (slot > half || half === NODE) this.#open(right, slot - half, key, ref);
-    else this.#open(left, slot, key, ref);
+    if (slot > half || half === NODE) this.#open(right, slot - half, key, ref, tie);
+    else this.#open(left, slot, key, ref, tie);
     if (level === 0) this.#chain(left, right);
-    this.#name(left, level);
-    this.#name(right, level);
     if (this.summarised) {
       this.summarise(left, level);
       this.summarise(right, level);
     }
     this.#adopt(level, left, right);
     if (level > 0) return;
-    this.seekTied(key, this.tie(ref));
+    if (this.#tied) this.seekTied(key, tie);
+    else this.seek(key);
     if (this.at[0] === 0) this.#renameFirst(0);
     if (this.summarised) this.#refreshAll(0);
   }
@@ -260,23 +262,23 @@ export abstract class Tree {
   #adopt(level: number, left: number, right: number): void {
     if (level + 1 === this.height) {
       const root = this.#allocate();
-      this.key[root * NODE] = this.key[left * NODE]!;
+      this.#copy(left * NODE, root * NODE);
       this.ref[root * NODE] = left;
-      this.key[root * NODE + 1] = this.key[right * NODE]!;
+      this.#copy(right * NODE, root * NODE + 1);
       this.ref[root * NODE + 1] = right;
       this.count[root] = 2;
       this.root = root;
       this.height++;
       assert(this.height < HEIGHT_MAX, 'the tree is no higher than its cursor');
-      this.#name(root, level + 1);
       if (this.summarised) this.summarise(root, level + 1);
       return;
     }
     const parent = this.path[level + 1]!;
     const slot = this.at[level + 1]! + 1;
     const key = this.key[right * NODE]!;
-    if (this.count[parent] === NODE) this.#split(level + 1, slot, key, right);
-    else this.#open(parent, slot, key, right);
+    const tie = this.#tied ? this.tie[right * NODE]! : ZERO;
+    if (this.count[parent] === NODE) this.#split(level + 1, slot, key, right, tie);
+    else this.#open(parent, slot, key, right, tie);
   }
 
   /** After the node of the path at `level` lost an entry; returns the lowest level still standing. */
@@ -318,10 +320,7 @@ export abstract class Tree {
   /** Appends all of `right` to `left`, which is the path's node, at `slot` of its parent. */
   #merge(level: number, left: number, right: number, slot: number): void {
     const to = left * NODE + this.count[left]!;
-    for (let i = 0; i < this.count[right]!; i++) {
-      this.key[to + i] = this.key[right * NODE + i]!;
-      this.ref[to + i] = this.ref[right * NODE + i]!;
-    }
+    for (let i = 0; i < this.count[right]!; i++) this.#copy(right * NODE + i, to + i);
     this.count[left]! += this.count[right]!;
     if (level === 0) this.#unchain(right);
     this.#release(right);
@@ -329,20 +328,20 @@ export abstract class Tree {
     this.#shrunk(level + 1);
   }
 
-  /** Sets `least` of a node from its first entry. */
-  #name(node: number, level: number): void {
-    const ref = this.ref[node * NODE]!;
-    this.least[node] = level === 0 ? ref : this.least[ref]!;
+  #copy(from: number, to: number): void {
+    this.key[to] = this.key[from]!;
+    this.ref[to] = this.ref[from]!;
+    if (this.#tied) this.tie[to] = this.tie[from]!;
   }
 
   /** Carries the first key of the path's node at `level` up to the separators that repeat it. */
   #renameFirst(level: number): void {
     for (let i = level; ; i++) {
-      const node = this.path[i]!;
-      this.#name(node, i);
       if (i + 1 >= this.height) return;
-      const parent = this.path[i + 1]!;
-      this.key[parent * NODE + this.at[i + 1]!] = this.key[node * NODE]!;
+      const first = this.path[i]! * NODE;
+      const separator = this.path[i + 1]! * NODE + this.at[i + 1]!;
+      this.key[separator] = this.key[first]!;
+      if (this.#tied) this.tie[separator] = this.tie[first]!;
       if (this.at[i + 1] !== 0) return;
     }
   }
@@ -383,7 +382,7 @@ export abstract class Tree {
     this.key = grown(this.key, nodes * NODE);
     this.ref = grownReferences(this.ref, nodes * NODE);
     this.count = new Uint8Array(copied(this.count, nodes));
-    this.least = copied(this.least, nodes);
+    if (this.#tied) this.tie = grown(this.tie, nodes * NODE);
     this.#next = copied(this.#next, nodes);
     this.#previous = copied(this.#previous, nodes);
     this.reserve(nodes);
