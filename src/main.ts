@@ -89,6 +89,9 @@ function httpLogger(logger: Logger): Logger {
   return logger.child({}, { level: logger.level === 'info' ? 'warn' : logger.level });
 }
 
+/** A signal to a whole process group reaches this process more than once; that is one wish. */
+const SAME_WISH_MS = 1000;
+
 /** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
 function stopsOnSignal(
   app: App,
@@ -96,13 +99,14 @@ function stopsOnSignal(
   logger: Logger,
   stopTimer: () => void,
 ): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince < SAME_WISH_MS) return;
       logger.warn({ signal }, 'stopped at once');
       process.exit(exitCode.ok);
     }
-    stopping = true;
+    stoppingSince = performance.now();
     stopTimer();
     logger.info({ signal }, 'stopping');
     app

@@ -100,6 +100,7 @@ export interface RemoveSpan {
   readonly type: 'removeSpan';
   readonly arena: string;
   readonly base: bigint;
+  readonly ifRevision?: number;
 }
 
 /** alloc and xalloc: xalloc is alloc with a constraint, and bypasses quantum caches. */
@@ -127,6 +128,7 @@ export interface Free {
 export interface FreeAll {
   readonly type: 'freeAll';
   readonly arena: string;
+  readonly ifRevision?: number;
 }
 
 export interface Resize {

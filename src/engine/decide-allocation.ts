@@ -117,7 +117,7 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
   if (stale !== undefined) return stale;
   const size = arena.roundup(command.size);
   if (command.size <= 0n || size > arena.limit)
-    return invalid('/size', 'must be from 1 to the width');
+    return invalid('/size', `must be from 1 to 2^${arena.width}`);
   const heldBy = held(arena, id);
   if (heldBy !== undefined) return heldBy;
   if (arena.cache?.holding(base) !== undefined) {

@@ -43,6 +43,8 @@ export function decide(arenas: Arenas, command: Command): Event | Refusal {
     case 'free':
       return free(arenas, arena, command);
     case 'freeAll': {
+      const stale = outdated(arena, command.ifRevision);
+      if (stale !== undefined) return stale;
       const count = arena.allocations.count - arena.allocations.held;
       return { type: 'allFreed', ...at, count, released: releases(arenas, arena, own(arena)) };
     }
@@ -145,6 +147,8 @@ function removeSpan(arenas: Arenas, arena: Arena, command: At<RemoveSpan>): Even
   if (span === undefined) {
     return refuse('span-not-found', `no span of '${arena.name}' starts at this address`);
   }
+  const stale = outdated(arena, command.ifRevision);
+  if (stale !== undefined) return stale;
   const { base, size } = span;
   if (!arena.space.isFree(base, size)) {
     const what = arena.cached > 0n ? 'allocations or slabs of the quantum cache' : 'allocations';
@@ -182,9 +186,12 @@ function firstAllocation(arena: Arena): bigint {
 }
 
 function overlap(given: Range, span: Range, whose: string, arena: Written): Refusal {
-  const last = (range: Range): bigint => range.base + range.size - 1n;
-  const addresses = written(arena, given.base, last(given), span.base, last(span));
+  const addresses = written(arena, given.base, lastOf(given), span.base, lastOf(span));
   return refuse('overlap', `{0} to {1} overlaps {2} to {3}, ${whose}`, addresses);
+}
+
+function lastOf({ base, size }: Range): bigint {
+  return base + size - 1n;
 }
 
 type Written = Parameters<typeof written>[0];

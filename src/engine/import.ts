@@ -30,21 +30,34 @@ export interface Plan {
   readonly imported: readonly Imported[];
 }
 
+/**
+ * Asks for more than is needed, over all levels of one plan. Each level may ask its source in three
+ * sizes, and that source its own in three: past this many, every level asks for just enough, which is
+ * all that exactness takes.
+ */
+const GENEROUS_MAX = 64;
+/** Starts beyond the lowest of each range that are tried where blocks lie differently in quanta. */
+const STARTS_MAX = 256;
 /** The seed's VM_LARGEIMPORT asks for this many times what is needed. */
 const LARGE = 16n;
 /** A range that a span could come from: base and end. */
 type Room = readonly [base: bigint, end: bigint];
 
 /** Where the block would go, imports included; undefined where there is no placement. */
-export function plan(arenas: Arenas, arena: Arena, ask: Ask): Plan | undefined {
+export function plan(
+  arenas: Arenas,
+  arena: Arena,
+  ask: Ask,
+  generous = { left: GENEROUS_MAX },
+): Plan | undefined {
   if (exceedsLimit(arena, ask.size)) return undefined;
   const here = arena.space.place({ ...ask, cursor: arena.cursor });
   if (here !== undefined) return { base: here, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
-  for (const { size, constraint } of asksOf(arenas, arena, source, ask)) {
+  for (const { size, constraint } of asksOf(arenas, arena, source, ask, generous)) {
     const policy = source.tuning.policy;
-    const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed });
+    const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed }, generous);
     if (above === undefined) continue;
     const base = placeByPolicy(arena, above.base, size, ask);
     if (base === undefined || arena.spans.overlapping(above.base, size) !== undefined) continue;
@@ -92,7 +105,7 @@ export function largestFitting(arenas: Arenas, arena: Arena, ask: Ask): bigint {
   refused = floorTo(refused, arena.quantum) + arena.quantum;
   while (refused - granted > arena.quantum) {
     const size = granted + floorTo((refused - granted) >> 1n, arena.quantum);
-    if (plan(arenas, arena, { ...ask, size }) === undefined) refused = size;
+    if (plan(arenas, arena, { ...ask, size }, { left: 0 }) === undefined) refused = size;
     else granted = size;
   }
   return granted;
@@ -160,6 +173,7 @@ function* asksOf(
   arena: Arena,
   source: Arena,
   ask: Ask,
+  generous: { left: number },
 ): Generator<Pick<Ask, 'size' | 'constraint'>> {
   const { importSize, largeImport } = arena.tuning;
   const least = importSize ?? arena.quantum;
@@ -169,7 +183,7 @@ function* asksOf(
     const rounded = roundup(roundup((phase ?? 0n) + ask.size, least), source.quantum);
     const natural = isBinary(least) && least > alignment ? least : alignment;
     for (const size of largeImport ? [rounded * LARGE, rounded] : [rounded]) {
-      if (size > arena.limit) continue;
+      if (size > arena.limit || generous.left-- <= 0) continue;
       // The span may reach out of the window as long as the block need not.
       const reach = size - ask.size;
       const bounds = {
@@ -218,10 +232,16 @@ function* coversOf(
   const fit = fitOf(arena, constraint);
   if (!isBinary(step)) {
     // Where in its quantum such a block starts differs from place to place: each is looked at.
+    let others = STARTS_MAX;
     for (const [base, end] of rooms) {
-      const from = min !== undefined && min > base ? min : base;
-      const at = fit.lowest(from, smaller(end, max + 1n), size);
-      if (at !== NONE) yield cover(at, size, coarse);
+      let from = min !== undefined && min > base ? min : base;
+      for (;;) {
+        const at = fit.lowest(from, smaller(end, max + 1n), size);
+        if (at === NONE) break;
+        yield cover(at, size, coarse);
+        if (others-- <= 0) break;
+        from = at + 1n;
+      }
     }
     return;
   }

@@ -14,7 +14,13 @@ import { addressOf, cursorAt } from './cursor.ts';
 import { parseAddress, type AddressSpace } from './notation.ts';
 import { arenaNotFound, sendRefusal } from './problem.ts';
 import { allocationRepresentation } from './representation.ts';
-import { arenaParams, pageQuery, type RouteDependencies } from './route.ts';
+import {
+  arenaParams,
+  conditionOf,
+  ifMatchHeaders,
+  pageQuery,
+  type RouteDependencies,
+} from './route.ts';
 import { allocationPage, freedReport } from './wire/allocation.ts';
 import { addressInput, labelKeyPattern, owner } from './wire/field.ts';
 
@@ -106,15 +112,16 @@ function freeAllRoute(app: App, { sequencer }: RouteDependencies): void {
     description: 'What arenas that import from this one hold stays: it is theirs.',
     params: arenaParams,
     querystring: noQuery,
+    headers: ifMatchHeaders,
     response: {
       200: answer('How many were freed.', freedReport),
-      ...problems(400, 401, 404, 409, 413, 415, 500, 503),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
   app.delete('/v1/arenas/:arena/allocations', { schema }, async (request, reply) => {
     const { arena } = request.params;
     const outcome = await sequencer.execute(
-      { type: 'freeAll', at: Date.now(), arena },
+      { type: 'freeAll', at: Date.now(), arena, ...conditionOf(request.headers) },
       (_engine, event) => (event.type === 'allFreed' ? event.count : undefined),
     );
     if ('refused' in outcome) return sendRefusal(reply, outcome);

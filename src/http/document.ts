@@ -71,6 +71,11 @@ export const documentOptions = {
   ui: {
     routePrefix: '/docs',
     staticCSP: true,
+    // The page is served over plain HTTP as well, and needs nothing from anywhere else.
+    transformStaticCSP: (policy) =>
+      policy
+        .replace(/upgrade-insecure-requests;?/, '')
+        .replaceAll(/ (https:|validator\.swagger\.io)/g, ''),
     uiConfig: { deepLinking: true },
   } satisfies FastifySwaggerUiOptions,
 };

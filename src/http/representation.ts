@@ -2,7 +2,6 @@
  * Representations: how the engine's views look on the wire. Here bigints become text, half-open
  * ranges get their inclusive `end`, and milliseconds become RFC 3339.
  */
-import type { Range } from '../engine/command.ts';
 import type {
   AllocationView,
   ArenaView,
@@ -117,10 +116,6 @@ export function whatisRepresentation(
 export function allocationPath(view: AllocationView, space: AddressSpace): string {
   // A colon needs no escape inside a path, so IPv6 addresses stay legible.
   return `/v1/arenas/${view.arena}/allocations/${formatAddress(view.address, space)}`;
-}
-
-export function spanPath(arena: string, span: Range, space: AddressSpace): string {
-  return `/v1/arenas/${arena}/spans/${formatAddress(span.base, space)}`;
 }
 
 /** A revision as a strong entity tag. */

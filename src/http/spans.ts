@@ -2,13 +2,19 @@
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import { answer, locationHeader, noQuery, problems, type App } from './contract.ts';
+import { answer, noQuery, problems, type App } from './contract.ts';
 import { addressOf, cursorAt } from './cursor.ts';
 import { parseAddress } from './notation.ts';
 import { arenaNotFound, sendRefusal } from './problem.ts';
 import { fieldPointers, readRange } from './range.ts';
-import { spanPath, spanRepresentation } from './representation.ts';
-import { arenaParams, pageQuery, type RouteDependencies } from './route.ts';
+import { spanRepresentation } from './representation.ts';
+import {
+  arenaParams,
+  conditionOf,
+  ifMatchHeaders,
+  pageQuery,
+  type RouteDependencies,
+} from './route.ts';
 import { addressInput, arenaName } from './wire/field.ts';
 import { addSpanRequest, span, spanPage } from './wire/span.ts';
 
@@ -29,7 +35,7 @@ function addSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void 
     querystring: noQuery,
     body: addSpanRequest,
     response: {
-      201: answer('The span.', span, locationHeader),
+      201: answer('The span.', span),
       ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
@@ -47,7 +53,6 @@ function addSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void 
     }
     const { value: view } = outcome;
     assert(view !== undefined, 'a span is there after it was added');
-    reply.header('Location', spanPath(arena, view, space));
     return reply.code(201).send(spanRepresentation(view, space));
   });
 }
@@ -93,9 +98,10 @@ function removeSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): vo
     description: 'It must be wholly free. An imported one goes back to the source.',
     params: z.object({ arena: arenaName, base }),
     querystring: noQuery,
+    headers: ifMatchHeaders,
     response: {
       204: { description: 'The span is gone.' },
-      ...problems(400, 401, 404, 409, 413, 415, 500, 503),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
   app.delete('/v1/arenas/:arena/spans/:base', { schema }, async (request, reply) => {
@@ -104,7 +110,13 @@ function removeSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): vo
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.base, space, '/path/base');
     const outcome = await sequencer.execute(
-      { type: 'removeSpan', at: Date.now(), arena, base: address },
+      {
+        type: 'removeSpan',
+        at: Date.now(),
+        arena,
+        base: address,
+        ...conditionOf(request.headers),
+      },
       () => undefined,
     );
     if ('refused' in outcome) return sendRefusal(reply, outcome, { '/base': '/path/base' });

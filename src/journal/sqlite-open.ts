@@ -8,7 +8,7 @@
  * the disk; this build of SQLite falls back to NORMAL in WAL mode, visibly only after the first
  * write, so it is set on every open and read back after the write that opening makes.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
@@ -86,8 +86,10 @@ export function storageError(error: unknown, directory: string): unknown {
 
 /** Creates the directory and makes its entry durable, which mkdir alone does not. */
 function createDirectory(directory: string): void {
-  const topmost = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (topmost === undefined) return;
+  // With `recursive`, Node never returns where the parent is there and yet nothing can be made in it.
+  const recursive = !existsSync(dirname(directory));
+  if (existsSync(directory) && statSync(directory).isDirectory()) return;
+  const topmost = mkdirSync(directory, { recursive, mode: 0o700 }) ?? directory;
   for (let parent = dirname(directory); ; parent = dirname(parent)) {
     const descriptor = openSync(parent, 'r');
     fsyncSync(descriptor);
@@ -105,6 +107,13 @@ function refuseForeignFile(directory: string): void {
   const path = join(directory, databaseName);
   if (sizeOf(`${path}-journal`) > 0) return;
   const size = sizeOf(path);
+  if (size === 0 && existsSync(path)) {
+    throw new RecoveryError(
+      'damaged',
+      `${path} is empty: it was cut off, or never came to hold anything.`,
+      `Restore a backup; if this data directory never held any, delete ${databaseName} and start.`,
+    );
+  }
   if (size === 0 && sizeOf(`${path}-wal`) > 0) {
     throw new RecoveryError(
       'damaged',

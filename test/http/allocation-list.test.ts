@@ -125,6 +125,15 @@ describe('a page of a filtered list', () => {
 });
 
 describe('freeAll', () => {
+  it('frees nothing at another revision of the arena', async () => {
+    const { body } = await service.call('POST', '/v1/arenas/a/alloc', { size: 10 });
+    const stale = { 'if-match': `"${body.revision - 1}"` };
+    await service.refused('precondition-failed', 'DELETE', list, undefined, stale);
+    expect(await addresses('')).toEqual(['1000']);
+    const fresh = { 'if-match': `"${body.revision}"` };
+    expect((await service.call('DELETE', list, undefined, fresh)).body.freed).toBe(1);
+  });
+
   it('says how many there were', async () => {
     for (let index = 0; index < 3; index += 1) {
       await service.call('POST', '/v1/arenas/a/alloc', { size: 10 });

@@ -118,6 +118,16 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
     expect(await second.ended).toEqual({ code: exitCode.ok, signal: null });
   });
 
+  it('takes a signal that comes twice, as to a process group, for one', async () => {
+    const service = serve();
+    const { address } = await service.logged('listening');
+    expect(await createArena(String(address), 'a')).toBe(201);
+    service.child.kill('SIGTERM');
+    service.child.kill('SIGINT');
+    expect(await service.ended).toEqual({ code: exitCode.ok, signal: null });
+    expect(service.log().map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
+  });
+
   it('ends with code 7 when the port is in use', async () => {
     const { address } = await serve().logged('listening');
     const port = new URL(address).port;

@@ -211,6 +211,12 @@ describe('refuses', () => {
     expect(existsSync(join(copy, 'vmemd.db-wal'))).toBe(true);
   });
 
+  test('a database that was cut off whole', async () => {
+    const path = await written();
+    truncateSync(path, 0);
+    await expect(opened()).rejects.toMatchObject({ code: 'damaged', exitCode: 5 });
+  });
+
   test('a database that was cut short', async () => {
     const path = await written();
     truncateSync(path, 4096);

@@ -239,6 +239,25 @@ describe('imports', () => {
   });
 });
 
+describe('deep chains', () => {
+  test('a refusal at the end of sixteen levels that all ask generously stays cheap', () => {
+    const driver = new Driver();
+    const root = driver.arena('a0', { spans: [[0n, 1000n]] });
+    let leaf = root;
+    for (let level = 1; level <= 16; level++) {
+      const source = `a${level - 1}`;
+      leaf = driver.arena(`a${level}`, { source, importSize: 8n, largeImport: true });
+    }
+    // Without a bound on generous asks this would take 3^16 plans.
+    expect(root.reserve(500n, 1n)).toBe(500n);
+    expect(leaf.alloc(999n)).toBe('exhausted');
+    expect(driver.last).toMatchObject({ exhaustion: { largestFitting: 500n } });
+    expect(leaf.alloc(499n)).toBeTypeOf('bigint');
+    expect(leaf.freeAll()).toBe('ok');
+    expect(root.view.allocated).toBe(1n);
+  });
+});
+
 /** As {@link finishBoth}, where the parent holds one block of its own at 0. */
 function finishBothAfterFree(parent: ArenaDriver, child: ArenaDriver): void {
   expect(parent.free(0n)).toBe('ok');
