@@ -76,15 +76,16 @@ export class Bins {
   /** Files a gap at the end of its class. */
   file(gap: number, start: Unit, size: Unit): void {
     this.cells.setStart(gap, start);
-    this.#link(gap, classOf(size));
+    this.enter(gap, classOf(size));
   }
 
   /** Takes a gap of `size` out of its class. */
   unfile(gap: number, size: Unit): void {
-    this.#unlink(gap, classOf(size));
+    this.leave(gap, classOf(size));
   }
 
-  #link(gap: number, index: number): void {
+  /** Files a gap, whose start is set, at the end of a class that is known already. */
+  enter(gap: number, index: number): void {
     const { words, stride } = this.cells;
     const tail = this.#tail[index]!;
     words[gap * stride + PREVIOUS] = tail;
@@ -98,7 +99,8 @@ export class Bins {
     this.count++;
   }
 
-  #unlink(gap: number, index: number): void {
+  /** Takes a gap out of its class. */
+  leave(gap: number, index: number): void {
     const { words, stride } = this.cells;
     const next = words[gap * stride + NEXT]!;
     const previous = words[gap * stride + PREVIOUS]!;
@@ -117,8 +119,8 @@ export class Bins {
     const newIndex = classOf(newSize);
     this.cells.setStart(gap, newStart);
     if (index === newIndex) return;
-    this.#unlink(gap, index);
-    this.#link(gap, newIndex);
+    this.leave(gap, index);
+    this.enter(gap, newIndex);
   }
 
   /** The first class from `index` on that is not empty, or -1. */

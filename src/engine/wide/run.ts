@@ -10,7 +10,7 @@
  * a rehash.
  */
 import { growth } from '../growth.ts';
-import { Bins, classAbove } from './bins.ts';
+import { Bins, classAbove, classOf } from './bins.ts';
 import { BUSY, FREE } from './segments.ts';
 import { NONE, ZERO, hash } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -21,6 +21,7 @@ const CHAIN = 2;
 const AFTER = 4;
 const BEFORE = 5;
 const STATE = 6;
+/** The caller's id of a busy cell, the class of a free one: no double is passed, so none is boxed. */
 const ID = 7;
 
 export class Run {
@@ -45,7 +46,7 @@ export class Run {
     this.free = end - start;
     this.#first = this.bins.create();
     this.#set(this.#first, FREE, 0, 0);
-    this.bins.file(this.#first, start, end - start);
+    this.#file(this.#first, start, end - start);
   }
 
   /** The start of the segment that instantfit takes for `size`, or NONE where it needs an order. */
@@ -72,14 +73,21 @@ export class Run {
     const length = (next === 0 ? this.end : cells.start(next)) - start;
     this.free -= size;
     if (length === size) {
-      bins.unfile(gap, size);
+      bins.leave(gap, words[at + ID]!);
       words[at + STATE] = state;
       words[at + ID] = id;
       this.#hash(gap, start);
       return true;
     }
     // The gap keeps its cell and moves on; the block gets a new one in front of it.
-    bins.shrink(gap, length, start + size, length - size);
+    const index = words[at + ID]!;
+    const rest = classOf(length - size);
+    cells.setStart(gap, start + size);
+    if (index !== rest) {
+      words[at + ID] = rest;
+      bins.leave(gap, index);
+      bins.enter(gap, rest);
+    }
     const cell = bins.create();
     cells.setStart(cell, start);
     const previous = cells.words[at + BEFORE]!;
@@ -144,35 +152,44 @@ export class Run {
     // As in segments.ts: the gap on the left takes all in, else the one on the right does.
     if (mergesPrevious) {
       const from = cells.start(previous);
-      bins.unfile(previous, start - from);
+      bins.leave(previous, words[previous * STRIDE + ID]!);
       let last = next;
       if (mergesNext) {
         last = words[next * STRIDE + AFTER]!;
-        const to = last === 0 ? this.end : cells.start(last);
-        bins.unfile(next, to - end);
+        bins.leave(next, words[next * STRIDE + ID]!);
         bins.drop(next);
-        end = to;
+        end = last === 0 ? this.end : cells.start(last);
       }
       this.#link(previous, last);
       bins.drop(cell);
-      bins.file(previous, from, end - from);
+      const index = classOf(end - from);
+      words[previous * STRIDE + ID] = index;
+      bins.enter(previous, index);
       return true;
     }
     words[at + STATE] = FREE;
     if (mergesNext) {
       const last = words[next * STRIDE + AFTER]!;
-      const to = last === 0 ? this.end : cells.start(last);
-      bins.unfile(next, to - end);
+      bins.leave(next, words[next * STRIDE + ID]!);
       bins.drop(next);
       this.#link(cell, last);
-      end = to;
+      end = last === 0 ? this.end : cells.start(last);
     }
-    bins.file(cell, start, end - start);
+    const index = classOf(end - start);
+    words[at + ID] = index;
+    bins.enter(cell, index);
     return true;
   }
 
   get bytes(): number {
     return this.bins.bytes + this.#buckets * 4;
+  }
+
+  #file(cell: number, start: Unit, size: Unit): void {
+    const index = classOf(size);
+    this.bins.cells.setStart(cell, start);
+    this.bins.cells.words[cell * STRIDE + ID] = index;
+    this.bins.enter(cell, index);
   }
 
   #set(cell: number, state: number, after: number, before: number): void {
