@@ -167,6 +167,7 @@ function outdated(arena: Arena, ifRevision: number | undefined): Refusal | undef
   return refuse('precondition-failed', `the arena is at revision ${arena.revision}`);
 }
 
+/** Bases of the arena's own allocations; collected only if asked for, which takes an imported span. */
 function* own(arena: Arena): Generator<bigint> {
   const bases: bigint[] = [];
   arena.space.walk(0n, ({ base, state, id }) => {

@@ -67,7 +67,7 @@ export function plan(
   return undefined;
 }
 
-export function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
+function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
   return arena.source === undefined ? undefined : arenas.get(arena.source);
 }
 

@@ -87,7 +87,7 @@ export const etagHeader: Headers = {
   ETag: { type: 'string', description: 'The revision, quoted, for If-Match.', example: '"7"' },
 };
 
-export const locationHeader: Headers = {
+const locationHeader: Headers = {
   Location: { type: 'string', description: 'Where it is.', example: '/v1/arenas/pods' },
 };
 

@@ -29,8 +29,6 @@ export const HELD = 3;
 const STATE = 30;
 const EDGE = 1 << 29;
 const ID = EDGE - 1;
-/** Most segments that an arena can hold. */
-export const SEGMENTS_MAX = ID;
 
 function entry(state: number, edge: number, id: number): number {
   return (state << STATE) | edge | id;
@@ -223,7 +221,7 @@ export class Segments {
     }
   }
 
-  /** Takes `[start, start + size)` out of one free segment; the caller's id is at most SEGMENTS_MAX. */
+  /** Takes `[start, start + size)` out of one free segment; the caller's id fits into 29 bits. */
   occupy(start: Unit, size: Unit, state: number, id: number): void {
     const { tree } = this;
     const at = this.find(start);
@@ -231,6 +229,7 @@ export class Segments {
     const to = this.endOf(at);
     const end = start + size;
     assert(this.stateOf(at) === FREE && end <= to, 'only a free segment is occupied');
+    assert(id <= ID, 'an id fits beside the state');
     const gap = this.idOf(at);
     this.free -= size;
     if (from === start) {

@@ -5,8 +5,8 @@
  *
  * The tree has one cursor, set by `seek` and kept as a path from the root, so that an operation
  * allocates nothing. Separators are exact: the key of a slot in an inner node is the first key below
- * it, with its tie. Subclasses may keep summaries of subtrees; they
- * are told which node to summarise anew, from the leaf upward.
+ * it, with its tie. Subclasses may keep summaries of subtrees; they are told which node to summarise
+ * anew, from the leaf upward.
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
