@@ -1,25 +1,85 @@
 /**
  * Gives wholly free imported spans back to their source once their arena's `releaseAfterSeconds`
- * has run out. The time that decides is the journaled one, so that a restart neither forgets a span
- * nor releases it early; this timer only looks, once a second.
+ * has run out by a steady clock: a wall clock that jumps releases nothing early. The engine says
+ * since which *revision* a span is free; the timer notes which revision there was at which time. A
+ * start is the beginning of all notes, so that after downtime every span is kept for its full time.
+ *
+ * An arena's notes are at least 1/32 of its time apart, so that they are few; a span is therefore
+ * released up to that much, and a look, later than it might be.
  */
+import type { At, ReleaseSpans } from './engine/command.ts';
+import type { Idling } from './engine/view.ts';
 import type { Sequencer } from './sequencer.ts';
 
 const PERIOD_MS = 1000;
+const NOTES_MAX = 32;
 
-/** Starts looking; returns what stops it. */
-export function startSpanTimer(sequencer: Sequencer, now: () => number = Date.now): () => void {
-  const timer = setInterval(() => void releaseOverdue(sequencer, now()), PERIOD_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+/** There was this revision at this time, in milliseconds of the steady clock. */
+interface Note {
+  readonly at: number;
+  readonly revision: number;
 }
 
-/** Releases what is overdue at `at`, in milliseconds since 1970; resolves when that is durable. */
-export async function releaseOverdue(sequencer: Sequencer, at: number): Promise<void> {
-  try {
-    const due = await sequencer.read((engine) => engine.overdue(at));
-    await Promise.all(due.map((command) => sequencer.execute(command, () => undefined)));
-  } catch {
-    // A journal that failed has ended the process by now, and one that is busy is asked again.
+export class SpanTimer {
+  readonly #sequencer: Sequencer;
+  readonly #now: () => number;
+  /** By arena, oldest first; of arenas alone that have something to give back. */
+  #notes = new Map<string, Note[]>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `now` gives milliseconds of a clock that only goes forward, at an even pace. */
+  constructor(sequencer: Sequencer, now: () => number = () => performance.now()) {
+    this.#sequencer = sequencer;
+    this.#now = now;
   }
+
+  /** Looks once a second until `stop`. */
+  start(): void {
+    this.#timer = setInterval(() => void this.look(), PERIOD_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Releases what is due; resolves when that is durable. */
+  async look(): Promise<void> {
+    try {
+      const seen = await this.#sequencer.read((engine) => {
+        return { revision: engine.revision, idling: engine.idling() };
+      });
+      const due = this.due(seen.idling, seen.revision, this.#now());
+      await Promise.all(due.map((command) => this.#sequencer.execute(command, () => undefined)));
+    } catch {
+      // A journal that failed has ended the process by now, and one that is busy is asked again.
+    }
+  }
+
+  /** What is due of what idles at `revision`, at `now` of the steady clock; notes both. */
+  due(idling: readonly Idling[], revision: number, now: number): At<ReleaseSpans>[] {
+    const notes = new Map<string, Note[]>();
+    const due: At<ReleaseSpans>[] = [];
+    for (const { arena, releaseAfterSeconds, since } of idling) {
+      const time = releaseAfterSeconds * 1000;
+      const kept = upTo(now - time, this.#notes.get(arena) ?? []);
+      const [oldest] = kept;
+      if (oldest !== undefined && oldest.at <= now - time && since <= oldest.revision) {
+        due.push({ type: 'releaseSpans', at: Date.now(), arena, freeSince: oldest.revision });
+      }
+      const youngest = kept.at(-1);
+      if (youngest === undefined || now - youngest.at >= time / NOTES_MAX) {
+        kept.push({ at: now, revision });
+      }
+      notes.set(arena, kept);
+    }
+    this.#notes = notes;
+    return due;
+  }
+}
+
+/** Notes without those that are older than the last one at or before `time`. */
+function upTo(time: number, notes: readonly Note[]): Note[] {
+  const last = notes.findLastIndex(({ at }) => at <= time);
+  return notes.slice(Math.max(last, 0));
 }

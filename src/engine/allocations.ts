@@ -3,6 +3,7 @@
  * segment, named by a small number that the segment carries. Times and revisions are in typed
  * arrays; labels, owners and holders, which most allocations lack, are kept aside.
  */
+import { assert } from './assert.ts';
 import type { Labels } from './command.ts';
 import { growth } from './growth.ts';
 
@@ -46,6 +47,40 @@ export class Allocations {
   update(id: number, revision: number, about: About): void {
     this.#revision[id] = revision;
     this.#set(id, about);
+  }
+
+  /**
+   * Takes allocations that were saved, in order of address, into a fresh set or behind those taken
+   * before; returns the id of the first, which the others' follow one by one.
+   */
+  load(createdAt: readonly number[], revisions: readonly number[]): number {
+    assert(this.#used === this.count + 1, 'saved allocations are taken before there are others');
+    const first = this.#used;
+    for (let i = 0; i < createdAt.length; i++) {
+      const id = this.#fresh();
+      this.#createdAt[id] = createdAt[i]!;
+      this.#revision[id] = revisions[i]!;
+    }
+    this.count += createdAt.length;
+    return first;
+  }
+
+  /** What else is known of a loaded allocation, by its place among them, from 0. */
+  describe(ordinal: number, about: About): void {
+    const id = ordinal + 1;
+    assert(!this.isDescribed(id), 'an allocation is described once');
+    this.#set(id, about);
+    if (about.importedBy !== undefined) this.held++;
+  }
+
+  /** Whether there are labels, an owner or a holder. */
+  isDescribed(id: number): boolean {
+    return this.#about.has(id);
+  }
+
+  /** How many allocations are. */
+  get described(): number {
+    return this.#about.size;
   }
 
   about(id: number): About {

@@ -13,39 +13,38 @@ export function apply(arenas: Map<string, Arena>, event: Event, revision: number
     const created = new Arena(event, at, revision);
     arenas.set(arena, created);
     if (source !== undefined) arenaNamed(arenas, source).children.add(arena);
-    for (const span of spans) created.addSpan(span, false, revision, at);
+    for (const span of spans) created.addSpan(span, false, revision);
     return;
   }
   const arena = arenaNamed(arenas, event.arena);
-  const { at } = event;
   switch (event.type) {
     case 'arenaUpdated':
       arena.tuning = { ...arena.tuning, ...event.changes };
-      release(arenas, event.released, revision, at);
+      release(arenas, event.released, revision);
       break;
     case 'arenaDestroyed':
-      arena.freeAll(revision, at);
-      release(arenas, event.released, revision, at);
+      arena.freeAll(revision);
+      release(arenas, event.released, revision);
       arenas.delete(event.arena);
       if (arena.source !== undefined) arenas.get(arena.source)!.children.delete(event.arena);
       break;
     case 'spanAdded':
-      arena.addSpan(event, false, revision, at);
+      arena.addSpan(event, false, revision);
       break;
     case 'spanRemoved':
       if (event.released.length === 0) arena.removeSpan(event.base, revision);
-      release(arenas, event.released, revision, at);
+      release(arenas, event.released, revision);
       break;
     case 'allocated':
       allocated(arenas, arena, event, revision);
       break;
     case 'freed':
-      arena.free(event.base, revision, at);
-      release(arenas, event.released, revision, at);
+      arena.free(event.base, revision);
+      release(arenas, event.released, revision);
       break;
     case 'allFreed':
-      arena.freeAll(revision, at);
-      release(arenas, event.released, revision, at);
+      arena.freeAll(revision);
+      release(arenas, event.released, revision);
       break;
     case 'resized': {
       const found = arena.allocationAt(event.base);
@@ -66,7 +65,7 @@ export function apply(arenas: Map<string, Arena>, event: Event, revision: number
       break;
     }
     case 'spansReleased':
-      release(arenas, event.released, revision, at);
+      release(arenas, event.released, revision);
       break;
     default:
       unreachable(event);
@@ -102,17 +101,16 @@ function take(
   const source = arenaNamed(arenas, span.source);
   source.allocate(span, { labels: {}, importedBy: span.arena }, revision, at);
   if (source.tuning.policy === 'nextfit') source.cursor = span.base + span.size;
-  arenaNamed(arenas, span.arena).addSpan(span, true, revision, at);
+  arenaNamed(arenas, span.arena).addSpan(span, true, revision);
 }
 
 function release(
   arenas: ReadonlyMap<string, Arena>,
   released: readonly Released[],
   revision: number,
-  at: number,
 ): void {
   for (const { arena, source, base } of released) {
     arenaNamed(arenas, arena).removeSpan(base, revision);
-    arenaNamed(arenas, source).free(base, revision, at);
+    arenaNamed(arenas, source).free(base, revision);
   }
 }

@@ -9,10 +9,13 @@ import type { CreateArena, Notation, Range, Tuning, Width } from './command.ts';
 import { UnitSpace as NarrowSpace } from './narrow/unit-space.ts';
 import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
 import { QuantumCache } from './quantum-cache.ts';
-import type { Found, Space } from './space.ts';
+import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
+
+/** Segments that move from one space to another at a time. */
+const SEGMENTS_MAX = 4096;
 
 export class Arena {
   readonly name: string;
@@ -71,14 +74,14 @@ export class Arena {
     return (size + this.quantum - 1n) & -this.quantum;
   }
 
-  addSpan({ base, size }: Range, imported: boolean, revision: number, at: number): void {
+  addSpan({ base, size }: Range, imported: boolean, revision: number): void {
     this.revision = revision;
     this.#widen(base, size);
     const before = base === 0n ? undefined : this.spans.holding(base - 1n);
     const after = this.spans.holding(base + size);
     const edgeStart = imported || before?.imported === true;
     const edgeEnd = imported || after?.imported === true;
-    this.spans.add({ base, size, imported, revision, busy: 0, idleSince: at });
+    this.spans.add({ base, size, imported, revision, busy: 0, idleSince: revision });
     this.space.add(base, size, edgeStart, edgeEnd);
   }
 
@@ -96,17 +99,17 @@ export class Arena {
       this.cache.take(base);
       this.space.relabel(base, BUSY, id);
     }
-    this.spans.tally(base, 1, at);
+    this.spans.tally(base, 1, revision);
   }
 
-  free(base: bigint, revision: number, at: number): void {
+  free(base: bigint, revision: number): void {
     this.revision = revision;
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
     this.allocations.drop(found.id);
     if (this.cache?.holding(base) === undefined) this.space.vacate(base);
     else this.#giveBack(this.cache, base);
-    this.spans.tally(base, -1, at);
+    this.spans.tally(base, -1, revision);
   }
 
   /** Makes a free range a slab of cached pieces. */
@@ -132,10 +135,10 @@ export class Arena {
   }
 
   /** Frees every allocation but those that importing arenas hold. */
-  freeAll(revision: number, at: number): void {
+  freeAll(revision: number): void {
     if (this.allocations.held === 0) {
       this.allocations = new Allocations();
-      this.#rebuild(at);
+      this.#rebuild(revision);
       return;
     }
     const bases: bigint[] = [];
@@ -143,7 +146,7 @@ export class Arena {
       if (state === BUSY && this.allocations.about(id).importedBy === undefined) bases.push(base);
       return true;
     });
-    for (const base of bases) this.free(base, revision, at);
+    for (const base of bases) this.free(base, revision);
   }
 
   /** The allocation at exactly this address. */
@@ -196,17 +199,30 @@ export class Arena {
       if (this.space.holds(base, size)) return;
     }
     this.space = new WideSpace(this.#shift, 0n);
-    this.#addAll();
-    old.walk(0n, (segment) => {
-      if (segment.state !== FREE) {
-        this.space.occupy(segment.base, segment.size, segment.state, segment.id);
-      }
-      return true;
-    });
+    // The queues of free segments go along: what instantfit takes next must not tell wide from narrow.
+    const loading = this.space.load([...this.spans.stretches()], true);
+    const saving = old.save();
+    for (const columns of saving.segments(SEGMENTS_MAX)) loading.segments(columns);
+    for (const ordinals of saving.gaps(SEGMENTS_MAX)) loading.gaps(ordinals);
+    loading.end();
+  }
+
+  /**
+   * Sets up the space of a fresh arena that has got its spans, in the number system that holds them,
+   * to be filled in one pass. `stretches` are those of its spans.
+   */
+  fill(stretches: readonly SpanRun[], ordered: boolean): Loading {
+    const first = stretches[0];
+    const last = stretches.at(-1);
+    this.space = new NarrowSpace(this.#shift, first?.base ?? 0n);
+    if (last !== undefined && !this.space.holds(last.base, last.size)) {
+      this.space = new WideSpace(this.#shift, 0n);
+    }
+    return this.space.load(stretches, ordered);
   }
 
   /** All spans wholly free again. */
-  #rebuild(at: number): void {
+  #rebuild(revision: number): void {
     const wide = this.space instanceof WideSpace;
     const first = this.spans.from(0n).next().value;
     this.space = wide
@@ -217,18 +233,15 @@ export class Arena {
     this.cache = this.#newCache();
     for (const span of spans) {
       // What was idle before stays so since then.
-      const idleSince = span.busy === 0 ? span.idleSince : at;
+      const idleSince = span.busy === 0 ? span.idleSince : revision;
       this.spans.add({ ...span, busy: 0, idleSince });
     }
     this.#addAll();
   }
 
   #addAll(): void {
-    let previous: { end: bigint; imported: boolean } | undefined;
-    for (const { base, size, imported } of this.spans.from(0n)) {
-      const beside = previous?.end === base && previous.imported;
-      this.space.add(base, size, imported || beside, imported);
-      previous = { end: base + size, imported };
+    for (const { base, size, edge } of this.spans.stretches()) {
+      this.space.add(base, size, edge, false);
     }
   }
 }

@@ -152,7 +152,7 @@ export interface UpdateAllocation {
 export interface ReleaseSpans {
   readonly type: 'releaseSpans';
   readonly arena: string;
-  /** Spans free since this time or earlier are due, in milliseconds of the command's clock. */
+  /** Spans wholly free since this revision or an earlier one are due. */
   readonly freeSince: number;
 }
 

@@ -32,6 +32,7 @@
  * `guided-tree.ts` keeps, per kind of constraint in use, the largest block that fits below each
  * node, which makes every search exact and logarithmic; `search.ts` holds the policies. `import.ts`
  * plans imports and releases across arenas, `decide.ts` and `apply.ts` are the two functions above.
+ * `snapshot.ts` reads the whole state out in plain parts, and `restore.ts` rebuilds it from them.
  *
  * The folder imports nothing from outside: no I/O, clock, randomness or promise.
  */
@@ -39,17 +40,21 @@ import { apply } from './apply.ts';
 import type { Arena } from './arena.ts';
 import { stateName } from './arena.ts';
 import { assert } from './assert.ts';
-import type { At, Command, ReleaseSpans } from './command.ts';
+import type { Command } from './command.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
 import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
+import { Restore } from './restore.ts';
+import { snapshotOf } from './snapshot.ts';
+import type { SnapshotPart } from './snapshot.ts';
 import { verifyArena } from './verify.ts';
 import type {
   AllocationView,
   ArenaView,
   CheckView,
+  Idling,
   SegmentView,
   SpanView,
   WhatisStep,
@@ -61,6 +66,8 @@ export class Engine {
   /** Names in order, for listing. */
   readonly #names: string[] = [];
   #revision = 0;
+  /** Present while a snapshot is being taken in. */
+  #restore: Restore | undefined;
 
   /** Revision of the last applied event; 0 when nothing happened yet. */
   get revision(): number {
@@ -74,11 +81,44 @@ export class Engine {
 
   /** Makes the event true. `revision` is the next one: they have no gaps. */
   apply(event: Event, revision: number): void {
+    assert(this.#restore === undefined, 'events come after the snapshot');
     assert(revision === this.#revision + 1, `revision ${this.#revision + 1} comes next`);
     apply(this.#arenas, event, revision);
     this.#revision = revision;
     if (event.type === 'arenaCreated') this.#names.splice(this.#place(event.arena), 0, event.arena);
     if (event.type === 'arenaDestroyed') this.#names.splice(this.#place(event.arena) - 1, 1);
+  }
+
+  /**
+   * The state in parts, in an order that `restore` takes: arena by arena, a source before those that
+   * import from it. The parts depend on what happened alone. The state must not change meanwhile.
+   */
+  *snapshot(): Generator<SnapshotPart> {
+    // In the order of their creation, which only arenas that exist can be a source in.
+    for (const arena of this.#arenas.values()) yield* snapshotOf(arena);
+  }
+
+  /**
+   * Takes the next part of a snapshot; only into an engine that nothing has been applied to. Throws
+   * AssertionError where the part contradicts those before it.
+   */
+  restore(part: SnapshotPart): void {
+    assert(this.#revision === 0, 'a snapshot comes before all events');
+    this.#restore ??= new Restore(this.#arenas);
+    this.#restore.take(part);
+  }
+
+  /**
+   * Ends restoring: the engine is at `revision` and takes events from the next one on. Throws
+   * AssertionError where the parts are not a whole state, as far as that is cheap to see: `check`
+   * recounts the rest.
+   */
+  restored(revision: number): void {
+    assert(this.#revision === 0, 'a snapshot comes before all events');
+    (this.#restore ?? new Restore(this.#arenas)).end(revision);
+    this.#restore = undefined;
+    for (const name of [...this.#arenas.keys()].toSorted()) this.#names.push(name);
+    this.#revision = revision;
   }
 
   arena(name: string): ArenaView | undefined {
@@ -89,6 +129,16 @@ export class Engine {
   arenas(after: string | undefined, limit: number): ArenaView[] {
     const first = after === undefined ? 0 : this.#place(after);
     return this.#names.slice(first, first + limit).map((name) => this.#arenas.get(name)!.view());
+  }
+
+  /** How many there are in all; takes time in the number of arenas, and builds nothing. */
+  totals(): { readonly arenas: number; readonly spans: number; readonly allocations: number } {
+    let [spans, allocations] = [0, 0];
+    for (const arena of this.#arenas.values()) {
+      spans += arena.spans.count;
+      allocations += arena.allocations.count;
+    }
+    return { arenas: this.#arenas.size, spans, allocations };
   }
 
   /** Spans whose base is `from` or above, in order, at most `limit`. */
@@ -151,19 +201,17 @@ export class Engine {
   }
 
   /**
-   * Arenas with wholly free imported spans whose `releaseAfterSeconds` has run out at `at`
-   * (milliseconds), as the commands that give them back.
+   * Arenas with more wholly free imported spans than `keepSpans`, which are kept for a time. What
+   * that time is measured with is the caller's business: here are revisions, which no clock moves.
    */
-  overdue(at: number): At<ReleaseSpans>[] {
-    const due: At<ReleaseSpans>[] = [];
+  idling(): Idling[] {
+    const idling: Idling[] = [];
     for (const { name, tuning, spans } of this.#arenas.values()) {
-      if (tuning.releaseAfterSeconds === 0 || spans.idle <= tuning.keepSpans) continue;
-      const freeSince = at - tuning.releaseAfterSeconds * 1000;
-      if (spans.idleSince() <= freeSince) {
-        due.push({ type: 'releaseSpans', at, arena: name, freeSince });
-      }
+      const { releaseAfterSeconds, keepSpans } = tuning;
+      if (releaseAfterSeconds === 0 || spans.idle <= keepSpans) continue;
+      idling.push({ arena: name, releaseAfterSeconds, since: spans.idleSince() });
     }
-    return due;
+    return idling;
   }
 
   /** Walks the whole arena and checks every invariant against a recount: linear in its segments. */

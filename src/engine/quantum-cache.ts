@@ -85,6 +85,15 @@ export class QuantumCache {
     return slab;
   }
 
+  /** Takes a slab that was saved, some of whose pieces are in use. */
+  load({ base, size }: Range, pieceSize: bigint, busy: boolean[]): void {
+    const used = busy.filter(Boolean).length;
+    const slab = { base, size, pieceSize, used, busy };
+    this.#slabs.splice(place(this.#slabs, base), 0, slab);
+    if (used < busy.length) this.#offer(slab);
+    this.cached += size - BigInt(used) * pieceSize;
+  }
+
   take(base: bigint): void {
     const slab = this.#slabOf(base);
     const piece = Number((base - slab.base) / slab.pieceSize);

@@ -2,7 +2,7 @@
  * The segments of one arena, addressed by bigints. Two implementations share one source: narrow
  * (units are doubles) and wide (units are bigints); see `narrow/unit.ts`.
  */
-import type { Constraint, Policy } from './command.ts';
+import type { Constraint, Policy, Range } from './command.ts';
 
 /** A segment as found: `id` is the caller's for busy and held ones. */
 export interface Found {
@@ -19,6 +19,41 @@ export interface Placement {
   /** End of the arena's last nextfit grant. */
   readonly cursor: bigint;
   readonly seed: number;
+}
+
+/** A number of quanta: a number up to 2^53 - 1, a bigint beyond, never one for the other. */
+export type Quanta = number | bigint;
+
+/** Segments side by side, a place in each column for each; what is void is left out. */
+export interface SegmentColumns {
+  readonly sizes: readonly Quanta[];
+  readonly states: readonly number[];
+  /** The caller's, of busy and held ones; else 0. */
+  readonly ids: readonly number[];
+}
+
+/** Reads a space out in pieces; the space must not change meanwhile. */
+export interface Saving {
+  /** All segments in order of address, in columns of at most so many. */
+  segments(most: number): Generator<SegmentColumns>;
+  /**
+   * The free segments in the order in which they are filed, class by class, each as its place among
+   * the free segments in order of address, from 0. Only when all segments have been read.
+   */
+  gaps(most: number): Generator<number[]>;
+}
+
+/** Fills a fresh space with what another one saved. Throws AssertionError where that is not a space. */
+export interface Loading {
+  segments(columns: SegmentColumns): void;
+  gaps(ordinals: readonly number[]): void;
+  /** Nothing more comes; returns the number of busy segments in each run. */
+  end(): readonly number[];
+}
+
+/** Spans that segments may straddle; an edge keeps them apart from what ends where they begin. */
+export interface SpanRun extends Range {
+  readonly edge: boolean;
 }
 
 /** Bases and sizes are multiples of the quantum; sizes are positive. */
@@ -48,6 +83,12 @@ export interface Space {
   find(address: bigint): Found;
   /** Segments that end above `from`, in order, void ones left out; stops when `visit` returns false. */
   walk(from: bigint, visit: (segment: Found) => boolean): void;
+  save(): Saving;
+  /**
+   * Fills the space, which is fresh and holds the runs; they are in order. `ordered` spares the first
+   * question that needs an order the work of making one.
+   */
+  load(runs: readonly SpanRun[], ordered: boolean): Loading;
   readonly free: bigint;
   readonly size: bigint;
   readonly largestFree: bigint;

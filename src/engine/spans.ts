@@ -3,6 +3,7 @@
  * which were taken from the source and go back to it once they are wholly free.
  */
 import { assert } from './assert.ts';
+import type { SpanRun } from './space.ts';
 
 export interface Span {
   readonly base: bigint;
@@ -11,8 +12,13 @@ export interface Span {
   readonly revision: number;
   /** Busy segments inside; counted for imported spans alone. */
   busy: number;
-  /** Since when an imported span is wholly free, in milliseconds; meaningful while `busy` is 0. */
+  /** Revision since which an imported span is wholly free; meaningful while `busy` is 0. */
   idleSince: number;
+}
+
+/** What a segment may reach over: an imported span, or adjacent static ones. */
+export interface SpanStretch extends SpanRun {
+  readonly imported?: Span;
 }
 
 export class Spans {
@@ -25,12 +31,25 @@ export class Spans {
     return this.#spans.length;
   }
 
+  /** End of the last span; 0 where there is none. */
+  get end(): bigint {
+    const last = this.#spans.at(-1);
+    return last === undefined ? 0n : last.base + last.size;
+  }
+
   add(span: Span): void {
     const index = this.#after(span.base);
     this.#spans.splice(index, 0, span);
     if (!span.imported) return;
     this.imported++;
-    this.idle++;
+    if (span.busy === 0) this.idle++;
+  }
+
+  /** Says how many busy segments there are in an imported span, which seemed wholly free. */
+  occupy(span: Span, busy: number): void {
+    assert(span.imported && span.busy === 0, 'segments are counted in imported spans');
+    span.busy = busy;
+    if (busy > 0) this.idle--;
   }
 
   remove(base: bigint): Span {
@@ -83,9 +102,26 @@ export class Spans {
     if (run !== undefined) yield run;
   }
 
+  /** Adjacent static spans as one, and every imported span by itself, in order: all of the arena. */
+  *stretches(): Generator<SpanStretch> {
+    let before: SpanStretch | undefined;
+    for (const span of this.#spans) {
+      const { base, size, imported } = span;
+      const beside = before !== undefined && before.base + before.size === base;
+      if (beside && !imported && before?.imported === undefined) {
+        before = { ...before!, size: before!.size + size };
+        continue;
+      }
+      if (before !== undefined) yield before;
+      const edge = imported || (beside && before?.imported !== undefined);
+      before = { base, size, edge, ...(imported ? { imported: span } : {}) };
+    }
+    if (before !== undefined) yield before;
+  }
+
   /**
    * The wholly free imported spans beyond the `keep` that stay, those free longest first, of which
-   * each is free since `freeSince` or earlier.
+   * each is free since the revision `freeSince` or an earlier one.
    */
   surplus(keep: number, freeSince: number): Span[] {
     if (this.idle <= keep) return [];
@@ -95,7 +131,7 @@ export class Spans {
       .slice(0, this.idle - keep);
   }
 
-  /** Since when the imported span that is wholly free for longest is so. */
+  /** Revision since which the imported span that is wholly free for longest is so. */
   idleSince(): number {
     let since = Infinity;
     for (const span of this.#spans) {
@@ -105,7 +141,7 @@ export class Spans {
   }
 
   /** Counts a segment taken in, or given back to, the span that holds `address`. */
-  tally(address: bigint, by: 1 | -1, at: number): void {
+  tally(address: bigint, by: 1 | -1, revision: number): void {
     if (this.imported === 0) return;
     const span = this.holding(address);
     assert(span !== undefined, 'every segment lies in a span');
@@ -115,7 +151,7 @@ export class Spans {
     assert(span.busy >= 0, 'a span holds no fewer than no segments');
     if (span.busy > 0) return;
     this.idle++;
-    span.idleSince = at;
+    span.idleSince = revision;
   }
 
   /** Index of the first span whose base is above `address`. */

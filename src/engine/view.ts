@@ -61,6 +61,14 @@ export interface WhatisView {
   readonly allocation?: AllocationView;
 }
 
+/** An arena with wholly free imported spans that it may give back after a time. */
+export interface Idling {
+  readonly arena: string;
+  readonly releaseAfterSeconds: number;
+  /** Revision since which the span that is free for longest is so. */
+  readonly since: number;
+}
+
 export interface CheckView {
   readonly segments: number;
   readonly allocations: number;

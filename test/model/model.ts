@@ -10,11 +10,12 @@
 import type { Alloc, Command, CreateArena, Range } from '../../src/engine/command.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
+import type { Idling } from '../../src/engine/view.ts';
 import { adoptAllocated } from './grant.ts';
 import { ModelArena, contains, overlap, type Held } from './arena.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
-import { adoptReleased, dueSpans, noteIdle } from './release.ts';
+import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
 import { pieceSizeOf } from './slab.ts';
 import { can, either, must, type Verdict } from './verdict.ts';
 
@@ -25,6 +26,8 @@ export const neverARevision = -1;
 
 export class Model {
   readonly arenas = new Map<string, ModelArena>();
+  /** How many events were adopted. */
+  revision = 0;
   readonly lookup = (name: string): ModelArena => {
     const arena = this.arenas.get(name);
     if (arena === undefined) throw new Error(`model: no arena ${name}`);
@@ -39,21 +42,22 @@ export class Model {
       return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
     }
     const complaint = this.#adopt(command, outcome);
-    for (const arena of this.arenas.values()) noteIdle(arena, outcome.at);
+    this.revision++;
+    for (const arena of this.arenas.values()) noteIdle(arena, this.revision);
     return complaint;
   }
 
-  /** The commands that give back what `releaseAfterSeconds` has run out for. */
-  overdue(at: number): Of<'releaseSpans'>[] {
-    const due: Of<'releaseSpans'>[] = [];
+  /** Arenas with more idle spans than they keep for ever, and since when the first is idle. */
+  idling(): Idling[] {
+    const idling: Idling[] = [];
     for (const arena of this.arenas.values()) {
       const { releaseAfterSeconds, keepSpans } = arena.settings;
-      const freeSince = at - releaseAfterSeconds * 1000;
-      if (releaseAfterSeconds > 0 && dueSpans(arena, keepSpans, freeSince).length > 0) {
-        due.push({ type: 'releaseSpans', at, arena: arena.name, freeSince });
-      }
+      const idle = arena.idleSpans();
+      if (releaseAfterSeconds === 0 || idle.length <= keepSpans) continue;
+      const since = Math.min(...idle.map((span) => idleSince(arena, span)));
+      idling.push({ arena: arena.name, releaseAfterSeconds, since });
     }
-    return due;
+    return idling;
   }
 
   #judgeRefusal(command: Command, refusal: Refusal, verdict: Verdict): string | undefined {

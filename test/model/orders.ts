@@ -203,10 +203,12 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
   switch (random.weighted({ policy: 30, limit: 30, keep: 20, importSize: 15, wrong: 5 })) {
     case 'policy':
       return { policy: random.pick<Policy>(policies) };
-    case 'limit':
-      return random.chance(0.5)
-        ? { limit: arena.allocated() + random.magnitude(arena.size() + 1n) }
-        : { limit: none };
+    case 'limit': {
+      if (!random.chance(0.5)) return { limit: none };
+      // More than 2^128 gets past neither the edge nor the journal.
+      const limit = arena.allocated() + random.magnitude(arena.size() + 1n);
+      return { limit: limit > none ? none : limit };
+    }
     case 'keep':
       return { keepSpans: random.int(3), releaseAfterSeconds: random.pick([0, 0, 1, 3]) };
     case 'importSize': {
@@ -220,9 +222,12 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
 
 /** Mostly what is due; else with an older or a younger bound than is due. */
 function releaseSpans(model: Model, arena: ModelArena, random: Random, at: number): Command {
-  const due = model.overdue(at);
-  if (due.length > 0 && random.chance(0.7)) return random.pick(due);
-  const freeSince = at - random.pick([0, tick, 1000, 5000]);
+  const idling = model.idling();
+  if (idling.length > 0 && random.chance(0.7)) {
+    const { arena: name, since } = random.pick(idling);
+    return { type: 'releaseSpans', at, arena: name, freeSince: since + random.int(4) };
+  }
+  const freeSince = Math.max(0, model.revision - random.int(20));
   return { type: 'releaseSpans', at, arena: arena.name, freeSince };
 }
 

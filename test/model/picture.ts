@@ -20,7 +20,7 @@ export function pictureOf(engine: Engine, at: number): string {
     return { view, spans, allocations, segments: walk(engine, view.arena), answers };
   });
   const { revision } = engine;
-  return JSON.stringify({ revision, arenas, overdue: engine.overdue(at) }, plain, 1);
+  return JSON.stringify({ revision, arenas, idling: engine.idling() }, plain, 1);
 }
 
 /** One unit, and half of the largest segment, by every policy; and all that is left but one unit. */

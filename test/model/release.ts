@@ -44,7 +44,7 @@ export function adoptReleased(
 
 /**
  * The wholly free imported spans beyond `keepSpans`, those free longest first, as far as they are
- * free since `freeSince` or earlier.
+ * free since the revision `freeSince` or an earlier one.
  */
 export function dueSpans(arena: ModelArena, keepSpans: number, freeSince: number): Span[] {
   const idle = arena.idleSpans();
@@ -54,18 +54,18 @@ export function dueSpans(arena: ModelArena, keepSpans: number, freeSince: number
     .slice(0, Math.max(0, idle.length - keepSpans));
 }
 
-/** Since when the arena's idle span is idle. */
+/** Revision since which the arena's idle span is idle. */
 export function idleSince(arena: ModelArena, span: Span): number {
   const since = arena.idleSince.get(span.base);
   if (since === undefined) throw new Error(`model: ${span.base} of ${arena.name} is not idle`);
   return since;
 }
 
-/** To be told after every event, with its time, what is idle now. */
-export function noteIdle(arena: ModelArena, at: number): void {
+/** To be told after every event, with its revision, what is idle now. */
+export function noteIdle(arena: ModelArena, revision: number): void {
   const idle = arena
     .idleSpans()
-    .map(({ base }) => [base, arena.idleSince.get(base) ?? at] as const);
+    .map(({ base }) => [base, arena.idleSince.get(base) ?? revision] as const);
   arena.idleSince = new Map(idle);
 }
 

@@ -1,6 +1,9 @@
 /**
  * One random session: a setting, a shape and a seed. After every command the engine is compared
  * with the model: the outcome, every segment and every counter of every arena, and its own check.
+ *
+ * Now and then the engine is rebuilt from its snapshot, and the session goes on with the new one;
+ * another engine, which only applies the events, must always have the same snapshot.
  */
 import type { Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
@@ -8,6 +11,7 @@ import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
+import { engineFrom, linesOf } from './checkpoint.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
 import { Random } from './random.ts';
@@ -32,6 +36,8 @@ export type Depth = 'outcome' | 'state' | 'check';
 /** In long or large sessions the engine checks itself every so often: it is the dearest step. */
 const checkEvery = 8;
 const longSession = 500;
+/** Commands from one snapshot to the next: no multiple of the above, so that all steps get their turn. */
+const snapshotEvery = 15;
 
 /**
  * Runs the session.
@@ -39,7 +45,8 @@ const longSession = 500;
  * @throws {Error} at the first disagreement, with all that is needed to replay it.
  */
 export function runSession(session: Session): Tally {
-  const engine = new Engine();
+  let engine = new Engine();
+  const replayed = new Engine();
   const model = new Model();
   const random = new Random(session.seed, nameOf(session));
   const tally = { granted: 0, refused: 0, imported: 0, released: 0 };
@@ -48,6 +55,7 @@ export function runSession(session: Session): Tally {
   const act = (command: Command, depth: Depth): Event | Refusal => {
     const { complaint, outcome } = judgeOne(engine, model, command, depth);
     if (complaint !== undefined) throw new Error(report(session, step, command, complaint, model));
+    if (!('refused' in outcome)) replayed.apply(outcome, engine.revision);
     count(tally, outcome);
     return outcome;
   };
@@ -60,6 +68,11 @@ export function runSession(session: Session): Tally {
   for (; step < session.steps; step++) {
     const command = nextCommand(model, random, step * tick, crowd);
     act(command, step % every === 0 ? 'check' : 'state');
+    if (step % (snapshotEvery * every) !== 0) continue;
+    const lines = linesOf(engine);
+    engine = engineFrom(lines, engine.revision);
+    const differs = differenceOf(lines, linesOf(engine), linesOf(replayed));
+    if (differs !== undefined) throw new Error(report(session, step, command, differs, model));
   }
   return tally;
 }
@@ -75,7 +88,7 @@ export function judgeOne(engine: Engine, model: Model, command: Command, depth: 
   const complaint =
     model.judge(command, outcome) ??
     compareAll(engine, model, depth) ??
-    compareOverdue(engine, model, command.at);
+    compareIdling(engine, model);
   return { complaint, outcome };
 }
 
@@ -96,10 +109,10 @@ function compareAll(engine: Engine, model: Model, depth: Depth): string | undefi
   return undefined;
 }
 
-function compareOverdue(engine: Engine, model: Model, at: number): string | undefined {
-  const got = engine.overdue(at).map(showDue).join();
-  const expected = model.overdue(at).map(showDue).join();
-  return got === expected ? undefined : `overdue is '${got}', must be '${expected}'`;
+function compareIdling(engine: Engine, model: Model): string | undefined {
+  const got = JSON.stringify(engine.idling());
+  const expected = JSON.stringify(model.idling());
+  return got === expected ? undefined : `idling is ${got}, must be ${expected}`;
 }
 
 function compareArena(engine: Engine, arena: ModelArena): string | undefined {
@@ -144,8 +157,14 @@ function count(tally: Tally, outcome: Event | Refusal): void {
   if ('released' in outcome) tally.released += outcome.released.length;
 }
 
-function showDue({ arena, freeSince }: { arena: string; freeSince: number }): string {
-  return `${arena} since ${freeSince}`;
+/** Where the snapshots of the engine, of the one rebuilt from it and of the replayed one differ. */
+function differenceOf(engine: string[], rebuilt: string[], replayed: string[]): string | undefined {
+  for (const [name, lines] of Object.entries({ rebuilt, replayed })) {
+    const at = engine.findIndex((line, i) => line !== lines[i]);
+    if (at < 0 && engine.length === lines.length) continue;
+    return `the snapshot is ${engine[at]}, but ${lines[at]} of the ${name} engine`;
+  }
+  return undefined;
 }
 
 function show(segment: SegmentView | undefined): string {

@@ -4,51 +4,53 @@
  * into eight. Asking in the first class whose every member is large enough takes constant time; the
  * member filed there longest ago goes first, so that what was freed lately rests.
  *
- * Free segments (gaps) are named by their cells, small numbers from 1, which this file hands out. A
- * cell holds the gap's start and its two links; the owner of the cells may keep more in them.
+ * Free segments (gaps) are named by their cells, numbers that this file hands out. A cell holds the
+ * gap's start and its two links; the owner of the cells may keep more in them. The first cells are
+ * no gaps but the classes' own: each closes its queue to a ring, so that no link is ever missing and
+ * filing needs no case for an end, which half of the time would be the one not foreseen.
  */
+import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import { Cells, LIMIT_BITS, divides, eighth, order, small } from './unit.ts';
+import { Cells, LIMIT_BITS, ONE, eighths, isRound } from './unit.ts';
 import type { Unit } from './unit.ts';
 
-const LINEAR = 8;
-/** Classes of the widest space: 8, and 8 for each of 126 octaves. */
-const CLASSES = LINEAR + 126 * 8;
+/** Eight for each number of bits that a size may have; those of none are never filled. */
+const CLASSES = (LIMIT_BITS + 2) * 8;
 const WORDS = Math.ceil(CLASSES / 32);
 
-/** Words of a cell: the start takes two. */
+/** Words of a cell: the start takes two. A gap that waits to be filed has its class for a next one. */
 const NEXT = 2;
 const PREVIOUS = 3;
-const WORDS_MIN = 4;
+const SHIFT_MIN = 2;
+const WAITING = -1;
+/** Of a class's own cell, in place of a start. */
+const MEMBERS = 0;
 
 /** The class that a free segment of `size` is filed in. */
 export function classOf(size: Unit): number {
-  const octave = order(size);
-  if (octave < 3) return small(size);
-  return LINEAR + (octave - 3) * 8 + eighth(size, octave);
+  return eighths(size);
 }
 
 /** The first class in which every member is at least `size`. */
 export function classAbove(size: Unit): number {
-  const octave = order(size);
-  if (octave < 3) return small(size);
-  const own = LINEAR + (octave - 3) * 8 + eighth(size, octave);
-  return divides(octave - 3, size) ? own : own + 1;
+  return isRound(size) ? eighths(size) : eighths(size) + 1;
 }
 
 export class Bins {
   readonly cells: Cells;
-  #used = 1;
+  #used = CLASSES;
   #spare = 0;
-  readonly #head = new Int32Array(CLASSES);
-  readonly #tail = new Int32Array(CLASSES);
   readonly #filled = new Int32Array(WORDS);
-  readonly #members = new Int32Array(CLASSES);
   count = 0;
 
-  /** `stride` words a cell, of which the first four are used here. */
-  constructor(stride = WORDS_MIN) {
-    this.cells = new Cells(stride);
+  /** 2^shift words a cell, of which the first four are used here. */
+  constructor(shift = SHIFT_MIN) {
+    this.cells = new Cells(shift, CLASSES + 8);
+    const { words } = this.cells;
+    for (let index = 0; index < CLASSES; index++) {
+      words[(index << shift) | NEXT] = index;
+      words[(index << shift) | PREVIOUS] = index;
+    }
   }
 
   /** A fresh cell, not yet filed. */
@@ -56,16 +58,16 @@ export class Bins {
     const { cells } = this;
     const spare = this.#spare;
     if (spare !== 0) {
-      this.#spare = cells.words[spare * cells.stride + NEXT]!;
+      this.#spare = cells.words[(spare << cells.shift) | NEXT]!;
       return spare;
     }
-    if (this.#used === cells.capacity) cells.grow(growth(this.#used, cells.stride * 4));
+    if (this.#used === cells.capacity) cells.grow(growth(this.#used, 4 << cells.shift));
     return this.#used++;
   }
 
   /** Forgets a cell that is not filed. */
   drop(cell: number): void {
-    this.cells.words[cell * this.cells.stride + NEXT] = this.#spare;
+    this.cells.words[(cell << this.cells.shift) | NEXT] = this.#spare;
     this.#spare = cell;
   }
 
@@ -79,6 +81,21 @@ export class Bins {
     this.enter(gap, classOf(size));
   }
 
+  /** Prepares a fresh gap to be filed later, by `settle`, when those filed before it are. */
+  await(gap: number, start: Unit, size: Unit): void {
+    const { words, shift } = this.cells;
+    this.cells.setStart(gap, start);
+    words[(gap << shift) | NEXT] = classOf(size);
+    words[(gap << shift) | PREVIOUS] = WAITING;
+  }
+
+  /** Files a gap that waits at the end of its class. */
+  settle(gap: number): void {
+    const { words, shift } = this.cells;
+    assert(words[(gap << shift) | PREVIOUS] === WAITING, 'a gap is filed once');
+    this.enter(gap, words[(gap << shift) | NEXT]!);
+  }
+
   /** Takes a gap of `size` out of its class. */
   unfile(gap: number, size: Unit): void {
     this.leave(gap, classOf(size));
@@ -86,30 +103,29 @@ export class Bins {
 
   /** Files a gap, whose start is set, at the end of a class that is known already. */
   enter(gap: number, index: number): void {
-    const { words, stride } = this.cells;
-    const tail = this.#tail[index]!;
-    words[gap * stride + PREVIOUS] = tail;
-    words[gap * stride + NEXT] = 0;
-    if (tail === 0) {
-      this.#head[index] = gap;
-      this.#filled[index >>> 5]! |= 1 << (index & 31);
-    } else words[tail * stride + NEXT] = gap;
-    this.#tail[index] = gap;
-    this.#members[index]!++;
+    const { words, shift } = this.cells;
+    const at = gap << shift;
+    const head = index << shift;
+    const last = words[head | PREVIOUS]!;
+    words[at | PREVIOUS] = last;
+    words[at | NEXT] = index;
+    words[(last << shift) | NEXT] = gap;
+    words[head | PREVIOUS] = gap;
+    words[head | MEMBERS]!++;
+    this.#filled[index >>> 5]! |= 1 << index;
     this.count++;
   }
 
   /** Takes a gap out of its class. */
   leave(gap: number, index: number): void {
-    const { words, stride } = this.cells;
-    const next = words[gap * stride + NEXT]!;
-    const previous = words[gap * stride + PREVIOUS]!;
-    if (previous === 0) this.#head[index] = next;
-    else words[previous * stride + NEXT] = next;
-    if (next === 0) this.#tail[index] = previous;
-    else words[next * stride + PREVIOUS] = previous;
-    if (next === 0 && previous === 0) this.#filled[index >>> 5]! &= ~(1 << (index & 31));
-    this.#members[index]!--;
+    const { words, shift } = this.cells;
+    const at = gap << shift;
+    const next = words[at | NEXT]!;
+    const previous = words[at | PREVIOUS]!;
+    words[(previous << shift) | NEXT] = next;
+    words[(next << shift) | PREVIOUS] = previous;
+    words[(index << shift) | MEMBERS]!--;
+    if (next === previous) this.#filled[index >>> 5]! &= ~(1 << index);
     this.count--;
   }
 
@@ -137,34 +153,41 @@ export class Bins {
 
   /** The gap filed longest ago in a class that is not empty. */
   oldest(index: number): number {
-    return this.#head[index]!;
+    return this.cells.words[(index << this.cells.shift) | NEXT]!;
   }
 
   /** The gap filed after `gap` in its class, or 0. */
   younger(gap: number): number {
-    return this.cells.words[gap * this.cells.stride + NEXT]!;
+    const next = this.cells.words[(gap << this.cells.shift) | NEXT]!;
+    return next < CLASSES ? 0 : next;
   }
 
   /** Gaps by order: how many have a size of [2^k, 2^(k+1)). */
   histogram(): number[] {
     const orders = Array.from({ length: LIMIT_BITS + 1 }, () => 0);
-    for (const [index, members] of this.#members.entries()) {
-      const octave = index < LINEAR ? 31 - Math.clz32(index) : 3 + ((index - LINEAR) >> 3);
-      if (members > 0) orders[octave]! += members;
+    const { words, shift } = this.cells;
+    for (let index = classOf(ONE); index < CLASSES; index++) {
+      const members = words[(index << shift) | MEMBERS]!;
+      if (members > 0) orders[(index >> 3) - 1]! += members;
     }
     return orders;
   }
 
   /** Whether a gap of `size` is linked into its class: its neighbours and the ends agree. */
   isFiled(gap: number, size: Unit): boolean {
-    const { words, stride } = this.cells;
+    const { words, shift } = this.cells;
     const index = classOf(size);
-    const previous = words[gap * stride + PREVIOUS]!;
-    const next = words[gap * stride + NEXT]!;
-    const before = previous === 0 ? this.#head[index] : words[previous * stride + NEXT];
-    const after = next === 0 ? this.#tail[index] : words[next * stride + PREVIOUS];
+    const previous = words[(gap << shift) | PREVIOUS]!;
+    const next = words[(gap << shift) | NEXT]!;
+    const before = words[(previous << shift) | NEXT];
+    const after = words[(next << shift) | PREVIOUS];
     const filled = (this.#filled[index >>> 5]! & (1 << (index & 31))) !== 0;
     return before === gap && after === gap && filled;
+  }
+
+  /** One more than the highest cell ever handed out. */
+  get used(): number {
+    return this.#used;
   }
 
   get bytes(): number {

@@ -8,7 +8,8 @@
  * Columns are built when a request first needs one and then kept up to date, a double per node
  * each. An arena that is never asked for alignment pays for none.
  */
-import { NODE, Tree, copied } from './tree.ts';
+import { NODE, copied } from './nodes.ts';
+import { Tree } from './tree.ts';
 import type { Fit } from './fit.ts';
 import { prefixCapacity } from './fit.ts';
 import { LIMIT, ZERO, grown, unitArray } from './unit.ts';
@@ -38,6 +39,8 @@ export class Column {
 
 export abstract class GuidedTree extends Tree {
   readonly columns: Column[] = [];
+  /** Stands for plain sizes in a tree that is ordered by them, which needs no maxima. */
+  readonly #order: Column | undefined;
   /** Misses of fits without a column, the fit seen last at the end. */
   readonly #debts: { fit: Fit; misses: number }[] = [];
   #clock = 0;
@@ -45,8 +48,14 @@ export abstract class GuidedTree extends Tree {
   #free = new Uint32Array(0);
   #most: Unit = ZERO;
 
-  /** Capacity of the entry in a leaf; ZERO where it is not free. */
-  protected abstract entryCapacity(column: Column, position: number): Unit;
+  /** `bySize`: entries are in the order of their sizes, and the sizes are the keys. */
+  constructor(bySize: boolean) {
+    super(bySize);
+    this.#order = bySize ? new Column(undefined, 0) : undefined;
+  }
+
+  /** Capacity of the entry in a leaf; ZERO where it is not free, or where it is less than `least`. */
+  protected abstract entryCapacity(column: Column, position: number, least: Unit): Unit;
   /**
    * The largest capacity of the entries in a leaf. No capacity exceeds the size of its segment, so
    * that most entries are passed over by a comparison.
@@ -68,6 +77,7 @@ export abstract class GuidedTree extends Tree {
 
   /** The column of `fit` (undefined: natural alignment), built now if it must be. */
   column(fit: Fit | undefined): Column {
+    if (fit?.plain === true && this.#order !== undefined) return this.#order;
     const found = this.existing(fit);
     if (found !== undefined) return found;
     const column = new Column(fit, this.count.length);
@@ -105,11 +115,14 @@ export abstract class GuidedTree extends Tree {
 
   /**
    * Moves the cursor to the first entry after it whose capacity is at least `least`; false, and the
-   * cursor is void, where there is none.
+   * cursor is void, where there is none. In a tree ordered by size the cursor is behind all entries
+   * that are smaller than that.
    */
   nextAtLeast(column: Column, least: Unit): boolean {
+    if (column === this.#order) return this.forward();
     const leaf = this.path[0]!;
-    const slot = this.#slotAfter(column, leaf, this.at[0]! + 1, least);
+    const slot =
+      column.max[leaf]! < least ? -1 : this.#slotAfter(column, leaf, this.at[0]! + 1, least);
     if (slot >= 0) {
       this.at[0] = slot;
       return true;
@@ -129,7 +142,8 @@ export abstract class GuidedTree extends Tree {
   /** The mirror of `nextAtLeast`: the last entry before the cursor. */
   previousAtLeast(column: Column, least: Unit): boolean {
     const leaf = this.path[0]!;
-    const slot = this.#slotBefore(column, leaf, this.at[0]! - 1, least);
+    const slot =
+      column.max[leaf]! < least ? -1 : this.#slotBefore(column, leaf, this.at[0]! - 1, least);
     if (slot >= 0) {
       this.at[0] = slot;
       return true;
@@ -234,6 +248,81 @@ export abstract class GuidedTree extends Tree {
     return changed;
   }
 
+  /**
+   * Upward along the cursor's path, each summary only as far as it changes. A maximum is compared
+   * with the one that changed below it; only where that was the maximum are all children looked at.
+   */
+  protected override refresh(): void {
+    for (const column of this.columns) this.#refreshColumn(column);
+    if (this.#free.length > 0) this.#refreshFree();
+  }
+
+  /** In the cursor's leaf `[start, end)` is free now, and all that was free of it before. */
+  grew(start: Unit, end: Unit): void {
+    for (const column of this.columns) {
+      const { max } = column;
+      const capacity = column.capacity(start, end);
+      for (let level = 0; level < this.height; level++) {
+        const node = this.path[level]!;
+        if (max[node]! >= capacity) break;
+        max[node] = capacity;
+      }
+    }
+    if (this.#free.length > 0) this.#refreshFree();
+  }
+
+  /** In the cursor's leaf less than `[start, end)` is free now, which was free before. */
+  shrank(start: Unit, end: Unit): void {
+    const leaf = this.path[0]!;
+    for (const column of this.columns) {
+      // Only what was the largest leaves another maximum behind.
+      if (column.capacity(start, end) >= column.max[leaf]!) this.#refreshColumn(column);
+    }
+    if (this.#free.length > 0) this.#refreshFree();
+  }
+
+  #refreshColumn(column: Column): void {
+    const { max } = column;
+    const leaf = this.path[0]!;
+    let before = max[leaf]!;
+    let now = this.leafCapacity(column, leaf);
+    if (now === before) return;
+    max[leaf] = now;
+    for (let level = 1; level < this.height; level++) {
+      const node = this.path[level]!;
+      const most = max[node]!;
+      if (now < most) {
+        if (before < most) return;
+        now = this.#maximumUpTo(max, node, most);
+        if (now === most) return;
+      } else if (now === most) return;
+      before = most;
+      max[node] = now;
+    }
+  }
+
+  #refreshFree(): void {
+    const leaf = this.path[0]!;
+    const now = this.#sum(leaf, 0);
+    const change = now - this.#free[leaf]!;
+    if (change === 0) return;
+    for (let level = 0; level < this.height; level++) this.#free[this.path[level]!]! += change;
+  }
+
+  /** The largest maximum of a node's children, of which none exceeds `most`. */
+  #maximumUpTo(max: UnitArray, node: number, most: Unit): Unit {
+    let found = ZERO;
+    const end = node * NODE + this.count[node]!;
+    for (let i = node * NODE; i < end; i++) {
+      const there = max[this.ref[i]!]!;
+      if (there > found) {
+        if (there === most) return most;
+        found = there;
+      }
+    }
+    return found;
+  }
+
   protected override reserve(nodes: number): void {
     for (const column of this.columns) column.max = grown(column.max, nodes);
     if (this.#free.length > 0) this.#free = copied(this.#free, nodes);
@@ -288,14 +377,14 @@ export abstract class GuidedTree extends Tree {
 
   #slotAfter(column: Column, leaf: number, from: number, least: Unit): number {
     for (let i = from; i < this.count[leaf]!; i++) {
-      if (this.entryCapacity(column, leaf * NODE + i) >= least) return i;
+      if (this.entryCapacity(column, leaf * NODE + i, least) >= least) return i;
     }
     return -1;
   }
 
   #slotBefore(column: Column, leaf: number, from: number, least: Unit): number {
     for (let i = from; i >= 0; i--) {
-      if (this.entryCapacity(column, leaf * NODE + i) >= least) return i;
+      if (this.entryCapacity(column, leaf * NODE + i, least) >= least) return i;
     }
     return -1;
   }
@@ -317,7 +406,7 @@ export abstract class GuidedTree extends Tree {
     if (level === 0) {
       const next = this.after(position);
       if ((next < 0 ? LIMIT : this.key[next]!) > end) return false;
-      this.#raise(this.entryCapacity(column, position));
+      this.#raise(this.entryCapacity(column, position, this.#most));
       return true;
     }
     const child = this.ref[position]!;

@@ -9,32 +9,18 @@
  * anew, from the leaf upward.
  */
 import { assert } from '../assert.ts';
-import { growth } from '../growth.ts';
-import { ZERO, grown, unitArray } from './unit.ts';
-import type { Unit, UnitArray } from './unit.ts';
+import { NODE, Nodes } from './nodes.ts';
+import { ZERO } from './unit.ts';
+import type { Unit } from './unit.ts';
 
-/** Entries per node: moving half of them is cheap. */
-const NODE_BITS = 5;
-export const NODE = 1 << NODE_BITS;
 /** A node below this merges with a neighbour if both fit into FULL, which leaves room to grow. */
 const SPARSE = NODE / 2 - 2;
 const FULL = NODE - 4;
+/** A neighbour that takes fewer entries than these from a full node is full itself. */
+const SPILL_MIN = 4;
 const HEIGHT_MAX = 12;
-const NIL = 0xffffffff;
 
-export abstract class Tree {
-  key: UnitArray = unitArray(NODE);
-  /** The second keys, of a tree that has them. */
-  tie: UnitArray;
-  readonly #tied: boolean;
-  ref = new Int32Array(NODE);
-  /** Entries of each node. */
-  count = new Uint8Array(1);
-  #next = new Uint32Array([NIL]);
-  #previous = new Uint32Array([NIL]);
-  /** Nodes handed out so far, and those of them that are free again. */
-  protected nodes = 1;
-  #spare: number[] = [];
+export abstract class Tree extends Nodes {
   protected root = 0;
   protected height = 1;
 
@@ -46,13 +32,8 @@ export abstract class Tree {
   protected summarised = false;
   /** Recomputes the summaries of a node from its entries; true if any of them changed. */
   protected abstract summarise(node: number, level: number): boolean;
-  /** Room for the summaries of `nodes` nodes. */
-  protected abstract reserve(nodes: number): void;
-
-  constructor(tied: boolean) {
-    this.#tied = tied;
-    this.tie = unitArray(tied ? NODE : 0);
-  }
+  /** Has the summaries on the cursor's path computed anew, upward until nothing changes. */
+  protected abstract refresh(): void;
 
   /** Position of the cursor's entry in `key` and `ref`; negative when it is before every entry. */
   get position(): number {
@@ -109,22 +90,6 @@ export abstract class Tree {
     }
   }
 
-  /** Position of the entry after `position`, or -1. */
-  after(position: number): number {
-    const node = position >>> NODE_BITS;
-    if (position + 1 < node * NODE + this.count[node]!) return position + 1;
-    const next = this.#next[node]!;
-    return next === NIL ? -1 : next * NODE;
-  }
-
-  /** Position of the entry before `position`, or -1. */
-  before(position: number): number {
-    const node = position >>> NODE_BITS;
-    if (position > node * NODE) return position - 1;
-    const previous = this.#previous[node]!;
-    return previous === NIL ? -1 : previous * NODE + this.count[previous]! - 1;
-  }
-
   /** Position of the first entry, or -1. */
   first(): number {
     let node = this.root;
@@ -154,29 +119,53 @@ export abstract class Tree {
 
   /** Inserts an entry after the cursor, whose key or tie it exceeds, and moves the cursor to it. */
   insert(key: Unit, ref: number, tie: Unit = ZERO): void {
-    const leaf = this.path[0]!;
-    const slot = this.at[0]! + 1;
-    if (this.count[leaf] === NODE) {
-      this.#split(0, slot, key, ref, tie);
-      return;
+    if (this.insertOnly(key, ref, tie)) this.refresh();
+  }
+
+  /**
+   * As `insert`; true where the summaries of the cursor's path are left to the caller, false where
+   * nodes changed and with them all summaries concerned.
+   */
+  insertOnly(key: Unit, ref: number, tie: Unit = ZERO): boolean {
+    if (this.count[this.path[0]!] === NODE && !this.#spill()) {
+      this.#split(0, this.at[0]! + 1, key, ref, tie);
+      return false;
     }
-    this.#open(leaf, slot, key, ref, tie);
+    const slot = this.at[0]! + 1;
+    this.open(this.path[0]!, slot, key, ref, tie);
     this.at[0] = slot;
     if (slot === 0) this.#renameFirst(0);
-    if (this.summarised) this.refresh();
+    return true;
+  }
+
+  /**
+   * Adds an entry that exceeds all others and moves the cursor to it; the cursor is at the last entry
+   * and no summaries are kept yet. Nodes filled in this way leave room to grow.
+   */
+  append(key: Unit, ref: number, tie: Unit = ZERO): void {
+    assert(!this.summarised, 'summaries are made from what was appended');
+    if (!this.#push(0, key, ref, tie)) this.#hang(1, key, this.path[0]!, tie);
   }
 
   /** Removes the entry at the cursor, which is void afterwards. */
   remove(): void {
-    const leaf = this.path[0]!;
-    this.#close(leaf, this.at[0]!);
+    if (this.removeOnly()) this.refresh();
+  }
+
+  /**
+   * As `remove`; true where the cursor's path still stands and its summaries are left to the caller:
+   * then the cursor is at the entry before, or, if that is in another leaf, before every entry. False
+   * where nodes changed and with them all summaries concerned.
+   */
+  removeOnly(): boolean {
+    this.close(this.path[0]!, this.at[0]!);
+    this.at[0]!--;
     const { nodes, root } = this;
-    const free = this.#spare.length;
+    const free = this.spare.length;
     const level = this.#shrunk(0);
-    if (!this.summarised) return;
-    // Where no node went away, what lies above changes only as far as its children do.
-    if (nodes === this.nodes && free === this.#spare.length && root === this.root) this.refresh();
-    else this.#refreshAll(level);
+    if (nodes === this.nodes && free === this.spare.length && root === this.root) return true;
+    if (this.summarised) this.#refreshAll(level);
+    return false;
   }
 
   /** Changes the key at the cursor without changing the order of entries. */
@@ -185,73 +174,116 @@ export abstract class Tree {
     if (this.at[0] === 0) this.#renameFirst(0);
   }
 
-  /** Has the summaries on the cursor's path computed anew, upward until nothing changes. */
-  refresh(): void {
-    if (!this.summarised) return;
-    for (let level = 0; level < this.height; level++) {
-      if (!this.summarise(this.path[level]!, level)) return;
+  /** Adds an entry to the last node of a level, or to a new node behind it; false if it was that. */
+  #push(level: number, key: Unit, ref: number, tie: Unit): boolean {
+    let node = this.path[level]!;
+    const full = this.count[node]! >= FULL;
+    if (full) {
+      const last = node;
+      node = this.allocate();
+      if (level === 0) this.chain(last, node);
+      this.path[level] = node;
     }
+    const slot = this.count[node]!++;
+    const position = node * NODE + slot;
+    this.key[position] = key;
+    this.ref[position] = ref;
+    if (this.tied) this.tie[position] = tie;
+    this.at[level] = slot;
+    return !full;
   }
 
-  get isSummarised(): boolean {
-    return this.summarised;
-  }
-
-  /** Bytes in use: what was only reserved has no memory behind it. */
-  get bytes(): number {
-    return this.nodes * (NODE * (this.#tied ? 20 : 12) + 9);
+  /** Hangs a new last node, whose first key is given, into a level: under a new root above the old one. */
+  #hang(level: number, key: Unit, node: number, tie: Unit): void {
+    if (level === this.height) {
+      const root = this.allocate();
+      this.copy(this.root * NODE, root * NODE);
+      this.ref[root * NODE] = this.root;
+      this.count[root] = 1;
+      this.root = root;
+      this.path[level] = root;
+      this.height++;
+      assert(this.height < HEIGHT_MAX, 'the tree is no higher than its cursor');
+    }
+    if (!this.#push(level, key, node, tie)) this.#hang(level + 1, key, this.path[level]!, tie);
   }
 
   #refreshAll(from: number): void {
     for (let level = from; level < this.height; level++) this.summarise(this.path[level]!, level);
   }
 
-  #open(node: number, slot: number, key: Unit, ref: number, tie: Unit): void {
-    const { key: keys, ref: refs, tie: ties } = this;
-    const base = node * NODE;
-    if (this.#tied) {
-      for (let i = base + this.count[node]!; i > base + slot; i--) ties[i] = ties[i - 1]!;
-      ties[base + slot] = tie;
+  /**
+   * Evens the cursor's full leaf out with a neighbour that has room; false where neither has. Where
+   * entries come and go this keeps leaves fuller than splitting them would.
+   */
+  #spill(): boolean {
+    if (this.height === 1) return false;
+    const base = this.path[1]! * NODE;
+    const slot = this.at[1]!;
+    const leaf = this.path[0]!;
+    const at = this.at[0]!;
+    const last = slot + 1 === this.count[this.path[1]!];
+    const right = last ? leaf : this.ref[base + slot + 1]!;
+    const left = slot === 0 ? leaf : this.ref[base + slot - 1]!;
+    const moved = (NODE - Math.min(this.count[right]!, this.count[left]!)) >> 1;
+    if (moved < SPILL_MIN) return false;
+    const kept = NODE - moved;
+    if (this.count[right]! <= this.count[left]!) {
+      this.shift(right, 0, moved);
+      for (let i = 0; i < moved; i++) this.copy(leaf * NODE + kept + i, right * NODE + i);
+      this.count[leaf] = kept;
+      this.copyKey(right * NODE, base + slot + 1);
+      this.#resummarise(leaf, right);
+      if (at >= kept) this.#point(slot + 1, right, at - kept);
+      return true;
     }
-    for (let i = base + this.count[node]!; i > base + slot; i--) {
-      keys[i] = keys[i - 1]!;
-      refs[i] = refs[i - 1]!;
-    }
-    keys[base + slot] = key;
-    refs[base + slot] = ref;
-    this.count[node]!++;
+    const to = left * NODE + this.count[left]!;
+    for (let i = 0; i < moved; i++) this.copy(leaf * NODE + i, to + i);
+    this.count[left]! += moved;
+    this.shift(leaf, moved, -moved);
+    this.copyKey(leaf * NODE, base + slot);
+    this.#resummarise(left, leaf);
+    if (at >= moved) this.at[0] = at - moved;
+    else this.#point(slot - 1, left, to - left * NODE + at);
+    return true;
   }
 
-  #close(node: number, slot: number): void {
-    const { key: keys, ref: refs, tie: ties } = this;
-    const base = node * NODE;
-    const end = base + --this.count[node]!;
-    if (this.#tied) for (let i = base + slot; i < end; i++) ties[i] = ties[i + 1]!;
-    for (let i = base + slot; i < end; i++) {
-      keys[i] = keys[i + 1]!;
-      refs[i] = refs[i + 1]!;
+  /** Moves the cursor to an entry of another leaf below the same parent. */
+  #point(slot: number, leaf: number, at: number): void {
+    this.at[1] = slot;
+    this.path[0] = leaf;
+    this.at[0] = at;
+  }
+
+  /** After entries moved between two leaves below the cursor's parent. */
+  #resummarise(leaf: number, other: number): void {
+    if (!this.summarised) return;
+    this.summarise(leaf, 0);
+    this.summarise(other, 0);
+    for (let level = 1; level < this.height; level++) {
+      if (!this.summarise(this.path[level]!, level)) return;
     }
   }
 
   /** Splits the full node of the path at `level` while inserting, then finds the new entry again. */
   #split(level: number, slot: number, key: Unit, ref: number, tie: Unit): void {
     const left = this.path[level]!;
-    const right = this.#allocate();
+    const right = this.allocate();
     // A node that grows at its end is left full behind: sequential growth fills every node.
     const half = slot === NODE ? NODE : NODE / 2;
-    for (let i = half; i < NODE; i++) this.#copy(left * NODE + i, right * NODE + i - half);
+    for (let i = half; i < NODE; i++) this.copy(left * NODE + i, right * NODE + i - half);
     this.count[left] = half;
     this.count[right] = NODE - half;
-    if (slot > half || half === NODE) this.#open(right, slot - half, key, ref, tie);
-    else this.#open(left, slot, key, ref, tie);
-    if (level === 0) this.#chain(left, right);
+    if (slot > half || half === NODE) this.open(right, slot - half, key, ref, tie);
+    else this.open(left, slot, key, ref, tie);
+    if (level === 0) this.chain(left, right);
     if (this.summarised) {
       this.summarise(left, level);
       this.summarise(right, level);
     }
     this.#adopt(level, left, right);
     if (level > 0) return;
-    if (this.#tied) this.seekTied(key, tie);
+    if (this.tied) this.seekTied(key, tie);
     else this.seek(key);
     if (this.at[0] === 0) this.#renameFirst(0);
     if (this.summarised) this.#refreshAll(0);
@@ -260,10 +292,10 @@ export abstract class Tree {
   /** Hangs `right`, split off `left`, into the level above. */
   #adopt(level: number, left: number, right: number): void {
     if (level + 1 === this.height) {
-      const root = this.#allocate();
-      this.#copy(left * NODE, root * NODE);
+      const root = this.allocate();
+      this.copy(left * NODE, root * NODE);
       this.ref[root * NODE] = left;
-      this.#copy(right * NODE, root * NODE + 1);
+      this.copy(right * NODE, root * NODE + 1);
       this.ref[root * NODE + 1] = right;
       this.count[root] = 2;
       this.root = root;
@@ -275,9 +307,9 @@ export abstract class Tree {
     const parent = this.path[level + 1]!;
     const slot = this.at[level + 1]! + 1;
     const key = this.key[right * NODE]!;
-    const tie = this.#tied ? this.tie[right * NODE]! : ZERO;
+    const tie = this.tied ? this.tie[right * NODE]! : ZERO;
     if (this.count[parent] === NODE) this.#split(level + 1, slot, key, right, tie);
-    else this.#open(parent, slot, key, right, tie);
+    else this.open(parent, slot, key, right, tie);
   }
 
   /** After the node of the path at `level` lost an entry; returns the lowest level still standing. */
@@ -287,16 +319,16 @@ export abstract class Tree {
       if (level > 0 && this.count[node] === 1) {
         this.root = this.ref[node * NODE]!;
         this.height--;
-        this.#release(node);
+        this.release(node);
       }
       return level;
     }
     const parent = this.path[level + 1]!;
     const slot = this.at[level + 1]!;
     if (this.count[node] === 0) {
-      if (level === 0) this.#unchain(node);
-      this.#release(node);
-      this.#close(parent, slot);
+      if (level === 0) this.unchain(node);
+      this.release(node);
+      this.close(parent, slot);
       this.#shrunk(level + 1);
       return level + 1;
     }
@@ -319,18 +351,12 @@ export abstract class Tree {
   /** Appends all of `right` to `left`, which is the path's node, at `slot` of its parent. */
   #merge(level: number, left: number, right: number, slot: number): void {
     const to = left * NODE + this.count[left]!;
-    for (let i = 0; i < this.count[right]!; i++) this.#copy(right * NODE + i, to + i);
+    for (let i = 0; i < this.count[right]!; i++) this.copy(right * NODE + i, to + i);
     this.count[left]! += this.count[right]!;
-    if (level === 0) this.#unchain(right);
-    this.#release(right);
-    this.#close(this.path[level + 1]!, slot + 1);
+    if (level === 0) this.unchain(right);
+    this.release(right);
+    this.close(this.path[level + 1]!, slot + 1);
     this.#shrunk(level + 1);
-  }
-
-  #copy(from: number, to: number): void {
-    this.key[to] = this.key[from]!;
-    this.ref[to] = this.ref[from]!;
-    if (this.#tied) this.tie[to] = this.tie[from]!;
   }
 
   /** Carries the first key of the path's node at `level` up to the separators that repeat it. */
@@ -340,66 +366,8 @@ export abstract class Tree {
       const first = this.path[i]! * NODE;
       const separator = this.path[i + 1]! * NODE + this.at[i + 1]!;
       this.key[separator] = this.key[first]!;
-      if (this.#tied) this.tie[separator] = this.tie[first]!;
+      if (this.tied) this.tie[separator] = this.tie[first]!;
       if (this.at[i + 1] !== 0) return;
     }
   }
-
-  #chain(left: number, right: number): void {
-    const next = this.#next[left]!;
-    this.#next[left] = right;
-    this.#previous[right] = left;
-    this.#next[right] = next;
-    if (next !== NIL) this.#previous[next] = right;
-  }
-
-  #unchain(node: number): void {
-    const next = this.#next[node]!;
-    const previous = this.#previous[node]!;
-    if (previous !== NIL) this.#next[previous] = next;
-    if (next !== NIL) this.#previous[next] = previous;
-  }
-
-  #allocate(): number {
-    const spare = this.#spare.pop();
-    if (spare !== undefined) return spare;
-    if (this.nodes === this.count.length) this.#grow(growth(this.nodes, NODE * 12));
-    const node = this.nodes++;
-    this.#next[node] = NIL;
-    this.#previous[node] = NIL;
-    return node;
-  }
-
-  #release(node: number): void {
-    this.count[node] = 0;
-    this.#next[node] = NIL;
-    this.#previous[node] = NIL;
-    this.#spare.push(node);
-  }
-
-  #grow(nodes: number): void {
-    this.key = grown(this.key, nodes * NODE);
-    this.ref = grownReferences(this.ref, nodes * NODE);
-    this.count = new Uint8Array(copied(this.count, nodes));
-    if (this.#tied) this.tie = grown(this.tie, nodes * NODE);
-    this.#next = copied(this.#next, nodes);
-    this.#previous = copied(this.#previous, nodes);
-    this.reserve(nodes);
-  }
-}
-
-/** A copy with room for `length` elements. */
-export function copied(
-  array: Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>,
-  length: number,
-): Uint32Array<ArrayBuffer> {
-  const copy = new Uint32Array(length);
-  copy.set(array);
-  return copy;
-}
-
-function grownReferences(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(length);
-  copy.set(array);
-  return copy;
 }

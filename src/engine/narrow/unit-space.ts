@@ -5,10 +5,12 @@
  */
 import { assert } from '../assert.ts';
 import type { Constraint } from '../command.ts';
-import type { Found, Placement, Space } from '../space.ts';
+import type { Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
 import { verify } from './check.ts';
 import { Fit } from './fit.ts';
+import { Loader } from './loading.ts';
 import { Run } from './run.ts';
+import { Saver } from './saving.ts';
 import { largestFitting, largestFree, place, plainFit } from './search.ts';
 import { Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
@@ -27,14 +29,20 @@ export class UnitSpace implements Space {
   #run: Run | undefined;
   #segments: Segments | undefined;
   readonly #shift: bigint;
+  /** Whether addresses are units as they are: every operator on bigints allocates, even by zero. */
+  readonly #alike: boolean;
   /** In quanta. */
   readonly #origin: bigint;
+  /** The addresses of the window, in number. */
+  readonly #whole: bigint;
 
   /** `quantum` is 2^shift; the space is the window of 2^LIMIT_BITS quanta that holds `within`. */
   constructor(shift: number, within: bigint) {
     this.#shift = BigInt(shift);
     const quanta = within >> this.#shift;
     this.#origin = quanta - (quanta % UNITS);
+    this.#whole = UNITS << this.#shift;
+    this.#alike = shift === 0 && this.#origin === 0n;
   }
 
   /** The segments in order, indexed now if they were not. */
@@ -66,7 +74,7 @@ export class UnitSpace implements Space {
   }
 
   place(placement: Placement): bigint | undefined {
-    if (placement.size >> this.#shift > UNITS) return undefined;
+    if (placement.size > this.#whole) return undefined;
     const size = this.#length(placement.size);
     if (
       this.#run !== undefined &&
@@ -150,6 +158,25 @@ export class UnitSpace implements Space {
     for (; at >= 0; at = segments.after(at)) {
       if (segments.stateOf(at) !== VOID && !visit(this.#found(at))) return;
     }
+  }
+
+  save(): Saving {
+    return new Saver(this.#run ?? this.segments);
+  }
+
+  load(runs: readonly SpanRun[], ordered: boolean): Loading {
+    assert(this.#run === undefined && this.#segments === undefined, 'a fresh space is filled');
+    const bounds = runs.map(({ base, size, edge }) => {
+      assert(this.holds(base, size), 'a span is added within the window');
+      const start = this.#unit(base);
+      return { start, end: start + this.#length(size), edge };
+    });
+    const [only] = bounds;
+    if (ordered || bounds.length !== 1 || only === undefined || only.edge) {
+      return new Loader({ ordered: this.segments }, bounds);
+    }
+    this.#run = new Run(only.start, only.end, true);
+    return new Loader({ unordered: this.#run }, bounds);
   }
 
   get free(): bigint {
@@ -243,15 +270,16 @@ export class UnitSpace implements Space {
   }
 
   #unit(address: bigint): Unit {
-    return toUnit((address >> this.#shift) - this.#origin);
+    return toUnit(this.#alike ? address : (address >> this.#shift) - this.#origin);
   }
 
   #length(size: bigint): Unit {
-    return toUnit(size >> this.#shift);
+    return toUnit(this.#alike ? size : size >> this.#shift);
   }
 
   #address(unit: Unit): bigint {
-    return (toBigint(unit) + this.#origin) << this.#shift;
+    const quanta = toBigint(unit);
+    return this.#alike ? quanta : (quanta + this.#origin) << this.#shift;
   }
 }
 

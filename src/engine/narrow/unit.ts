@@ -70,31 +70,31 @@ export function hash(unit: Unit): number {
 
 /** Records of one unit, `start`, and some 32-bit words, side by side in memory. */
 export class Cells {
-  /** 32-bit words per cell, of which the first two hold the start. */
-  readonly stride: number;
+  /** A cell has 2^shift 32-bit words, of which the first two hold the start. */
+  readonly shift: number;
   words: Int32Array<ArrayBuffer>;
   #starts: Float64Array<ArrayBuffer>;
 
-  constructor(stride: number) {
-    this.stride = stride;
-    this.words = new Int32Array(stride * 8);
+  constructor(shift: number, capacity: number) {
+    this.shift = shift;
+    this.words = new Int32Array(capacity << shift);
     this.#starts = new Float64Array(this.words.buffer);
   }
 
   get capacity(): number {
-    return this.words.length / this.stride;
+    return this.words.length >>> this.shift;
   }
 
   start(cell: number): Unit {
-    return this.#starts[cell * (this.stride >>> 1)]!;
+    return this.#starts[cell << (this.shift - 1)]!;
   }
 
   setStart(cell: number, start: Unit): void {
-    this.#starts[cell * (this.stride >>> 1)] = start;
+    this.#starts[cell << (this.shift - 1)] = start;
   }
 
   grow(capacity: number): void {
-    const words = new Int32Array(capacity * this.stride);
+    const words = new Int32Array(capacity << this.shift);
     words.set(this.words);
     this.words = words;
     this.#starts = new Float64Array(words.buffer);
@@ -102,23 +102,26 @@ export class Cells {
 
   /** Bytes that so many cells take. */
   bytesOf(cells: number): number {
-    return cells * this.stride * 4;
+    return (cells << this.shift) * 4;
   }
 }
 
-/** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
-export function eighth(unit: Unit, order: number): number {
-  if (unit < 0x8000_0000) return (unit >> (order - 3)) & 7;
-  return Math.floor(unit / powers[order - 3]!) & 7;
+const scratch = new Float64Array(1);
+const halves = new Int32Array(scratch.buffer);
+/** Of the high half of a double: bits of the mantissa that a class leaves out. */
+const CLASS_SHIFT = 17;
+
+/**
+ * Eight times the number of bits of `unit`, which is at least 1, plus the three below the leading
+ * one: as a double has them in its exponent and mantissa.
+ */
+export function eighths(unit: Unit): number {
+  scratch[0] = unit;
+  return (halves[1]! >>> CLASS_SHIFT) - (1022 << 3);
 }
 
-/** Whether `unit` is a multiple of 2^exponent. */
-export function divides(exponent: number, unit: Unit): boolean {
-  if (unit < 0x8000_0000) return (unit & ((1 << exponent) - 1)) === 0;
-  return floorTo(unit, powers[exponent]!) === unit;
-}
-
-/** A unit known to be below 2^31, as a number. */
-export function small(unit: Unit): number {
-  return unit;
+/** Whether `unit` is the least that has its `eighths`. */
+export function isRound(unit: Unit): boolean {
+  scratch[0] = unit;
+  return ((halves[1]! << (32 - CLASS_SHIFT)) | halves[0]!) === 0;
 }

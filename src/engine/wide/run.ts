@@ -16,7 +16,7 @@ import { NONE, ZERO, hash } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** Words of a cell, after the start and the links of the bins: a busy cell chains by its first link. */
-const STRIDE = 8;
+const SHIFT = 3;
 const CHAIN = 2;
 const AFTER = 4;
 const BEFORE = 5;
@@ -25,28 +25,63 @@ const STATE = 6;
 const ID = 7;
 
 export class Run {
-  readonly bins = new Bins(STRIDE);
+  readonly bins = new Bins(SHIFT);
   readonly start: Unit;
   readonly end: Unit;
   free: Unit;
-  /** The cell of the first segment; the list ends with 0. */
-  #first: number;
+  /** What `after` answers with behind the last segment. */
+  readonly none = 0;
   #heads = new Int32Array(16);
   /** Buckets in use, and the least mask of ones that covers them. */
   #buckets = 8;
   #mask = 7;
   #busy = 0;
-  /** The gap that `place` chose last, and for which size; NONE once something has changed. */
+  /** The gap that `place` chose last, and for which size; 0 once something has changed. */
   #chosen = 0;
   #chosenFor: Unit = NONE;
 
-  constructor(start: Unit, end: Unit) {
+  /** One free segment; or, to be built in order by `append`, none yet. */
+  constructor(start: Unit, end: Unit, empty = false) {
     this.start = start;
     this.end = end;
-    this.free = end - start;
-    this.#first = this.bins.create();
-    this.#set(this.#first, FREE, 0, 0);
-    this.#file(this.#first, start, end - start);
+    this.free = ZERO;
+    // Cell 0 closes the list to a ring: it is before the first segment, and starts where the last ends.
+    this.bins.cells.setStart(0, end);
+    if (!empty) this.bins.settle(this.append(start, end, FREE, 0));
+  }
+
+  /**
+   * Adds a segment behind all others of a run that is being built in order. Returns its cell; that
+   * of a free one waits to be filed, and busy ones to be hashed.
+   */
+  append(start: Unit, end: Unit, state: number, id: number): number {
+    const { bins } = this;
+    const cell = bins.create();
+    const { words } = bins.cells;
+    const at = cell << SHIFT;
+    link(words, words[BEFORE]!, cell);
+    link(words, cell, 0);
+    words[at | STATE] = state;
+    if (state === FREE) {
+      this.free += end - start;
+      bins.await(cell, start, end - start);
+      words[at | ID] = classOf(end - start);
+    } else {
+      bins.cells.setStart(cell, start);
+      words[at | ID] = id;
+      this.#busy++;
+    }
+    return cell;
+  }
+
+  /** Hashes the busy segments of a run that was built: at once, into as many buckets as there are. */
+  hash(): void {
+    this.#buckets = Math.max(this.#buckets, this.#busy);
+    this.#mask = 2 ** (32 - Math.clz32(this.#buckets - 1)) - 1;
+    this.#heads = new Int32Array(growth(this.#buckets, 4));
+    for (let cell = this.first(); cell !== this.none; cell = this.after(cell)) {
+      if (this.stateOf(cell) >= BUSY) this.#chain(cell, this.startOf(cell));
+    }
   }
 
   /** The start of the segment that instantfit takes for `size`, or NONE where it needs an order. */
@@ -61,41 +96,42 @@ export class Run {
   /** Takes a block where `place` puts it; false, and nothing happened, if it would go elsewhere. */
   occupy(start: Unit, size: Unit, state: number, id: number): boolean {
     // What was placed is usually taken next; in recovery it was placed in another life.
-    if (this.#chosenFor !== size && this.place(size) === NONE) return false;
+    if (this.#chosen === 0 || this.#chosenFor !== size) {
+      if (this.place(size) === NONE) return false;
+    }
     const gap = this.#chosen;
     const { bins } = this;
     const { cells } = bins;
     if (cells.start(gap) !== start) return false;
-    this.#chosenFor = NONE;
-    const { words } = cells;
-    const at = gap * STRIDE;
-    const next = words[at + AFTER]!;
-    const length = (next === 0 ? this.end : cells.start(next)) - start;
+    this.#chosen = 0;
+    const at = gap << SHIFT;
+    let { words } = cells;
+    const end = cells.start(words[at | AFTER]!);
+    const index = words[at | ID]!;
+    const after = start + size;
     this.free -= size;
-    if (length === size) {
-      bins.leave(gap, words[at + ID]!);
-      words[at + STATE] = state;
-      words[at + ID] = id;
+    if (end === after) {
+      bins.leave(gap, index);
+      words[at | STATE] = state;
+      words[at | ID] = id;
       this.#hash(gap, start);
       return true;
     }
     // The gap keeps its cell and moves on; the block gets a new one in front of it.
-    const index = words[at + ID]!;
-    const rest = classOf(length - size);
-    cells.setStart(gap, start + size);
+    const rest = classOf(end - after);
+    cells.setStart(gap, after);
     if (index !== rest) {
-      words[at + ID] = rest;
+      words[at | ID] = rest;
       bins.leave(gap, index);
       bins.enter(gap, rest);
     }
     const cell = bins.create();
+    words = cells.words;
     cells.setStart(cell, start);
-    const previous = cells.words[at + BEFORE]!;
-    this.#set(cell, state, gap, previous);
-    cells.words[cell * STRIDE + ID] = id;
-    cells.words[at + BEFORE] = cell;
-    if (previous === 0) this.#first = cell;
-    else cells.words[previous * STRIDE + AFTER] = cell;
+    link(words, words[at | BEFORE]!, cell);
+    link(words, cell, gap);
+    words[(cell << SHIFT) | STATE] = state;
+    words[(cell << SHIFT) | ID] = id;
     this.#hash(cell, start);
     return true;
   }
@@ -104,16 +140,16 @@ export class Run {
   find(start: Unit): number {
     const { cells } = this.bins;
     let cell = this.#heads[this.#bucket(start)]!;
-    while (cell !== 0 && cells.start(cell) !== start) cell = cells.words[cell * STRIDE + CHAIN]!;
+    while (cell !== 0 && cells.start(cell) !== start) cell = cells.words[(cell << SHIFT) | CHAIN]!;
     return cell;
   }
 
   stateOf(cell: number): number {
-    return this.bins.cells.words[cell * STRIDE + STATE]!;
+    return this.bins.cells.words[(cell << SHIFT) | STATE]!;
   }
 
   idOf(cell: number): number {
-    return this.bins.cells.words[cell * STRIDE + ID]!;
+    return this.bins.cells.words[(cell << SHIFT) | ID]!;
   }
 
   startOf(cell: number): Unit {
@@ -121,63 +157,64 @@ export class Run {
   }
 
   endOf(cell: number): Unit {
-    const next = this.after(cell);
-    return next === 0 ? this.end : this.bins.start(next);
+    return this.bins.start(this.after(cell));
+  }
+
+  /** The gap of a free segment in the bins. */
+  gapOf(cell: number): number {
+    return cell;
   }
 
   first(): number {
-    return this.#first;
+    return this.after(0);
   }
 
   /** The cell of the next segment, or 0. */
   after(cell: number): number {
-    return this.bins.cells.words[cell * STRIDE + AFTER]!;
+    return this.bins.cells.words[(cell << SHIFT) | AFTER]!;
   }
 
   /** Frees the busy segment at `start` and merges it; false, and nothing happened, if none is there. */
   vacate(start: Unit): boolean {
-    const cell = this.#unhash(start);
-    if (cell === 0) return false;
-    this.#chosenFor = NONE;
     const { bins } = this;
     const { cells } = bins;
     const { words } = cells;
-    const at = cell * STRIDE;
-    const next = words[at + AFTER]!;
-    const previous = words[at + BEFORE]!;
-    let end = next === 0 ? this.end : cells.start(next);
+    const bucket = this.#bucket(start);
+    let before = 0;
+    let cell = this.#heads[bucket]!;
+    while (cell !== 0 && cells.start(cell) !== start) {
+      before = cell;
+      cell = words[(cell << SHIFT) | CHAIN]!;
+    }
+    if (cell === 0) return false;
+    const at = cell << SHIFT;
+    const chained = words[at | CHAIN]!;
+    if (before === 0) this.#heads[bucket] = chained;
+    else words[(before << SHIFT) | CHAIN] = chained;
+    this.#busy--;
+    this.#chosen = 0;
+    const next = words[at | AFTER]!;
+    const previous = words[at | BEFORE]!;
+    let end = cells.start(next);
     this.free += end - start;
-    const mergesNext = next !== 0 && words[next * STRIDE + STATE] === FREE;
-    const mergesPrevious = previous !== 0 && words[previous * STRIDE + STATE] === FREE;
     // As in segments.ts: the gap on the left takes all in, else the one on the right does.
-    if (mergesPrevious) {
-      const from = cells.start(previous);
-      bins.leave(previous, words[previous * STRIDE + ID]!);
-      let last = next;
-      if (mergesNext) {
-        last = words[next * STRIDE + AFTER]!;
-        bins.leave(next, words[next * STRIDE + ID]!);
-        bins.drop(next);
-        end = last === 0 ? this.end : cells.start(last);
-      }
-      this.#link(previous, last);
-      bins.drop(cell);
-      const index = classOf(end - from);
-      words[previous * STRIDE + ID] = index;
-      bins.enter(previous, index);
-      return true;
-    }
-    words[at + STATE] = FREE;
-    if (mergesNext) {
-      const last = words[next * STRIDE + AFTER]!;
-      bins.leave(next, words[next * STRIDE + ID]!);
+    if (words[(next << SHIFT) | STATE] === FREE) {
+      const last = words[(next << SHIFT) | AFTER]!;
+      bins.leave(next, words[(next << SHIFT) | ID]!);
       bins.drop(next);
-      this.#link(cell, last);
-      end = last === 0 ? this.end : cells.start(last);
+      link(words, cell, last);
+      end = cells.start(last);
     }
-    const index = classOf(end - start);
-    words[at + ID] = index;
-    bins.enter(cell, index);
+    let gap = cell;
+    if (words[(previous << SHIFT) | STATE] === FREE) {
+      bins.leave(previous, words[(previous << SHIFT) | ID]!);
+      link(words, previous, words[at | AFTER]!);
+      bins.drop(cell);
+      gap = previous;
+    } else words[at | STATE] = FREE;
+    const index = classOf(end - cells.start(gap));
+    words[(gap << SHIFT) | ID] = index;
+    bins.enter(gap, index);
     return true;
   }
 
@@ -185,56 +222,23 @@ export class Run {
     return this.bins.bytes + this.#buckets * 4;
   }
 
-  #file(cell: number, start: Unit, size: Unit): void {
-    const index = classOf(size);
-    this.bins.cells.setStart(cell, start);
-    this.bins.cells.words[cell * STRIDE + ID] = index;
-    this.bins.enter(cell, index);
-  }
-
-  #set(cell: number, state: number, after: number, before: number): void {
-    const { words } = this.bins.cells;
-    words[cell * STRIDE + STATE] = state;
-    words[cell * STRIDE + AFTER] = after;
-    words[cell * STRIDE + BEFORE] = before;
-  }
-
-  #link(before: number, after: number): void {
-    const { words } = this.bins.cells;
-    words[before * STRIDE + AFTER] = after;
-    if (after !== 0) words[after * STRIDE + BEFORE] = before;
-  }
-
   #bucket(start: Unit): number {
-    const bits = hash(start);
-    const bucket = bits & this.#mask;
-    return bucket < this.#buckets ? bucket : bits & (this.#mask >>> 1);
+    const mask = this.#mask;
+    const bucket = hash(start) & mask;
+    // Without a branch, which for half of the hashes would be mispredicted: -1 if beyond the buckets.
+    const beyond = (this.#buckets - 1 - bucket) >> 31;
+    return bucket & ~(beyond & ~(mask >>> 1));
   }
 
   #hash(cell: number, start: Unit): void {
     if (++this.#busy > this.#buckets) this.#split();
-    const bucket = this.#bucket(start);
-    this.bins.cells.words[cell * STRIDE + CHAIN] = this.#heads[bucket]!;
-    this.#heads[bucket] = cell;
+    this.#chain(cell, start);
   }
 
-  /** Takes the segment at `start` out of the hash; returns its cell, or 0 if there is none. */
-  #unhash(start: Unit): number {
-    const { cells } = this.bins;
-    const { words } = cells;
+  #chain(cell: number, start: Unit): void {
     const bucket = this.#bucket(start);
-    let before = 0;
-    let cell = this.#heads[bucket]!;
-    while (cell !== 0 && cells.start(cell) !== start) {
-      before = cell;
-      cell = words[cell * STRIDE + CHAIN]!;
-    }
-    if (cell === 0) return 0;
-    const next = words[cell * STRIDE + CHAIN]!;
-    if (before === 0) this.#heads[bucket] = next;
-    else words[before * STRIDE + CHAIN] = next;
-    this.#busy--;
-    return cell;
+    this.bins.cells.words[(cell << SHIFT) | CHAIN] = this.#heads[bucket]!;
+    this.#heads[bucket] = cell;
   }
 
   /** One bucket more: takes over its share of the bucket that served its hashes until now. */
@@ -252,7 +256,7 @@ export class Run {
     let kept = 0;
     let moved = 0;
     while (cell !== 0) {
-      const at = cell * STRIDE + CHAIN;
+      const at = (cell << SHIFT) | CHAIN;
       const next = cells.words[at]!;
       if ((hash(cells.start(cell)) & this.#mask) === fresh) {
         cells.words[at] = moved;
@@ -270,11 +274,16 @@ export class Run {
   /** Whether every busy segment is found by its start; for the check. */
   get isHashed(): boolean {
     let busy = 0;
-    for (let cell = this.#first; cell !== 0; cell = this.after(cell)) {
+    for (let cell = this.first(); cell !== 0; cell = this.after(cell)) {
       if (this.stateOf(cell) < BUSY) continue;
       busy++;
       if (this.find(this.startOf(cell)) !== cell) return false;
     }
     return busy === this.#busy && this.free >= ZERO;
   }
+}
+
+function link(words: Int32Array, before: number, after: number): void {
+  words[(before << SHIFT) | AFTER] = after;
+  words[(after << SHIFT) | BEFORE] = before;
 }

@@ -258,13 +258,11 @@ function fewest(segments: Segments, request: Request): Unit {
 function best(segments: Segments, request: Request): Unit {
   const { size, fit, from, to } = request;
   const bounded = from > ZERO || to < LIMIT;
-  // In a window the smallest may take a search, but that there is none at all is known at once.
-  if (bounded && lowest(segments, request, from) === NONE) return NONE;
   const { sizes } = segments;
   sizes.seekTied(size, NONE);
   if (fit.plain && !bounded) return sizes.forward() ? startOfGap(segments) : NONE;
   const guide = new Guide(sizes, fit, size, segments.bins.count);
-  const across = bounded ? new Across(segments, request) : undefined;
+  let across: Across | undefined;
   while (sizes.nextAtLeast(guide.column, size)) {
     const start = startOfGap(segments);
     const length = sizes.key[sizes.position]!;
@@ -275,6 +273,10 @@ function best(segments: Segments, request: Request): Unit {
     const at = fit.lowest(low, end, size);
     if (at !== NONE) return at;
     if (low === start && end === start + length) guide.missed();
+    if (across !== undefined || !bounded) continue;
+    // The smallest may take a search, but that there is none at all is known at once.
+    if (lowest(segments, request, from) === NONE) return NONE;
+    across = new Across(segments, request);
   }
   return across === undefined ? NONE : across.finish();
 }
@@ -344,14 +346,17 @@ class Across {
 
 function random(segments: Segments, request: Request): Unit {
   const { size, fit, from, to } = request;
-  if (lowest(segments, request, from) === NONE) return NONE;
+  const bounded = from > ZERO || to < LIMIT;
   const { sizes, tree } = segments;
   sizes.seekTied(size, NONE);
-  const tooSmall = sizes.forward() ? sizes.rank() : sizes.total();
+  if (!sizes.forward()) return NONE;
+  // What is large enough may still not fit; where nothing does, no draw would ever tell.
+  if ((bounded || !fit.plain) && lowest(segments, request, from) === NONE) return NONE;
+  const tooSmall = sizes.rank();
   const large = sizes.total() - tooSmall;
   const draw = generator(request.seed);
   // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
-  const inWindow = segmentsIn(segments, from, to);
+  const inWindow = bounded ? segmentsIn(segments, from, to) : { rank: 0, count: large };
   for (let i = 0; i < DRAWS_MAX; i++) {
     let at: number;
     if (large <= inWindow.count) {

@@ -44,36 +44,36 @@ export function power(exponent: number): Unit {
 
 /** The largest k with 2^k <= unit; unit is at least 1. */
 export function order(unit: Unit): number {
-  let rest = unit;
-  let order = 0;
-  while (rest >= 0x1_0000_0000n) {
-    rest >>= 32n;
-    order += 32;
-  }
-  return order + 31 - Math.clz32(Number(rest));
+  return (eighths(unit) >>> 3) - 1;
 }
+
+/** Where bigints are taken apart: every operator on them allocates, these stores do not. */
+const double = new Float64Array(1);
+const doubleHalves = new Int32Array(double.buffer);
+const quads = new BigUint64Array(2);
+const words = new Int32Array(quads.buffer);
 
 /** 32 bits that depend on all of `unit`. */
 export function hash(unit: Unit): number {
-  let mixed = 0;
-  for (let rest = unit; rest > 0n; rest >>= 64n) {
-    const bits = Number(BigInt.asUintN(32, rest)) ^ Number(BigInt.asUintN(32, rest >> 32n));
-    mixed = Math.imul(mixed ^ bits, 0x9e3779b1);
-  }
+  quads[0] = unit;
+  quads[1] = unit >> 64n;
+  let mixed = words[0]! ^ Math.imul(words[1]!, 0x85ebca6b);
+  mixed = Math.imul(mixed, 0x9e3779b1) ^ words[2]!;
+  mixed = Math.imul(mixed ^ (mixed >>> 15) ^ Math.imul(words[3]!, 0x85ebca6b), 0x9e3779b1);
   return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
 /** Records of one unit, `start`, and some 32-bit words. */
 export class Cells {
-  /** 32-bit words per cell; the first two, which hold the start elsewhere, are not used. */
-  readonly stride: number;
+  /** A cell has 2^shift 32-bit words; the first two, which hold the start elsewhere, are not used. */
+  readonly shift: number;
   words: Int32Array<ArrayBuffer>;
   #starts: bigint[];
 
-  constructor(stride: number) {
-    this.stride = stride;
-    this.words = new Int32Array(stride * 8);
-    this.#starts = unitArray(8);
+  constructor(shift: number, capacity: number) {
+    this.shift = shift;
+    this.words = new Int32Array(capacity << shift);
+    this.#starts = unitArray(capacity);
   }
 
   get capacity(): number {
@@ -89,7 +89,7 @@ export class Cells {
   }
 
   grow(capacity: number): void {
-    const words = new Int32Array(capacity * this.stride);
+    const words = new Int32Array(capacity << this.shift);
     words.set(this.words);
     this.words = words;
     this.#starts = grown(this.#starts, capacity);
@@ -97,21 +97,30 @@ export class Cells {
 
   /** Bytes that so many cells take: a bigint of two words has 24 and the pointer to it. */
   bytesOf(cells: number): number {
-    return cells * (this.stride * 4 + 32);
+    return cells * ((4 << this.shift) + 32);
   }
 }
 
-/** The three bits below the leading one of `unit`, which is at least 8: its position in its octave. */
-export function eighth(unit: Unit, order: number): number {
-  return Number((unit >> BigInt(order - 3)) & 7n);
+/** Of the high half of a double: bits of the mantissa that a class leaves out. */
+const CLASS_SHIFT = 17;
+
+/**
+ * Eight times the number of bits of `unit`, which is at least 1, plus the three below the leading
+ * one: as the nearest double has them, but where that was rounded up to a class of its own.
+ */
+export function eighths(unit: Unit): number {
+  double[0] = Number(unit);
+  const found = (doubleHalves[1]! >>> CLASS_SHIFT) - (1022 << 3);
+  return isLeast() && BigInt(double[0]!) > unit ? found - 1 : found;
 }
 
-/** Whether `unit` is a multiple of 2^exponent. */
-export function divides(exponent: number, unit: Unit): boolean {
-  return BigInt.asUintN(exponent, unit) === 0n;
+/** Whether `unit` is the least that has its `eighths`. */
+export function isRound(unit: Unit): boolean {
+  double[0] = Number(unit);
+  return isLeast() && BigInt(double[0]!) === unit;
 }
 
-/** A unit known to be below 2^31, as a number. */
-export function small(unit: Unit): number {
-  return Number(unit);
+/** Whether the double has no bits below those that make its class. */
+function isLeast(): boolean {
+  return ((doubleHalves[1]! << (32 - CLASS_SHIFT)) | doubleHalves[0]!) === 0;
 }

@@ -4,6 +4,8 @@
  * and releases in the events, which is what a source would have to write down.
  */
 import { expect, test } from 'vitest';
+import type { At, ReleaseSpans } from '../../../src/engine/command.ts';
+import { SpanTimer } from '../../../src/span-timer.ts';
 import { Driver, type ArenaDriver, type Options } from '../harness.ts';
 
 const pairs = 1000;
@@ -19,6 +21,12 @@ function family(child: Options): { driver: Driver; top: ArenaDriver; child: Aren
   return { driver, top, child: driver.arena('child', { quantum: 16n, source: 'top', ...child }) };
 }
 
+/** A timer that looks at the engine only when asked, by the driver's clock. */
+function timerOf(driver: Driver): () => At<ReleaseSpans>[] {
+  const timer = new SpanTimer({} as never);
+  return () => timer.due(driver.engine.idling(), driver.engine.revision, driver.now);
+}
+
 /** Counts what the last command imported and released. */
 function count({ last }: Driver, traffic: Traffic): void {
   if (last === undefined || 'refused' in last) throw new Error('the command was granted');
@@ -29,6 +37,7 @@ function count({ last }: Driver, traffic: Traffic): void {
 /** Allocates and frees `pairs` times, `step` milliseconds apart. */
 function pingPong(driver: Driver, child: ArenaDriver, step: number): Traffic {
   const traffic = { imports: 0, releases: 0 };
+  const overdue = timerOf(driver);
   for (let pair = 0; pair < pairs; pair++) {
     const base = child.alloc(32n);
     expect(base).toBeTypeOf('bigint');
@@ -37,7 +46,7 @@ function pingPong(driver: Driver, child: ArenaDriver, step: number): Traffic {
     expect(child.free(base as bigint)).toBe('ok');
     count(driver, traffic);
     driver.now += step;
-    for (const due of driver.engine.overdue(driver.now)) driver.perform(due);
+    for (const due of overdue()) driver.perform(due);
   }
   return traffic;
 }
@@ -83,6 +92,7 @@ test('keepSpans keeps one of many, however many become free at once', () => {
 test('nothing is released before its time, and everything at its time', () => {
   const releaseAfterSeconds = 7;
   const { driver, top, child } = family({ releaseAfterSeconds });
+  const overdue = timerOf(driver);
   const freedAt = new Map<bigint, number>();
   for (let n = 0; n < 20; n++) expect(child.alloc(16n)).toBe(BigInt(n) * 16n);
   const releasedAt = new Map<bigint, number>();
@@ -93,7 +103,7 @@ test('nothing is released before its time, and everything at its time', () => {
       expect(driver.last).toMatchObject({ released: [] });
       freedAt.set(base, driver.now);
     }
-    for (const due of driver.engine.overdue(driver.now)) {
+    for (const due of overdue()) {
       const outcome = driver.perform(due);
       if ('refused' in outcome || outcome.type !== 'spansReleased') throw new Error('not released');
       expect(outcome.released).not.toEqual([]);
@@ -111,19 +121,22 @@ test('nothing is released before its time, and everything at its time', () => {
 
 test('a span taken again within its time starts anew', () => {
   const { driver, top, child } = family({ releaseAfterSeconds: 10 });
+  const overdue = timerOf(driver);
   expect(child.alloc(16n)).toBe(0n);
   expect(child.free(0n)).toBe('ok');
+  expect(overdue()).toEqual([]);
   driver.now += 9_999;
-  expect(driver.engine.overdue(driver.now)).toEqual([]);
+  expect(overdue()).toEqual([]);
   expect(child.alloc(16n)).toBe(0n);
   expect(driver.last).toMatchObject({ imported: [] });
   driver.now += 60_000;
-  expect(driver.engine.overdue(driver.now)).toEqual([]);
+  expect(overdue()).toEqual([]);
   expect(child.free(0n)).toBe('ok');
+  expect(overdue()).toEqual([]);
   driver.now += 9_999;
-  expect(driver.engine.overdue(driver.now)).toEqual([]);
+  expect(overdue()).toEqual([]);
   driver.now += 1;
-  for (const due of driver.engine.overdue(driver.now)) driver.perform(due);
+  for (const due of overdue()) driver.perform(due);
   expect(child.spans()).toEqual([]);
   top.finish();
 });

@@ -1,0 +1,219 @@
+/**
+ * An engine's arenas rebuilt from the parts of a snapshot, in bulk: every index is made in one pass
+ * over what comes in order of address, as `snapshot.ts` gives it.
+ *
+ * The parts come from a file, and each is already known to be well formed. What is asserted here is
+ * that they agree with one another: a state that contradicts itself is never served.
+ */
+import { Arena } from './arena.ts';
+import { assert, unreachable } from './assert.ts';
+import { BUSY, HELD } from './narrow/segments.ts';
+import type { QuantumCache } from './quantum-cache.ts';
+import type { AboutsPart, ArenaPart, SavedSlab, SavedSpan, SegmentsPart } from './snapshot.ts';
+import type { SnapshotPart } from './snapshot.ts';
+import type { Loading } from './space.ts';
+import type { SpanStretch } from './spans.ts';
+
+/** Fills the arenas part by part. */
+export class Restore {
+  readonly #arenas: Map<string, Arena>;
+  #open: ArenaRestore | undefined;
+
+  constructor(arenas: Map<string, Arena>) {
+    this.#arenas = arenas;
+  }
+
+  /** Takes the next part. Throws AssertionError where it contradicts those before it. */
+  take(part: SnapshotPart): void {
+    if (part.type === 'arena') {
+      this.#open?.end();
+      this.#open = new ArenaRestore(this.#create(part));
+      return;
+    }
+    const open = this.#open;
+    assert(open?.name === part.arena, `the part is of '${part.arena}', which is being restored`);
+    switch (part.type) {
+      case 'spans':
+        return open.spans(part.spans);
+      case 'slabs':
+        return open.slabs(part.slabs);
+      case 'segments':
+        return open.segments(part);
+      case 'abouts':
+        return open.abouts(part);
+      case 'gaps':
+        return open.gaps(part.ordinals);
+      default:
+        return unreachable(part);
+    }
+  }
+
+  /** Nothing more comes, and nothing in the state is younger than `revision`. */
+  end(revision: number): void {
+    this.#open?.end();
+    this.#open = undefined;
+    for (const arena of this.#arenas.values()) {
+      assert(arena.revision <= revision, `'${arena.name}' is as old as the snapshot`);
+      const held = arena.allocations.held - importedFrom(this.#arenas, arena);
+      assert(held === 0, `what arenas have imported from '${arena.name}' is theirs`);
+    }
+  }
+
+  #create(part: ArenaPart): Arena {
+    const { arena: name, source, createdAt, revision } = part;
+    assert(!this.#arenas.has(name), `'${name}' is restored once`);
+    const arena = new Arena(part, createdAt, revision);
+    assert(part.cursor <= arena.limit, 'the cursor lies in the space');
+    arena.cursor = part.cursor;
+    this.#arenas.set(name, arena);
+    if (source !== undefined) {
+      const above = this.#arenas.get(source);
+      assert(above !== undefined && above !== arena, `the source of '${name}' comes before it`);
+      above.children.add(name);
+    }
+    return arena;
+  }
+}
+
+/** How many imported spans there are below an arena, each of which must be busy in it. */
+function importedFrom(arenas: ReadonlyMap<string, Arena>, source: Arena): number {
+  let spans = 0;
+  for (const name of source.children) {
+    for (const { base, size, imported } of arenas.get(name)!.spans.from(0n)) {
+      if (!imported) continue;
+      spans++;
+      const above = source.allocationAt(base);
+      assert(above?.size === size, `the span of '${name}' at ${base} is busy in its source`);
+      const { importedBy } = source.allocations.about(above.id);
+      assert(importedBy === name, `the span at ${base} is that of '${name}' in its source`);
+    }
+  }
+  return spans;
+}
+
+/** One arena, from its settings until its last segment is filed. */
+class ArenaRestore {
+  readonly #arena: Arena;
+  readonly #slabs: SavedSlab[] = [];
+  #stretches: readonly SpanStretch[] = [];
+  /** Bases of the spans that are said to be idle. */
+  readonly #idle = new Set<bigint>();
+  #loading: Loading | undefined;
+  /** Cached pieces, as segments. */
+  #held = 0;
+
+  constructor(arena: Arena) {
+    this.#arena = arena;
+  }
+
+  get name(): string {
+    return this.#arena.name;
+  }
+
+  spans(saved: readonly SavedSpan[]): void {
+    const arena = this.#arena;
+    assert(this.#loading === undefined, 'spans come before segments');
+    for (const { base, size, imported, revision, idleSince } of saved) {
+      assert((base | size) % arena.quantum === 0n, 'a span is made of whole quanta');
+      assert(size > 0n && base + size <= arena.limit, 'a span lies in the space');
+      assert(arena.spans.end <= base, 'spans are in order');
+      assert(revision <= arena.revision, 'a span is no younger than its arena');
+      assert(!imported || arena.source !== undefined, 'what is imported has a source');
+      if (idleSince !== undefined) this.#idle.add(base);
+      arena.spans.add({ base, size, imported, revision, busy: 0, idleSince: idleSince ?? 0 });
+    }
+  }
+
+  slabs(saved: readonly SavedSlab[]): void {
+    const { cache, quantum } = this.#arena;
+    assert(this.#loading === undefined, 'slabs come before segments');
+    assert(cache !== undefined, 'a slab belongs to a quantum cache');
+    for (const slab of saved) {
+      const { base, pieceSize } = slab;
+      const last = this.#slabs.at(-1);
+      assert((base | pieceSize) % quantum === 0n, 'a slab is made of whole quanta');
+      assert(
+        cache.pieceSizeOf(pieceSize) === pieceSize,
+        'a piece has a size that slabs are cut into',
+      );
+      assert(last === undefined || last.base + cache.slabSize <= base, 'slabs are in order');
+      this.#slabs.push(slab);
+    }
+  }
+
+  segments({ sizes, states, createdAt, revisions }: SegmentsPart): void {
+    const arena = this.#arena;
+    for (const revision of revisions) {
+      assert(revision <= arena.revision, 'an allocation is no younger than its arena');
+    }
+    const first = arena.allocations.load(createdAt, revisions);
+    let next = first;
+    const ids = states.map((state) => {
+      if (state === HELD) this.#held++;
+      return state === BUSY ? next++ : 0;
+    });
+    assert(next - first === createdAt.length, 'every busy segment has an allocation');
+    this.#load().segments({ sizes, states, ids });
+  }
+
+  abouts({ ordinals, abouts }: AboutsPart): void {
+    const { allocations } = this.#arena;
+    assert(ordinals.length === abouts.length, 'what is known is known of an allocation');
+    for (const [i, ordinal] of ordinals.entries()) {
+      assert(ordinal < allocations.count, 'what is known of an allocation comes after it');
+      allocations.describe(ordinal, abouts[i]!);
+    }
+  }
+
+  gaps(ordinals: readonly number[]): void {
+    this.#load().gaps(ordinals);
+  }
+
+  /** Checks that nothing is missing and makes what follows from the whole. */
+  end(): void {
+    const { cache, spans } = this.#arena;
+    const busy = this.#load().end();
+    for (const [i, { imported }] of this.#stretches.entries()) {
+      if (imported === undefined) continue;
+      const idle = this.#idle.delete(imported.base);
+      assert(idle === (busy[i] === 0), `the span at ${imported.base} is idle if it is wholly free`);
+      spans.occupy(imported, busy[i]!);
+    }
+    assert(this.#idle.size === 0, 'only an imported span is idle');
+    let held = 0;
+    if (cache !== undefined) for (const slab of this.#slabs) held += this.#fill(cache, slab);
+    assert(held === this.#held, 'a cached segment is a piece of a slab');
+  }
+
+  #load(): Loading {
+    if (this.#loading === undefined) {
+      const arena = this.#arena;
+      this.#stretches = [...arena.spans.stretches()];
+      // As it would have become: only instantfit never asks for an order, nor cuts a slab.
+      const ordered = arena.tuning.policy !== 'instantfit' || this.#slabs.length > 0;
+      this.#loading = arena.fill(this.#stretches, ordered);
+    }
+    return this.#loading;
+  }
+
+  /** Makes a slab from the segments it consists of; returns how many of them are cached. */
+  #fill(cache: QuantumCache, { base, pieceSize }: SavedSlab): number {
+    const end = base + cache.slabSize;
+    const busy: boolean[] = [];
+    let held = 0;
+    let at = base;
+    this.#arena.space.walk(base, (piece) => {
+      const size = end - at < pieceSize ? end - at : pieceSize;
+      assert(piece.base === at && piece.size === size, 'the pieces of a slab are of one size');
+      assert(piece.state === BUSY || piece.state === HELD, 'a piece is in use or cached');
+      assert(piece.state === HELD || size === pieceSize, 'what is left of a slab is not in use');
+      if (piece.state === HELD) held++;
+      if (size === pieceSize) busy.push(piece.state === BUSY);
+      at += size;
+      return at < end;
+    });
+    assert(at === end && busy.includes(true), 'a slab is whole, and not without a piece in use');
+    cache.load({ base, size: cache.slabSize }, pieceSize, busy);
+    return held;
+  }
+}

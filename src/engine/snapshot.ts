@@ -1,0 +1,202 @@
+/**
+ * The state of the engine as a sequence of plain parts, for a checkpoint: what `restore.ts` rebuilds
+ * an engine from. For each arena, a source before those that import from it: the arena itself, its
+ * spans, the slabs of its quantum cache, its segments with what is known of the busy ones, and the
+ * order in which the free ones are filed, which decides what instantfit takes next.
+ *
+ * The parts say what is so, and nothing that follows from it: no index, counter or name by which
+ * memory is handed out. The same events give the same parts, however the engine came to them. The
+ * parts are made one at a time and are bounded, so that writing them can be interleaved with other
+ * work; the state must not change meanwhile.
+ */
+import type { About } from './allocations.ts';
+import type { Arena } from './arena.ts';
+import type { CreateArena } from './command.ts';
+import { BUSY } from './narrow/segments.ts';
+import type { Slab } from './quantum-cache.ts';
+import type { Quanta } from './space.ts';
+import type { Span } from './spans.ts';
+
+export type SnapshotPart = ArenaPart | SpansPart | SlabsPart | SegmentsPart | AboutsPart | GapsPart;
+
+/** The settings of an arena and what it remembers; the parts up to the next one of these are its. */
+export interface ArenaPart extends Omit<CreateArena, 'type' | 'spans'> {
+  readonly type: 'arena';
+  readonly createdAt: number;
+  readonly revision: number;
+  /** End of the last nextfit grant. */
+  readonly cursor: bigint;
+}
+
+/** In order of address, over all such parts of an arena; so are slabs and segments. */
+export interface SpansPart {
+  readonly type: 'spans';
+  readonly arena: string;
+  readonly spans: readonly SavedSpan[];
+}
+/** The segments say what is busy; `idleSince` is of wholly free imported spans alone. */
+export interface SavedSpan extends Omit<Span, 'busy' | 'idleSince'> {
+  readonly idleSince?: number;
+}
+
+export interface SlabsPart {
+  readonly type: 'slabs';
+  readonly arena: string;
+  readonly slabs: readonly SavedSlab[];
+}
+/** The size is the arena's; the segments say which pieces are in use. */
+export type SavedSlab = Omit<Slab, 'size' | 'used' | 'busy'>;
+
+/** Segments side by side, where no span ends; void between spans is left out. */
+export interface SegmentsPart {
+  readonly type: 'segments';
+  readonly arena: string;
+  /** In quanta. */
+  readonly sizes: readonly Quanta[];
+  /** FREE, BUSY or HELD, as in `narrow/segments.ts`, a state for each size. */
+  readonly states: readonly number[];
+  /** When the busy ones were allocated, in milliseconds since 1970. */
+  readonly createdAt: readonly number[];
+  /** Revisions of the busy ones. */
+  readonly revisions: readonly number[];
+}
+
+/** What is known of allocations beyond that, of those of which something is. */
+export interface AboutsPart {
+  readonly type: 'abouts';
+  readonly arena: string;
+  /** Places among the allocations of the arena in order of address, from 0, ascending. */
+  readonly ordinals: readonly number[];
+  readonly abouts: readonly About[];
+}
+
+/** Free segments in the order in which they are filed: the one freed longest ago first. */
+export interface GapsPart {
+  readonly type: 'gaps';
+  readonly arena: string;
+  /** Places among the free segments of the arena in order of address, from 0. */
+  readonly ordinals: readonly number[];
+}
+
+/** Segments of one part: at 25 bytes each, as text, about 100 KiB. */
+const SEGMENTS_MAX = 4096;
+/** Spans or slabs of one part, which take more: 150 bytes each at most. */
+const SPANS_MAX = 1024;
+/** Characters of labels, owners and names in one part, but for the last one's. */
+const ABOUT_CHARACTERS_MAX = 65_536;
+
+/** The parts of one arena. */
+export function* snapshotOf(arena: Arena): Generator<SnapshotPart> {
+  const { name, cache } = arena;
+  yield arenaPart(arena);
+  for (const spans of inLots(arena.spans.from(0n), SPANS_MAX)) {
+    yield { type: 'spans', arena: name, spans: spans.map(savedSpan) };
+  }
+  for (const slabs of inLots(cache?.slabs ?? [], SPANS_MAX)) {
+    yield { type: 'slabs', arena: name, slabs: slabs.map(savedSlab) };
+  }
+  const saving = arena.space.save();
+  let allocations = 0;
+  for (const { sizes, states, ids } of saving.segments(SEGMENTS_MAX)) {
+    const busy = ids.filter((_, i) => states[i] === BUSY);
+    yield {
+      type: 'segments',
+      arena: name,
+      sizes,
+      states,
+      createdAt: busy.map((id) => arena.allocations.createdAt(id)),
+      revisions: busy.map((id) => arena.allocations.revision(id)),
+    };
+    if (arena.allocations.described > 0) yield* aboutsParts(arena, busy, allocations);
+    allocations += busy.length;
+  }
+  for (const ordinals of saving.gaps(SEGMENTS_MAX)) yield { type: 'gaps', arena: name, ordinals };
+}
+
+function* aboutsParts(
+  { name, allocations }: Arena,
+  ids: readonly number[],
+  firstOrdinal: number,
+): Generator<AboutsPart> {
+  let ordinals: number[] = [];
+  let abouts: About[] = [];
+  let characters = 0;
+  for (const [i, id] of ids.entries()) {
+    if (!allocations.isDescribed(id)) continue;
+    const about = allocations.about(id);
+    ordinals.push(firstOrdinal + i);
+    abouts.push(about);
+    characters += charactersOf(about);
+    if (characters < ABOUT_CHARACTERS_MAX) continue;
+    yield { type: 'abouts', arena: name, ordinals, abouts };
+    ordinals = [];
+    abouts = [];
+    characters = 0;
+  }
+  if (ordinals.length > 0) yield { type: 'abouts', arena: name, ordinals, abouts };
+}
+
+function arenaPart(arena: Arena): ArenaPart {
+  const { tuning } = arena;
+  return present<ArenaPart>({
+    type: 'arena',
+    arena: arena.name,
+    notation: arena.notation,
+    width: arena.width,
+    quantum: arena.quantum,
+    source: arena.source,
+    quantumCacheMax: arena.quantumCacheMax,
+    policy: tuning.policy,
+    importSize: tuning.importSize,
+    largeImport: tuning.largeImport,
+    keepSpans: tuning.keepSpans,
+    releaseAfterSeconds: tuning.releaseAfterSeconds,
+    limit: tuning.limit,
+    labels: tuning.labels,
+    createdAt: arena.createdAt,
+    revision: arena.revision,
+    cursor: arena.cursor,
+  });
+}
+
+function savedSpan({ base, size, imported, revision, busy, idleSince }: Span): SavedSpan {
+  const idle = imported && busy === 0;
+  return present<SavedSpan>({
+    base,
+    size,
+    imported,
+    revision,
+    idleSince: idle ? idleSince : undefined,
+  });
+}
+
+function savedSlab({ base, pieceSize }: Slab): SavedSlab {
+  return { base, pieceSize };
+}
+
+/** A fixed measure: what it cuts off must not depend on how a part is encoded. */
+function charactersOf({ labels, owner = '', importedBy = '' }: About): number {
+  let characters = owner.length + importedBy.length;
+  for (const [key, value] of Object.entries(labels)) characters += key.length + value.length;
+  return characters + 1;
+}
+
+/** All fields of T, the optional ones too, so that none is forgotten. */
+type Complete<T> = { readonly [K in keyof T]-?: T[K] | undefined };
+
+/** Without what is undefined: absent means unset. */
+function present<T extends object>(fields: Complete<T>): T {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T;
+}
+
+function* inLots<T>(items: Iterable<T>, most: number): Generator<T[]> {
+  let lot: T[] = [];
+  for (const item of items) {
+    lot.push(item);
+    if (lot.length < most) continue;
+    yield lot;
+    lot = [];
+  }
+  if (lot.length > 0) yield lot;
+}

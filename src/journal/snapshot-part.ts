@@ -1,0 +1,256 @@
+/**
+ * The text of one part of a snapshot: a line of versioned JSON, with what there is much of in columns.
+ *
+ * `{"v":1,"type":"segments","arena":"pods","sizes":[4,60],"states":"bf","createdAt":[…],…}`
+ *
+ * Numbers that tend to grow (times, revisions, places) are written as the first one and then by how
+ * much each exceeds the one before. A size is a number of quanta, a decimal string beyond 2^53 - 1;
+ * states are letters: `f`ree, `b`usy, `c`ached. Equal parts are equal texts, and every value is checked
+ * on both ways.
+ */
+import { AssertionError } from '../engine/assert.ts';
+import type { About } from '../engine/allocations.ts';
+import { notations, policies, widths, type Labels } from '../engine/command.ts';
+import { BUSY, FREE, HELD } from '../engine/narrow/segments.ts';
+import type { SavedSlab, SavedSpan, SegmentsPart, SnapshotPart } from '../engine/snapshot.ts';
+import type { Quanta } from '../engine/space.ts';
+import {
+  anyText,
+  count,
+  decimal,
+  fieldSet,
+  flag,
+  labels,
+  list,
+  omittedWhile,
+  oneOf,
+  optional,
+  RecordError,
+  required,
+  spaceEnd,
+  struct,
+  text,
+  type Codec,
+} from './codec.ts';
+import { readLine, writeLine, type LineForm } from './line.ts';
+
+/** One line, without its end. A part that could not be decoded again is an AssertionError. */
+export function encodePart(part: SnapshotPart): string {
+  return writeLine(form, part);
+}
+
+/** Decodes what {@link encodePart} wrote; throws {@link RecordError} for anything else. */
+export function decodePart(line: string): SnapshotPart {
+  return readLine(form, line);
+}
+
+/** Integers from 0 to 2^53 - 1, each written as its difference from the one before. */
+const differences: Codec<readonly number[]> = {
+  encode(values, name) {
+    const wire: number[] = [];
+    let before = 0;
+    for (const value of values) {
+      if (!isCount(value)) throw new AssertionError(`${name}: expected integers below 2^53`);
+      wire.push(value - before);
+      before = value;
+    }
+    return wire;
+  },
+  decode(raw, name) {
+    const wire = column(raw, name);
+    const values: number[] = [];
+    let value = 0;
+    for (let i = 0; i < wire.length; i++) {
+      const difference = wire[i];
+      // A sum of two safe integers that is not exact is far out of the range.
+      if (Number.isSafeInteger(difference)) value += difference as number;
+      else value = -1;
+      if (!isCount(value)) throw malformed(`${name}[${i}]`, 'a step to an integer below 2^53');
+      values.push(value);
+    }
+    return values;
+  },
+};
+
+/** Sizes: numbers where those are exact. */
+const quanta: Codec<readonly Quanta[]> = {
+  encode(values, name) {
+    return values.map((value) => {
+      if (typeof value === 'number' && isCount(value) && value > 0) return value;
+      if (typeof value === 'bigint' && isLarge(value)) return value.toString();
+      throw new AssertionError(`${name}: expected sizes from 1 to 2^128`);
+    });
+  },
+  decode(raw, name) {
+    const wire = column(raw, name);
+    const values: Quanta[] = [];
+    for (let i = 0; i < wire.length; i++) {
+      const item = wire[i];
+      const value = typeof item === 'number' ? item : decimal.decode(item, `${name}[${i}]`);
+      const fits = typeof value === 'number' ? isCount(value) && value > 0 : isLarge(value);
+      if (!fits) throw malformed(`${name}[${i}]`, 'a size, in digits only from 2^53 on');
+      values.push(value);
+    }
+    return values;
+  },
+};
+
+/** The letters of FREE, BUSY and HELD, at their numbers. */
+const letters: readonly number[] = (() => {
+  const codes: number[] = [];
+  for (const [state, letter] of [
+    [FREE, 'f'],
+    [BUSY, 'b'],
+    [HELD, 'c'],
+  ] as const) {
+    codes[state] = letter.charCodeAt(0);
+  }
+  return codes;
+})();
+
+const states: Codec<readonly number[]> = {
+  encode(values, name) {
+    const codes = values.map((state) => letters[state]);
+    if (codes.includes(undefined)) throw new AssertionError(`${name}: expected known states`);
+    return String.fromCharCode(...(codes as number[]));
+  },
+  decode(raw, name) {
+    if (typeof raw !== 'string') throw malformed(name, 'a string of the letters f, b and c');
+    const values: number[] = [];
+    for (let i = 0; i < raw.length; i++) {
+      const state = letters.indexOf(raw.charCodeAt(i));
+      if (state < 0) throw malformed(`${name}[${i}]`, 'one of the letters f, b and c');
+      values.push(state);
+    }
+    return values;
+  },
+};
+
+/** A power of two up to 2^128. */
+const binary: Codec<bigint> = {
+  encode: (value, name) => decimal.encode(value, name),
+  decode(raw, name) {
+    const value = decimal.decode(raw, name);
+    if (value === 0n || (value & (value - 1n)) !== 0n) throw malformed(name, 'a power of two');
+    return value;
+  },
+};
+
+// Shared by all that have none: there may be millions of them in memory.
+const noLabels: Labels = Object.freeze({});
+const labelsOrNone = omittedWhile(labels, noLabels, (value) => Object.keys(value).length === 0);
+
+const span = struct<SavedSpan>({
+  base: required(decimal),
+  size: required(decimal),
+  imported: omittedWhile(flag, false, (imported) => !imported),
+  revision: required(count),
+  idleSince: optional(count),
+});
+
+const slab = struct<SavedSlab>({ base: required(decimal), pieceSize: required(decimal) });
+
+const about = struct<About>({
+  labels: labelsOrNone,
+  owner: optional(anyText),
+  importedBy: optional(text),
+});
+
+type PartOf<T extends SnapshotPart['type']> = Omit<Extract<SnapshotPart, { type: T }>, 'type'>;
+
+const form: LineForm<SnapshotPart> = {
+  version: 1,
+  noun: 'part',
+  fieldSets: {
+    arena: fieldSet<PartOf<'arena'>>({
+      arena: required(text),
+      notation: required(oneOf(notations)),
+      width: required(oneOf(widths)),
+      quantum: required(binary),
+      policy: required(oneOf(policies)),
+      source: optional(text),
+      importSize: optional(decimal),
+      largeImport: required(flag),
+      keepSpans: required(count),
+      releaseAfterSeconds: required(count),
+      quantumCacheMax: required(decimal),
+      limit: optional(decimal),
+      labels: labelsOrNone,
+      createdAt: required(count),
+      revision: required(count),
+      cursor: required(decimal),
+    }),
+    spans: fieldSet<PartOf<'spans'>>({ arena: required(text), spans: required(list(span)) }),
+    slabs: fieldSet<PartOf<'slabs'>>({ arena: required(text), slabs: required(list(slab)) }),
+    segments: fieldSet<PartOf<'segments'>>({
+      arena: required(text),
+      sizes: required(quanta),
+      states: required(states),
+      createdAt: required(differences),
+      revisions: required(differences),
+    }),
+    abouts: fieldSet<PartOf<'abouts'>>({
+      arena: required(text),
+      ordinals: required(differences),
+      abouts: required(list(about)),
+    }),
+    gaps: fieldSet<PartOf<'gaps'>>({ arena: required(text), ordinals: required(differences) }),
+  },
+  problem: contradiction,
+};
+
+/** What is wrong between the fields of a part. */
+function contradiction(part: SnapshotPart): string | undefined {
+  switch (part.type) {
+    case 'arena':
+      if (part.quantumCacheMax % part.quantum !== 0n || part.quantumCacheMax > part.quantum * 16n) {
+        return 'quantumCacheMax: expected up to 16 quanta';
+      }
+      return undefined;
+    case 'spans':
+      return part.spans.map(spanContradiction).find((wrong) => wrong !== undefined);
+    case 'slabs':
+      return part.slabs.some(({ base, pieceSize }) => pieceSize === 0n || base === spaceEnd)
+        ? 'slabs: a slab without room'
+        : undefined;
+    case 'segments':
+      return segmentsContradiction(part);
+    case 'abouts':
+      if (part.ordinals.length !== part.abouts.length) return 'abouts: expected one per ordinal';
+      return part.ordinals.every((ordinal, i) => i === 0 || part.ordinals[i - 1]! < ordinal)
+        ? undefined
+        : 'ordinals: expected each once, in order';
+    case 'gaps':
+      return undefined;
+  }
+}
+
+function spanContradiction({ base, size, imported, idleSince }: SavedSpan): string | undefined {
+  if (size === 0n || base + size > spaceEnd) return 'spans: a range of size 0, or above 2^128';
+  return idleSince === undefined || imported ? undefined : 'spans: idleSince is of imported ones';
+}
+
+function segmentsContradiction(part: SegmentsPart): string | undefined {
+  if (part.states.length !== part.sizes.length) return 'states: expected one per size';
+  let busy = 0;
+  for (const state of part.states) if (state === BUSY) busy++;
+  if (part.createdAt.length !== busy) return 'createdAt: expected one per busy segment';
+  return part.revisions.length === busy ? undefined : 'revisions: expected one per busy segment';
+}
+
+function column(raw: unknown, name: string): readonly unknown[] {
+  if (!Array.isArray(raw)) throw malformed(name, 'a list');
+  return raw;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isLarge(value: bigint): boolean {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) && value <= spaceEnd;
+}
+
+function malformed(name: string, expected: string): RecordError {
+  return new RecordError('malformed', `${name}: expected ${expected}`);
+}
