@@ -1,5 +1,44 @@
 pragma application_id = 1986880877;
 
+CREATE TABLE checkpoint (
+  revision integer primary key check (revision >= 1),
+  -- The digest of the group that ends at this revision, and its bytes_total.
+  chain blob not null check (length(chain) = 32),
+  bytes_total integer not null check (bytes_total >= 0),
+  -- Milliseconds since 1970 UTC, for people.
+  started_at integer not null,
+  completed_at integer,
+  ms integer,
+  parts integer,
+  bytes integer,
+  -- SHA-256 over every part and a newline after each: the hash of the state.
+  hash blob check (length(hash) = 32),
+  check ((completed_at is null) = (hash is null)),
+  check ((completed_at is null) = (ms is null)),
+  check ((completed_at is null) = (parts is null)),
+  check ((completed_at is null) = (bytes is null))
+) strict;
+
+CREATE TABLE checkpoint_part (
+  revision integer not null,
+  -- 0, 1, 2 …
+  part integer not null,
+  body text not null,
+  -- SHA-256 over the digest of the part before and the body.
+  digest blob not null check (length(digest) = 32),
+  primary key (revision, part)
+) strict;
+
+CREATE TABLE history (
+  only integer primary key check (only = 1),
+  -- The last record that was trimmed, the digest of the chain there, and its bytes_total.
+  trimmed_revision integer not null check (trimmed_revision >= 0),
+  chain blob not null check (length(chain) = 32),
+  bytes_total integer not null check (bytes_total >= 0),
+  -- As in journal_group, written when the service stops or trims.
+  ran_ms integer not null check (ran_ms >= 0)
+) strict;
+
 CREATE TABLE journal_group (
   first_revision integer primary key check (first_revision >= 1),
   last_revision integer not null check (last_revision >= first_revision),
@@ -9,7 +48,7 @@ CREATE TABLE journal_group (
   body text not null,
   -- SHA-256 over the digest of the row before, the revisions and the body.
   digest blob not null check (length(digest) = 32)
-) strict;
+, bytes_total integer not null default 0, ran_ms integer not null default 0) strict;
 
 CREATE TABLE migration (
   id integer primary key,

@@ -4,6 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import {
+  checkpointBytesDefault,
+  historyBytesDefault,
+  historyDaysDefault,
+} from './journal/retention.ts';
 import { limits } from './limits.ts';
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -16,9 +21,19 @@ export interface Settings {
   /** The data directory. */
   readonly data: string;
   readonly logLevel: LogLevel;
+  /** Text of records after which a checkpoint is made. */
+  readonly checkpointBytes: number;
+  /** History younger than this is kept … */
+  readonly historyDays: number;
+  /** … unless there is more of it than this. */
+  readonly historyBytes: number;
+  /** Accepts a journal that ends here although its head anchor says more, or is missing. */
+  readonly acceptRevision?: number;
   /** Bearer tokens, any of which opens the API. Absent: it is open to everyone who can connect. */
   readonly tokens?: readonly string[];
 }
+
+const mib = 1 << 20;
 
 /** Every setting: its flag, its variable, what is used otherwise, and what it means. */
 export const settingNames = {
@@ -26,6 +41,22 @@ export const settingNames = {
   port: { flag: 'port', variable: 'VMEMD_PORT', otherwise: '7070' },
   data: { flag: 'data', variable: 'VMEMD_DATA', otherwise: './data' },
   logLevel: { flag: 'log-level', variable: 'VMEMD_LOG_LEVEL', otherwise: 'info' },
+  checkpointMib: {
+    flag: 'checkpoint-mib',
+    variable: 'VMEMD_CHECKPOINT_MIB',
+    otherwise: String(checkpointBytesDefault / mib),
+  },
+  historyDays: {
+    flag: 'history-days',
+    variable: 'VMEMD_HISTORY_DAYS',
+    otherwise: String(historyDaysDefault),
+  },
+  historyMib: {
+    flag: 'history-mib',
+    variable: 'VMEMD_HISTORY_MIB',
+    otherwise: String(historyBytesDefault / mib),
+  },
+  acceptRevision: { flag: 'accept-revision', variable: 'VMEMD_ACCEPT_REVISION', otherwise: '' },
   tokens: { flag: 'tokens', variable: 'VMEMD_TOKENS', otherwise: '' },
   insecure: { flag: 'insecure', variable: 'VMEMD_INSECURE', otherwise: '0' },
 } as const;
@@ -49,6 +80,7 @@ export function readSettings(flags: Flags, environment: Environment): Settings {
   const given = (name: SettingName): Given => lookUp(name, flags, environment);
   const tokensFile = given('tokens');
   const tokens = tokensFile.text === '' ? undefined : readTokens(tokensFile);
+  const accepted = given('acceptRevision');
   const host = hostOf(given('host'));
   const insecure = switchOf(given('insecure'));
   if (tokens === undefined && !insecure && !isLoopback(host)) {
@@ -62,6 +94,10 @@ export function readSettings(flags: Flags, environment: Environment): Settings {
     port: portOf(given('port')),
     data: dataOf(given('data')),
     logLevel: logLevelOf(given('logLevel')),
+    checkpointBytes: Math.ceil(amountOf(given('checkpointMib'), limits.checkpointMibMax) * mib),
+    historyDays: amountOf(given('historyDays'), limits.historyDaysMax),
+    historyBytes: Math.ceil(amountOf(given('historyMib'), limits.historyMibMax) * mib),
+    ...(accepted.text !== '' && { acceptRevision: revisionOf(accepted) }),
     ...(tokens !== undefined && { tokens }),
   });
 }
@@ -107,6 +143,19 @@ function logLevelOf({ text, source }: Given): LogLevel {
   const level = logLevels.find((known) => known === text);
   if (level !== undefined) return level;
   throw new InvalidSetting(`${source} must be one of ${logLevels.join(', ')}, not "${text}".`);
+}
+
+/** A decimal number from 0, for tests and small machines with a fraction. */
+function amountOf({ text, source }: Given, max: number): number {
+  const amount = /^[0-9]{1,9}(\.[0-9]{1,6})?$/.test(text) ? Number(text) : Infinity;
+  if (amount <= max) return amount;
+  throw new InvalidSetting(`${source} must be a number from 0 to ${max}, not "${text}".`);
+}
+
+function revisionOf({ text, source }: Given): number {
+  const revision = /^[0-9]{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(revision)) return revision;
+  throw new InvalidSetting(`${source} must be the revision at which the journal ends.`);
 }
 
 function switchOf({ text, source }: Given): boolean {

@@ -20,8 +20,18 @@ export const exitCode = {
   journalFailed: 6,
   /** The address or port cannot be listened on. */
   cannotListen: 7,
-  /** The data directory cannot be used: permissions, disk full, not a directory. */
+  /** The data directory cannot be used: permissions, read-only, not a directory. */
   dataUnusable: 8,
+  /** The disk of the data directory is full. */
+  diskFull: 9,
+  /** The journal ends before what was answered, or nothing says where it ended. */
+  tailMissing: 10,
+  /** The newest checkpoint is damaged. Nothing was changed. */
+  checkpointDamaged: 11,
+  /** Of a tool: the service that was asked for data could not be reached, or broke off. */
+  transferFailed: 12,
+  /** Of a tool: a dump is not one, was cut off, or contradicts itself. Nothing was made. */
+  dumpRefused: 13,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

@@ -53,4 +53,9 @@ export const limits = {
   requestsPerConnectionMax: 10_000,
   connectionsMax: 5_000,
   portMax: 65_535,
+  /** Beyond any disk this is meant for: what is larger is a slip of the pen. */
+  checkpointMibMax: 1_048_576,
+  historyMibMax: 1_048_576,
+  /** A century. */
+  historyDaysMax: 36_500,
 } as const;

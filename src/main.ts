@@ -6,19 +6,23 @@
  * and recovery before the first connection, so that whoever can connect gets true answers. Stopping
  * goes the other way: no new connections, answer what was asked, then close the journal.
  */
+import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { parseArguments } from './cli/arguments.ts';
 import { help } from './cli/help.ts';
+import type { Terminal } from './cli/terminal.ts';
+import { runTool } from './cli/tool.ts';
 import { InvalidSetting, readSettings, type Flags, type Settings } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { exitCode, type ExitCode } from './exit-code.ts';
 import { buildApp } from './http/app.ts';
 import type { App } from './http/contract.ts';
+import { StorageFailure } from './journal/journal.ts';
 import { RecoveryError } from './journal/recovery-error.ts';
 import { recover } from './journal/recovery.ts';
-import { openSqliteJournal } from './journal/sqlite.ts';
+import { openSqliteJournal, type JournalEvent } from './journal/sqlite.ts';
 import { JournalUnavailable, Sequencer } from './sequencer.ts';
-import { startSpanTimer } from './span-timer.ts';
+import { SpanTimer } from './span-timer.ts';
 import { version } from './version.ts';
 
 /** Runs the command line of this process. */
@@ -37,7 +41,17 @@ export async function run(): Promise<void> {
       return;
     case 'serve':
       await serve(request.flags);
+      return;
+    default:
+      process.exitCode = await runTool(request.command, request.flags, terminal());
   }
+}
+
+function terminal(): Terminal {
+  const { stdin: input, stdout: output, stderr: errors, env: environment } = process;
+  // A write that fails rejects its promise; without a listener it would end the process before.
+  output.on('error', () => undefined);
+  return { input, output, errors, environment };
 }
 
 async function serve(flags: Flags): Promise<void> {
@@ -64,24 +78,56 @@ function settingsOrExit(flags: Flags): Settings {
 
 async function start(settings: Settings, logger: Logger): Promise<void> {
   const startedAt = performance.now();
-  const journal = await openSqliteJournal({ directory: settings.data });
+  const { data: directory, acceptRevision, checkpointBytes, historyDays, historyBytes } = settings;
+  const journal = await openSqliteJournal({
+    directory,
+    checkpointBytes,
+    historyDays,
+    historyBytes,
+    ...(acceptRevision !== undefined && { acceptRevision }),
+    onEvent: (event) => note(logger, event),
+  });
   for (const warning of journal.warnings) logger.warn(warning);
   const engine = new Engine();
-  const { revision, arenas } = await recover(journal, engine, {
-    onProgress: (records) => logger.info({ records }, 'recovering'),
+  const { revision, checkpoint, records, arenas } = await recover(journal, engine, {
+    onProgress: (applied) => logger.info({ records: applied }, 'recovering'),
   });
   const sequencer = new Sequencer(engine, journal, { onFailure: (cause) => end(logger, cause) });
   const { tokens } = settings;
   const app = await buildApp({
     sequencer,
+    backups: {
+      file: join(directory, 'backup.tmp'),
+      make: (file) => journal.backup(file),
+    },
     logger: httpLogger(logger),
     version,
     ...(tokens !== undefined && { tokens }),
   });
-  stopsOnSignal(app, sequencer, logger, startSpanTimer(sequencer));
+  const spanTimer = new SpanTimer(sequencer);
+  spanTimer.start();
+  stopsOnSignal(app, sequencer, logger, spanTimer);
   const address = await app.listen({ host: settings.host, port: settings.port });
   const ms = Math.round(performance.now() - startedAt);
-  logger.info({ address, data: settings.data, revision, arenas, ms }, 'listening');
+  logger.debug({ checkpoint, records }, 'recovered');
+  logger.info({ address, data: directory, revision, arenas, ms }, 'listening');
+}
+
+/** Tells what the journal does of its own accord; where it has failed, the process ends. */
+function note(logger: Logger, event: JournalEvent): void {
+  switch (event.type) {
+    case 'checkpointStarted':
+      logger.info({ revision: event.revision, resumed: event.resumed }, 'checkpoint started');
+      return;
+    case 'checkpointEnded':
+      logger.info({ ...event.report }, 'checkpoint ended');
+      return;
+    case 'trimmed':
+      logger.info({ revision: event.revision, groups: event.groups }, 'history trimmed');
+      return;
+    case 'failed':
+      end(logger, event.error);
+  }
 }
 
 /** The framework has a start line of its own, which says less than ours: not at info. */
@@ -93,12 +139,7 @@ function httpLogger(logger: Logger): Logger {
 const SAME_WISH_MS = 1000;
 
 /** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
-function stopsOnSignal(
-  app: App,
-  sequencer: Sequencer,
-  logger: Logger,
-  stopTimer: () => void,
-): void {
+function stopsOnSignal(app: App, sequencer: Sequencer, logger: Logger, spanTimer: SpanTimer): void {
   let stoppingSince: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -107,7 +148,7 @@ function stopsOnSignal(
       process.exit(exitCode.ok);
     }
     stoppingSince = performance.now();
-    stopTimer();
+    spanTimer.stop();
     logger.info({ signal }, 'stopping');
     app
       .close()
@@ -142,7 +183,7 @@ function reasonOf(error: unknown): { code: ExitCode; message: string } {
   if (error instanceof RecoveryError) {
     return { code: error.exitCode, message: `${error.message} ${error.remedy}` };
   }
-  if (error instanceof JournalUnavailable) {
+  if (error instanceof JournalUnavailable || error instanceof StorageFailure) {
     return {
       code: exitCode.journalFailed,
       message: `${error.message} Restart: recovery decides what holds.`,

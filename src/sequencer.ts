@@ -19,7 +19,7 @@ import type { Command } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
-import type { Journal, JournalRecord } from './journal/journal.ts';
+import type { Journal, JournalFigures, JournalRecord, StateHash } from './journal/journal.ts';
 import { encode } from './journal/record.ts';
 
 /** What came of a command; a refusal is told by `'refused' in outcome`. */
@@ -130,6 +130,11 @@ export class Sequencer {
     return this.#groups;
   }
 
+  /** What the journal holds: checkpoint, history. */
+  get journal(): JournalFigures {
+    return this.#journal.figures;
+  }
+
   /**
    * Decides and applies `command` now; resolves when the outcome is durable. `read` makes the
    * answer from the state right after the command, before any later one.
@@ -180,6 +185,15 @@ export class Sequencer {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+  }
+
+  /**
+   * The hash of the state at a revision that is durable, at least the present one. It takes the
+   * time of a start, in another thread. Rejects as `read` does, and where the journal fails.
+   */
+  async state(): Promise<StateHash> {
+    await this.read(() => undefined);
+    return this.#journal.state();
   }
 
   /** Accepts nothing more, waits until all that was accepted is answered, closes the journal. */

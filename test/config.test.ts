@@ -28,6 +28,9 @@ describe('settings', () => {
       port: 7070,
       data: './data',
       logLevel: 'info',
+      checkpointBytes: 16 * 2 ** 20,
+      historyDays: 90,
+      historyBytes: 2 ** 30,
     });
   });
 
@@ -38,6 +41,10 @@ describe('settings', () => {
       VMEMD_DATA: '/tmp/x',
       VMEMD_LOG_LEVEL: 'debug',
       VMEMD_TOKENS: tokens,
+      VMEMD_CHECKPOINT_MIB: '0.5',
+      VMEMD_HISTORY_DAYS: '0',
+      VMEMD_HISTORY_MIB: '2',
+      VMEMD_ACCEPT_REVISION: '17',
     };
     expect(readSettings({}, environment)).toEqual({
       host: '::1',
@@ -45,6 +52,10 @@ describe('settings', () => {
       data: '/tmp/x',
       logLevel: 'debug',
       tokens: ['0123456789abcdef', 'fedcba9876543210'],
+      checkpointBytes: 2 ** 19,
+      historyDays: 0,
+      historyBytes: 2 ** 21,
+      acceptRevision: 17,
     });
     const flags = { host: 'localhost', port: '0', data: 'y', 'log-level': 'warn' };
     expect(readSettings(flags, environment)).toMatchObject({
@@ -71,6 +82,11 @@ describe('settings', () => {
     [{ data: '' }, {}, /^--data must be the path/],
     [{ 'log-level': 'loud' }, {}, /^--log-level must be one of fatal, .* not "loud"/],
     [{}, { VMEMD_INSECURE: 'perhaps' }, /^VMEMD_INSECURE must be 1 or 0/],
+    [{ 'checkpoint-mib': '-1' }, {}, /^--checkpoint-mib must be a number from 0 to 1048576, not/],
+    [{ 'history-mib': '1e9' }, {}, /^--history-mib must be a number/],
+    [{}, { VMEMD_HISTORY_DAYS: '36501' }, /^VMEMD_HISTORY_DAYS must be a number from 0 to 36500/],
+    [{ 'accept-revision': 'yes' }, {}, /^--accept-revision must be the revision/],
+    [{ 'accept-revision': '9007199254740993' }, {}, /^--accept-revision/],
     [{ tokens: '/nonexistent/tokens' }, {}, /^--tokens: the file of tokens cannot be read/],
     [{ host: '0.0.0.0' }, {}, /^--host 0\.0\.0\.0 .* --tokens FILE, or --insecure/],
     [{ host: '::' }, {}, /no tokens/],
@@ -142,7 +158,8 @@ describe('the command line', () => {
       expect(help.serve).toContain(variable);
       expect(help.serve).toContain(otherwise);
     }
-    for (const code of Object.values(exitCode)) {
+    const { transferFailed: _transfer, dumpRefused: _dump, ...ofServing } = exitCode;
+    for (const code of Object.values(ofServing)) {
       expect(help.serve).toMatch(new RegExp(`[ ;] ?\\n?${code} `));
     }
     for (const text of Object.values(help)) {

@@ -165,6 +165,30 @@ describe('nothing is shown before it is durable', () => {
   });
 });
 
+describe('the hash of the state', () => {
+  test('is asked of the journal once what was applied is durable', async () => {
+    let asked = 0;
+    journal.state = async () => ({ revision: 1, hash: String((asked += 1)) });
+    execute();
+    const state = follow(sequencer.state());
+    await turn();
+    expect([asked, state.settled]).toEqual([0, false]);
+    journal.complete();
+    await turn();
+    expect(state.value).toEqual({ revision: 1, hash: '1' });
+    execute();
+    await turn();
+    journal.complete('unknown');
+    await turn();
+    await expect(sequencer.state()).rejects.toBeInstanceOf(JournalUnavailable);
+    expect(asked).toBe(1);
+  });
+
+  test('comes with the journal’s figures', () => {
+    expect(sequencer.journal).toEqual(journal.figures);
+  });
+});
+
 describe('a failed commit stops everything', () => {
   test.each([
     ['unknown', true],

@@ -29,11 +29,22 @@ const exitCodes = {
   'record-inapplicable': exitCode.dataDamaged,
   /** The replayed state breaks an invariant. */
   'check-failed': exitCode.dataDamaged,
+  /** The newest checkpoint is not whole, contradicts itself, or is not there. */
+  'checkpoint-damaged': exitCode.checkpointDamaged,
+  /** The journal ends before the revision that the head anchor says was durable. */
+  'tail-missing': exitCode.tailMissing,
+  /** There is a journal, but no anchor that can be read to say where it ended. */
+  'head-missing': exitCode.tailMissing,
   /** The data directory cannot be created, read or written. */
   'directory-unusable': exitCode.dataUnusable,
+  /** The data directory, or a file in it, may only be read. */
+  'directory-read-only': exitCode.dataUnusable,
+  'disk-full': exitCode.diskFull,
 } as const satisfies Record<string, ExitCode>;
 
 export type RecoveryCode = keyof typeof exitCodes;
+
+export const recoveryCodes = Object.keys(exitCodes) as readonly RecoveryCode[];
 
 export class RecoveryError extends Error {
   override name = 'RecoveryError';
@@ -53,3 +64,18 @@ export class RecoveryError extends Error {
 /** The remedy of everything that only a backup can mend. */
 export const restoreBackup =
   'Nothing was changed. Keep a copy of the data directory for analysis and restore a backup.';
+
+/** Where record `expected` has to be, `found` is. */
+export function notNext(expected: number, found: number): RecoveryError {
+  return found < expected
+    ? new RecoveryError(
+        'record-repeated',
+        `The journal has record ${found} where ${expected} is expected.`,
+        restoreBackup,
+      )
+    : new RecoveryError(
+        'record-missing',
+        `The journal lacks record ${expected}; the one found there is ${found}.`,
+        restoreBackup,
+      );
+}

@@ -8,85 +8,94 @@
  * the disk; this build of SQLite falls back to NORMAL in WAL mode, visibly only after the first
  * write, so it is set on every open and read back after the write that opening makes.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
+import { CheckpointTable } from './checkpoint-table.ts';
+import { GroupTable } from './group-table.ts';
+import { chainStart } from './group.ts';
+import { createFirstHead, createHead, readHead, type Found, type Head } from './head-anchor.ts';
+import { checkHead, checkTables, refuseLostDatabase } from './head-check.ts';
 import { migrate, readMigrations } from './migration.ts';
-import { RecoveryError, restoreBackup } from './recovery-error.ts';
-
-export const databaseName = 'vmemd.db';
+import { RecoveryError } from './recovery-error.ts';
+import { databaseName, notADatabase, storageError } from './storage-error.ts';
 
 /** "vmem" in ASCII; set by the first migration. */
 const applicationId = 0x766d656d;
 
+/** The head of a journal without records. */
+const empty: Head = { revision: 0, chain: chainStart };
+
 /** `synchronous = FULL`, as SQLite reports it. */
 const synchronousFull = 2;
 
+export interface OpenOptions {
+  readonly directory: string;
+  /** Folder of the migrations, where it is not the one of this version. */
+  readonly migrations?: string;
+  /** Where the operator says that the journal ends, see head-check.ts. */
+  readonly acceptRevision?: number;
+}
+
 export interface Opened {
   readonly db: Database.Database;
+  readonly groups: GroupTable;
+  readonly checkpoints: CheckpointTable;
+  /** What the head anchor says, where reading the journal has to come by. */
+  readonly expected?: Head;
   readonly warnings: readonly string[];
 }
 
 /** Opens `directory`, creating it (mode 0700) and the database if missing. Throws RecoveryError. */
-export function openDatabase(directory: string, migrations?: string): Opened {
+export function openDatabase({ directory, migrations, acceptRevision }: OpenOptions): Opened {
   // Outside: a missing migration is a broken installation, not an unusable data directory.
   const known = readMigrations(migrations);
   let db: Database.Database | undefined;
   try {
     createDirectory(resolve(directory));
-    refuseForeignFile(directory);
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    const found = readHead(directory);
+    refuseForeignFile(directory, found, acceptRevision);
+    if (!existsSync(join(directory, databaseName)) && found === 'missing') {
+      createFirstHead(directory, empty);
+    }
     db = new Database(join(directory, databaseName), { timeout: 0 });
     lockAndConfigure(db);
     refuseForeignDatabase(db, directory);
-    const warnings = migrate(db, known);
+    createLaterHead(db, directory);
+    const migrated = migrate(db, known);
+    const groups = new GroupTable(db);
+    const checkpoints = new CheckpointTable(db);
+    const { warnings, ...compared } = checkHead(
+      directory,
+      readHead(directory),
+      { groups, checkpoints },
+      acceptRevision,
+    );
+    checkTables(groups, checkpoints);
     countEpoch(db);
-    return { db, warnings };
+    refuseOtherMode(db, directory);
+    return { db, groups, checkpoints, ...compared, warnings: [...migrated, ...warnings] };
   } catch (error) {
     db?.close();
     throw storageError(error, directory);
   }
 }
 
-/**
- * Names an error of the file system or of SQLite, met while opening or reading. What is neither is
- * returned as it is: a bug of ours.
- */
-export function storageError(error: unknown, directory: string): unknown {
-  if (error instanceof RecoveryError || !(error instanceof Error)) return error;
-  const code = 'code' in error ? String(error.code) : '';
-  const options = { cause: error };
-  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    return new RecoveryError(
-      'locked',
-      `Another process has the data directory ${directory} open.`,
-      'Stop that process, or give this one another data directory with --data.',
-      options,
-    );
-  }
-  if (code === 'SQLITE_NOTADB') return notADatabase(directory, options);
-  if (code.startsWith('SQLITE_CORRUPT')) {
-    return new RecoveryError(
-      'damaged',
-      `${join(directory, databaseName)} is damaged: ${error.message}.`,
-      restoreBackup,
-      options,
-    );
-  }
-  if (/^(SQLITE_(FULL|IOERR|CANTOPEN|READONLY|PERM)|E[A-Z]+$)/.test(code)) {
-    return new RecoveryError(
-      'directory-unusable',
-      `The data directory ${directory} cannot be used: ${error.message} (${code}).`,
-      'Check that it is a directory, that this user may write to it and that the disk has room.',
-      options,
-    );
-  }
-  return error;
-}
-
 /** Creates the directory and makes its entry durable, which mkdir alone does not. */
 function createDirectory(directory: string): void {
-  // With `recursive`, Node never returns where the parent is there and yet nothing can be made in it.
+  // With `recursive`, Node never returns where the parent is there but nothing can be made in it.
   const recursive = !existsSync(dirname(directory));
   if (existsSync(directory) && statSync(directory).isDirectory()) return;
   const topmost = mkdirSync(directory, { recursive, mode: 0o700 }) ?? directory;
@@ -100,39 +109,39 @@ function createDirectory(directory: string): void {
 
 /**
  * Refuses what SQLite would take for an empty database and write over: a file too short to be one,
- * and an empty one whose write-ahead log still has commits. A rollback journal beside it means that
- * creating it was interrupted, which SQLite undoes.
+ * and an empty one whose write-ahead log or head anchor says that there was more. A rollback
+ * journal beside it means that creating it was interrupted, which SQLite undoes; so does an anchor
+ * at the beginning, because the anchor is made before the database.
  */
-function refuseForeignFile(directory: string): void {
+function refuseForeignFile(directory: string, head: Found, acceptRevision?: number): void {
   const path = join(directory, databaseName);
+  // First, because what it undoes may be half of the first page.
   if (sizeOf(`${path}-journal`) > 0) return;
-  const size = sizeOf(path);
-  if (size === 0 && existsSync(path)) {
-    throw new RecoveryError(
-      'damaged',
-      `${path} is empty: it was cut off, or never came to hold anything.`,
-      `Restore a backup; if this data directory never held any, delete ${databaseName} and start.`,
-    );
+  if (sizeOf(path) > 0) {
+    if (startOf(path) !== 'SQLite format 3\0') throw notADatabase(directory);
+    return;
   }
-  if (size === 0 && sizeOf(`${path}-wal`) > 0) {
+  if (sizeOf(`${path}-wal`) > 0) {
     throw new RecoveryError(
       'damaged',
       `${path} is missing or empty, but its write-ahead log ${databaseName}-wal is there.`,
       `Put ${databaseName} and ${databaseName}-wal back together, or restore a backup.`,
     );
   }
-  if (size > 0 && startOf(path) !== 'SQLite format 3\0') throw notADatabase(directory);
+  refuseLostDatabase(directory, head, acceptRevision);
+  if (typeof head === 'object' || !existsSync(path)) return;
+  throw new RecoveryError(
+    'damaged',
+    `${path} is empty: it was cut off, or never came to hold anything.`,
+    `Restore a backup; if this data directory never held any, delete ${databaseName} and start.`,
+  );
 }
 
 function lockAndConfigure(db: Database.Database): void {
   db.pragma('locking_mode = EXCLUSIVE');
   // Entering WAL is the first access: with the mode above it takes the lock, and keeps it.
   const mode = db.pragma('journal_mode = WAL', { simple: true });
-  if (mode !== 'wal') {
-    throw Object.assign(new Error(`the file system does not support WAL (mode ${String(mode)})`), {
-      code: 'SQLITE_CANTOPEN',
-    });
-  }
+  if (mode !== 'wal') throw withoutWal(mode);
   db.pragma('synchronous = FULL');
   // Where fsync leaves data in the drive's cache (macOS), this does not. Elsewhere no effect.
   db.pragma('fullfsync = ON');
@@ -153,19 +162,37 @@ function refuseForeignDatabase(db: Database.Database, directory: string): void {
   );
 }
 
+/**
+ * Makes the anchor of a database from before there were anchors. It comes before the migration, so
+ * that a crash in between leaves nothing unexplained.
+ */
+function createLaterHead(db: Database.Database, directory: string): void {
+  const migrated = db.prepare("select 1 from sqlite_schema where name = 'checkpoint'").get();
+  const found = readHead(directory);
+  if (migrated !== undefined || (found !== 'missing' && found !== 'unreadable')) return;
+  createHead(directory, empty);
+}
+
 function countEpoch(db: Database.Database): void {
   db.prepare('update writer set epoch = epoch + 1, opened_at = ?').run(Date.now());
   const synchronous = db.pragma('synchronous', { simple: true });
   assert(synchronous === synchronousFull, `synchronous is FULL after a write, not ${synchronous}`);
 }
 
-function notADatabase(directory: string, options?: ErrorOptions): RecoveryError {
-  return new RecoveryError(
-    'not-a-database',
-    `${join(directory, databaseName)} is not a SQLite database.`,
-    restoreBackup,
-    options,
-  );
+/**
+ * SQLite may say that it entered WAL although writing that down has failed, and then goes on with a
+ * rollback journal, whose end of a commit is not durable: so the log is looked for after a write.
+ */
+function refuseOtherMode(db: Database.Database, directory: string): void {
+  const mode = db.pragma('journal_mode', { simple: true });
+  if (mode !== 'wal') throw withoutWal(mode);
+  const log = sizeOf(join(directory, `${databaseName}-wal`));
+  if (log === 0) throw withoutWal('none, there is no log');
+}
+
+function withoutWal(mode: unknown): Error {
+  const message = `the database cannot be brought into WAL mode (it is in ${String(mode)})`;
+  return Object.assign(new Error(message), { code: 'SQLITE_CANTOPEN' });
 }
 
 function sizeOf(path: string): number {

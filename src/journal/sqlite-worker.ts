@@ -1,28 +1,43 @@
 /**
  * The thread that owns the one connection to the database, so that no fsync ever stops the event
- * loop. It answers requests one after another, in order. After an append that failed it appends
- * nothing more: SQLite may have kept a commit that it reported as failed, so what is on disk is
- * known again only after a fresh start.
+ * loop. It answers requests in order, but for those that are computed in a thread of their own,
+ * which are answered when they are done. After anything that failed it appends nothing more: SQLite
+ * may have kept a commit that it reported as failed, so what is on disk is known again only after a
+ * fresh start.
  */
-import { parentPort, workerData } from 'node:worker_threads';
-import type { Database, Statement } from 'better-sqlite3';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Database } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
-import { chainStart, digestOf, type Group } from './group.ts';
-import { RecoveryError, restoreBackup, type RecoveryCode } from './recovery-error.ts';
-import { openDatabase, storageError } from './sqlite-open.ts';
+import type { Checkpoint } from './checkpoint-table.ts';
+import { failureOf, runningFailureOf, type Failure } from './failure.ts';
+import { equal, GroupReader, type Mark, type StepLimit } from './group-table.ts';
+import type { Group } from './group.ts';
+import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
+import type { CheckpointReport, StateHash } from './journal.ts';
+import { Replay, type Page, type ReplaySource } from './replay.ts';
+import { openDatabase, type OpenOptions } from './sqlite-open.ts';
+import { Upkeep, type BackupReport, type UpkeepEvent, type UpkeepSettings } from './upkeep.ts';
 
-export interface WorkerSettings {
-  readonly directory: string;
-  /** Folder of the migrations, where it is not the one of this version. */
-  readonly migrations?: string;
+export interface WorkerSettings extends OpenOptions {
+  readonly upkeep: UpkeepSettings;
 }
 
 export type Request =
   | { readonly type: 'open' }
   | { readonly type: 'read' }
+  | { readonly type: 'loaded' }
   | { readonly type: 'append'; readonly group: Group }
+  | { readonly type: 'checkpoint' }
+  | { readonly type: 'state' }
+  | { readonly type: 'backup'; readonly file: string }
+  | { readonly type: 'history'; readonly after: number }
+  | { readonly type: 'trim' }
+  | { readonly type: 'vacuum' }
   | { readonly type: 'settings' }
   | { readonly type: 'close' };
+
+/** A request, numbered so that answers may come in another order. */
+export type Numbered = Request & { readonly id: number };
 
 /** What durability rests on, as the open connection reports it. */
 export interface Settings {
@@ -33,90 +48,171 @@ export interface Settings {
 }
 
 export interface Replies {
-  /** Warnings, one sentence each. */
-  open: readonly string[];
-  /** The next groups in order; none left where empty. */
-  read: readonly Group[];
-  append: true;
+  open: {
+    /** One sentence each. */
+    readonly warnings: readonly string[];
+    readonly last: Mark;
+    readonly trimmed: Mark;
+    readonly checkpoint?: Checkpoint;
+  };
+  read: Page;
+  loaded: true;
+  /** The bytes of text that are stored or were trimmed. */
+  append: number;
+  checkpoint: CheckpointReport;
+  state: StateHash;
+  backup: BackupReport;
+  history: { readonly groups: readonly Group[]; readonly trimmedRevision: number };
+  trim: number;
+  vacuum: { readonly bytesBefore: number; readonly bytesAfter: number };
   settings: Settings;
   close: true;
 }
 
-export type Reply<T extends Request['type'] = Request['type']> =
-  { readonly value: Replies[T] } | { readonly error: Failure };
-
-/** An error in a form that crosses threads: a clone of an Error keeps nothing but its text. */
-export interface Failure {
-  readonly message: string;
-  readonly recovery?: { readonly code: RecoveryCode; readonly remedy: string };
-}
-
-interface Row {
-  readonly first_revision: number;
-  readonly last_revision: number;
-  readonly body: string;
-  readonly digest: Uint8Array;
-}
+/** What the thread says: an answer, or an event of its own. */
+export type Said =
+  | { readonly id: number; readonly value: Replies[Request['type']] }
+  | { readonly id: number; readonly error: Failure }
+  | { readonly event: UpkeepEvent }
+  | { readonly failed: Failure };
 
 /** A page is sent once it has this many characters: enough to amortise the message. */
-const pageCharactersMin = 1 << 20;
+const pageLimit: StepLimit = { characters: 1 << 20, ms: 100 };
+const historyLimit: StepLimit = { characters: 1 << 18, ms: 3 };
 
 class Connection {
+  readonly opened: Replies['open'];
   readonly #settings: WorkerSettings;
-  readonly warnings: readonly string[];
   readonly #db: Database;
-  readonly #insert: Statement<[number, number, number, string, Uint8Array]>;
-  #rows: IterableIterator<Row> | undefined;
-  /** Revision and digest of the last group read or appended. */
-  #revision = 0;
-  #digest = chainStart;
+  readonly #source: ReplaySource;
+  readonly #upkeep: Upkeep;
+  readonly #onFailure: (error: unknown) => void;
+  #replay: Replay | undefined;
+  #head: HeadAnchor | undefined;
   #failed = false;
 
-  constructor(settings: WorkerSettings) {
+  constructor(settings: WorkerSettings, beforeStep: () => void, say: (said: Said) => void) {
     this.#settings = settings;
-    const { db, warnings } = openDatabase(settings.directory, settings.migrations);
+    const { directory } = settings;
+    const { db, groups, checkpoints, expected, warnings } = openDatabase(settings);
+    const { last, trimmed } = groups;
+    const { newest: checkpoint } = checkpoints;
+    this.opened = { warnings, last, trimmed, ...(checkpoint !== undefined && { checkpoint }) };
     this.#db = db;
-    this.warnings = warnings;
-    this.#insert = db.prepare(
-      `insert into journal_group (first_revision, last_revision, written_at, body, digest)
-       values (?, ?, ?, ?, ?)`,
+    this.#source = { db, directory, groups, checkpoints };
+    this.#replay = new Replay(
+      this.#source,
+      last.revision,
+      expected === undefined ? {} : { expected },
     );
+    this.#onFailure = (error) => {
+      this.#failed = true;
+      say({ failed: runningFailureOf(error, directory) });
+    };
+    this.#upkeep = new Upkeep({
+      ...settings.upkeep,
+      source: this.#source,
+      beforeStep,
+      onEvent: (event) => say({ event }),
+      onFailure: this.#onFailure,
+    });
   }
 
-  append(group: Group): true {
-    assert(!this.#failed, 'nothing is appended after a failure');
-    assert(group.firstRevision === this.#revision + 1, `${group.firstRevision} is next`);
-    const digest = digestOf(this.#digest, group);
-    // Failed until it succeeded: whatever is thrown from here on leaves the outcome open.
-    this.#failed = true;
-    const { firstRevision, lastRevision, body } = group;
-    this.#insert.run(firstRevision, lastRevision, Date.now(), body, digest);
-    this.#failed = false;
-    this.#revision = lastRevision;
-    this.#digest = digest;
+  answer(request: Request): Replies[Request['type']] | Promise<Replies[Request['type']]> {
+    switch (request.type) {
+      case 'open':
+        return this.opened;
+      case 'read':
+        return this.#read();
+      case 'loaded':
+        return this.#loaded();
+      case 'append':
+        return this.#append(request.group);
+      case 'checkpoint':
+        return this.#upkeep.checkpoint();
+      case 'state':
+        return this.#upkeep.state();
+      case 'backup':
+        return this.#upkeep.backup(request.file, this.#settings.migrations);
+      case 'history':
+        return this.#history(request.after);
+      case 'trim':
+        return this.#trim();
+      case 'vacuum':
+        return this.#vacuum();
+      case 'settings':
+        return this.#pragmas();
+      case 'close':
+        return this.#close();
+    }
+  }
+
+  #read(): Page {
+    assert(this.#replay !== undefined, 'the journal is loaded once');
+    return this.#replay.next(pageLimit);
+  }
+
+  /** Everything was read, every digest compared and every record accepted. */
+  #loaded(): true {
+    const { directory, groups } = this.#source;
+    assert(this.#replay?.mark.revision === groups.last.revision, 'all was read');
+    this.#replay = undefined;
+    const { last } = groups;
+    const found = readHead(directory);
+    const same =
+      typeof found === 'object' &&
+      found.revision === last.revision &&
+      equal(found.chain, last.chain);
+    // Behind after a power cut, or to be replaced because an operator has said so.
+    if (!same) createHead(directory, last);
+    this.#head = new HeadAnchor(directory, this.#onFailure);
+    this.#upkeep.start();
     return true;
   }
 
-  read(): readonly Group[] {
-    this.#rows ??= this.#db
-      .prepare<[], Row>(
-        `select first_revision, last_revision, body, digest from journal_group
-         order by first_revision`,
-      )
-      .iterate();
-    const page: Group[] = [];
-    let characters = 0;
-    while (characters < pageCharactersMin) {
-      const next = this.#rows.next();
-      if (next.done === true) break;
-      const group = this.#verified(next.value);
-      characters += group.body.length;
-      page.push(group);
+  #append(group: Group): number {
+    assert(!this.#failed, 'nothing is appended after a failure');
+    assert(this.#head !== undefined, 'the journal was loaded');
+    const { groups } = this.#source;
+    try {
+      groups.append(group);
+      // After the commit, so that the anchor is never ahead, and before the answer.
+      this.#head.write(groups.last);
+    } catch (error) {
+      // Whatever was thrown leaves the outcome open, and nothing may follow on it.
+      this.#failed = true;
+      void this.#upkeep.close();
+      throw error;
     }
-    return page;
+    this.#upkeep.appended();
+    return groups.last.bytesTotal;
   }
 
-  settings(): Settings {
+  #history(after: number): Replies['history'] {
+    const { db, directory, groups } = this.#source;
+    const from = groups.before(Math.max(after, groups.trimmed.revision) + 1);
+    const reader = new GroupReader(db, directory, from, groups.last.revision);
+    const page = reader.next(historyLimit);
+    return { groups: page, trimmedRevision: groups.trimmed.revision };
+  }
+
+  async #trim(): Promise<number> {
+    await this.#upkeep.trim();
+    return this.#source.groups.trimmed.revision;
+  }
+
+  #vacuum(): Replies['vacuum'] {
+    const size = () =>
+      Number(this.#db.pragma('page_count', { simple: true })) *
+      Number(this.#db.pragma('page_size', { simple: true }));
+    const bytesBefore = size();
+    this.#db.exec('vacuum');
+    // The new contents are in the write-ahead log as yet, which is as large as they are.
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    return { bytesBefore, bytesAfter: size() };
+  }
+
+  #pragmas(): Settings {
     return {
       journalMode: String(this.#db.pragma('journal_mode', { simple: true })),
       synchronous: Number(this.#db.pragma('synchronous', { simple: true })),
@@ -124,74 +220,39 @@ class Connection {
     };
   }
 
-  close(): true {
-    this.#rows?.return?.();
+  async #close(): Promise<true> {
+    await this.#upkeep.close();
+    await this.#head?.close();
+    if (this.#head !== undefined && !this.#failed) this.#source.groups.noteRan();
     this.#db.close();
     return true;
-  }
-
-  /**
-   * Compares the digest of a row. A row that does not follow on from the one before is passed on
-   * unverified: recovery then names the revision that is missing, which says more.
-   */
-  #verified(row: Row): Group {
-    const { first_revision: firstRevision, last_revision: lastRevision, body, digest } = row;
-    const group = { firstRevision, lastRevision, body };
-    const expected = digestOf(this.#digest, group);
-    const follows = firstRevision === this.#revision + 1;
-    if (follows && Buffer.compare(expected, digest) !== 0) {
-      throw new RecoveryError(
-        'damaged',
-        `The journal of ${this.#settings.directory} does not match its digest at the records ` +
-          `${firstRevision} to ${lastRevision}.`,
-        restoreBackup,
-      );
-    }
-    this.#revision = lastRevision;
-    this.#digest = expected;
-    return group;
   }
 }
 
 function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
   let connection: Connection | undefined;
-  port.on('message', (request: Request) => {
-    let reply: Reply;
+  const say = (said: Said): void => port.postMessage(said);
+  const take = async (request: Numbered): Promise<void> => {
+    const { id } = request;
     try {
-      if (request.type === 'open') connection = new Connection(settings);
+      if (request.type === 'open') connection = new Connection(settings, takeAll, say);
       assert(connection !== undefined, 'the journal is open');
-      reply = { value: answer(connection, request) };
+      const value = connection.answer(request);
+      say({ id, value: value instanceof Promise ? await value : value });
     } catch (error) {
-      reply = { error: failureOf(error, settings.directory) };
+      say({ id, error: failureOf(error, settings.directory) });
     }
-    port.postMessage(reply);
     if (request.type === 'close' || connection === undefined) port.close();
-  });
-}
-
-function answer(connection: Connection, request: Request): Replies[Request['type']] {
-  switch (request.type) {
-    case 'open':
-      return connection.warnings;
-    case 'read':
-      return connection.read();
-    case 'append':
-      return connection.append(request.group);
-    case 'settings':
-      return connection.settings();
-    case 'close':
-      return connection.close();
-  }
-}
-
-function failureOf(error: unknown, directory: string): Failure {
-  const named = storageError(error, directory);
-  if (named instanceof RecoveryError) {
-    const { message, code, remedy } = named;
-    return { message, recovery: { code, remedy } };
-  }
-  if (!(named instanceof Error)) return { message: String(named) };
-  return { message: named.stack ?? named.message };
+  };
+  /** Serves what has arrived, before a step of something that takes longer. */
+  const takeAll = (): void => {
+    for (;;) {
+      const next = receiveMessageOnPort(port) as { message: Numbered } | undefined;
+      if (next === undefined) return;
+      void take(next.message);
+    }
+  };
+  port.on('message', (request: Numbered) => void take(request));
 }
 
 assert(parentPort !== null, 'runs as a worker thread');

@@ -1,21 +1,36 @@
 /**
  * The journal in a SQLite database in a directory: the embedded implementation of the port. This
- * side runs in the main thread and only passes messages; the connection lives in a worker thread,
- * which answers in order, so replies are matched to requests by their position alone.
+ * side runs in the main thread and only passes messages; the connection lives in a worker thread.
  *
  * One commit is one row (see group.ts), and a commit is atomic in SQLite. That is why recovery has
  * no rule for a torn last record: there is none.
  */
+import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../engine/assert.ts';
-import { joinRecords, splitRecords, type Group } from './group.ts';
-import type { AppendOutcome, Journal, JournalRecord } from './journal.ts';
-import { RecoveryError, restoreBackup } from './recovery-error.ts';
+import type { Checkpoint } from './checkpoint-table.ts';
+import { errorOf } from './failure.ts';
+import { joinRecords } from './group.ts';
+import type { Mark } from './group-table.ts';
+import {
+  StorageFailure,
+  type AppendOutcome,
+  type CheckpointReport,
+  type HistoryPage,
+  type Journal,
+  type JournalFigures,
+  type JournalRecord,
+  type StateHash,
+  type Visitor,
+} from './journal.ts';
+import { recordsOf, visitPages } from './replay.ts';
+import { checkpointBytesDefault, historyBytesDefault, historyDaysDefault } from './retention.ts';
+import type { BackupReport, UpkeepEvent } from './upkeep.ts';
 import type {
-  Failure,
+  Numbered,
   Replies,
-  Reply,
   Request,
+  Said,
   Settings,
   WorkerSettings,
 } from './sqlite-worker.ts';
@@ -25,16 +40,51 @@ export interface SqliteOptions {
   readonly directory: string;
   /** Folder of the migrations, where it is not the one of this version. */
   readonly migrations?: string;
+  /** Accepts a journal that ends here although its head anchor says more, or is missing. */
+  readonly acceptRevision?: number;
+  /** Text of records after which a checkpoint is made, where the last one was not larger. */
+  readonly checkpointBytes?: number;
+  /** History younger than this is kept, in days of the service running … */
+  readonly historyDays?: number;
+  /** … unless there are more bytes of it than this. */
+  readonly historyBytes?: number;
+  /** Whether checkpoints and trimming come of their own accord; true unless given. */
+  readonly maintenance?: boolean;
+  readonly onEvent?: (event: JournalEvent) => void;
 }
+
+/** What the journal does of its own accord, for the log. */
+export type JournalEvent =
+  | { readonly type: 'checkpointStarted'; readonly revision: number; readonly resumed: boolean }
+  | { readonly type: 'checkpointEnded'; readonly report: CheckpointReport }
+  | { readonly type: 'trimmed'; readonly revision: number; readonly groups: number }
+  /** It takes nothing more: StorageFailure, RecoveryError, or a bug of ours. */
+  | { readonly type: 'failed'; readonly error: Error };
+
+const dayMs = 86_400_000;
 
 /**
  * Opens the journal of a data directory and holds its lock until `close`. Rejects with
  * RecoveryError where the directory or what is in it cannot be used; nothing is then left running.
  */
 export async function openSqliteJournal(options: SqliteOptions): Promise<SqliteJournal> {
-  const connection = new Connection(options);
+  const { directory, migrations, acceptRevision } = options;
+  const connection = new Connection({
+    directory,
+    ...(migrations !== undefined && { migrations }),
+    ...(acceptRevision !== undefined && { acceptRevision }),
+    upkeep: {
+      checkpointBytes: options.checkpointBytes ?? checkpointBytesDefault,
+      retention: {
+        ms: (options.historyDays ?? historyDaysDefault) * dayMs,
+        bytes: options.historyBytes ?? historyBytesDefault,
+      },
+      automatic: options.maintenance ?? true,
+    },
+  });
   try {
-    return new SqliteJournal(connection, await connection.ask({ type: 'open' }));
+    const opened = await connection.ask({ type: 'open' });
+    return new SqliteJournal(connection, opened, options.onEvent);
   } catch (error) {
     await connection.ended;
     throw error;
@@ -45,50 +95,112 @@ export class SqliteJournal implements Journal {
   /** What opening found and a person should know, one sentence each. */
   readonly warnings: readonly string[];
   readonly #connection: Connection;
+  readonly #onEvent: (event: JournalEvent) => void;
+  #onProgress: ((done: number, total: number) => void) | undefined;
   #state: 'opened' | 'loading' | 'ready' | 'appending' | 'failed' | 'closed' = 'opened';
   #failure: Error | undefined;
-  #revision = 0;
+  #last: Omit<Mark, 'chain'>;
+  #trimmed: Omit<Mark, 'chain'>;
+  #checkpoint: Checkpoint | undefined;
+  #checkpointing = false;
 
-  constructor(connection: Connection, warnings: readonly string[]) {
+  constructor(
+    connection: Connection,
+    { warnings, last, trimmed, checkpoint }: Replies['open'],
+    onEvent: (event: JournalEvent) => void = () => undefined,
+  ) {
     this.#connection = connection;
     this.warnings = warnings;
+    this.#last = last;
+    this.#trimmed = trimmed;
+    this.#checkpoint = checkpoint;
+    this.#onEvent = onEvent;
+    connection.onEvent = (event) => this.#noted(event);
+    connection.onFailure = (error) => this.#fail(error);
   }
 
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  async load(visit: (record: JournalRecord) => void): Promise<void> {
+  get figures(): JournalFigures {
+    const { revision, bytesTotal } = this.#last;
+    const checkpoint = this.#checkpoint;
+    const { completedAt = 0, ms = 0, parts = 0, bytes = 0 } = checkpoint ?? {};
+    return {
+      ...(checkpoint !== undefined && {
+        checkpoint: { revision: checkpoint.revision, completedAt, ms, parts, bytes },
+      }),
+      checkpointing: this.#checkpointing,
+      recordsSinceCheckpoint: revision - (checkpoint?.revision ?? 0),
+      bytesSinceCheckpoint: bytesTotal - (checkpoint?.bytesTotal ?? 0),
+      historyBytes: bytesTotal - this.#trimmed.bytesTotal,
+      trimmedRevision: this.#trimmed.revision,
+    };
+  }
+
+  async load(visitor: Visitor): Promise<void> {
     assert(this.#state === 'opened', `load comes once, first (${this.#state})`);
     this.#state = 'loading';
-    let page = await this.#connection.ask({ type: 'read' });
-    while (page.length > 0) {
-      // The worker reads the next page while this one is visited.
-      const next = this.#connection.ask({ type: 'read' });
-      // A visit that throws leaves nobody waiting for it; its failure then matters no more.
-      next.catch(() => undefined);
-      for (const group of page) this.#visitGroup(group, visit);
-      page = await next;
-    }
-    this.#state = 'ready';
+    await visitPages(() => this.#connection.ask({ type: 'read' }), visitor);
+    await this.#connection.ask({ type: 'loaded' });
+    if (this.#state === 'loading') this.#state = 'ready';
   }
 
   async append(records: readonly JournalRecord[]): Promise<AppendOutcome> {
     if (this.#state === 'failed') return 'unknown';
     assert(this.#state === 'ready', `one append at a time, after load (${this.#state})`);
     const group = joinRecords(records);
-    assert(group.firstRevision === this.#revision + 1, `revision ${this.#revision + 1} is next`);
+    const next = this.#last.revision + 1;
+    assert(group.firstRevision === next, `revision ${next} is next`);
     this.#state = 'appending';
     try {
-      await this.#connection.ask({ type: 'append', group });
-      this.#state = 'ready';
-      this.#revision = group.lastRevision;
+      const bytesTotal = await this.#connection.ask({ type: 'append', group });
+      this.#last = { revision: group.lastRevision, bytesTotal };
+      if (this.#state === 'appending') this.#state = 'ready';
       return 'acked';
     } catch (error) {
       this.#state = 'failed';
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
       return 'unknown';
     }
+  }
+
+  checkpoint(): Promise<CheckpointReport> {
+    return this.#ask({ type: 'checkpoint' });
+  }
+
+  state(): Promise<StateHash> {
+    return this.#ask({ type: 'state' });
+  }
+
+  async history(after: number): Promise<HistoryPage> {
+    const { groups, trimmedRevision } = await this.#ask({ type: 'history', after });
+    const records = groups.flatMap(recordsOf).filter(({ revision }) => revision > after);
+    return { records, trimmedRevision };
+  }
+
+  /**
+   * Copies everything that is durable now into `file`, a new SQLite database, while the journal
+   * goes on. What is copied is verified. Rejects where the file is there already or cannot be
+   * written, which leaves nothing behind and does the journal no harm.
+   */
+  async backup(
+    file: string,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<BackupReport> {
+    this.#onProgress = onProgress;
+    return this.#ask({ type: 'backup', file: resolve(file) });
+  }
+
+  /** Removes now what the settings do not keep; resolves with the last revision that is gone. */
+  async trim(): Promise<{ readonly trimmedRevision: number }> {
+    return { trimmedRevision: await this.#ask({ type: 'trim' }) };
+  }
+
+  /** Gives unused room in the file back. Holds up everything: for when nobody is served. */
+  vacuum(): Promise<Replies['vacuum']> {
+    return this.#ask({ type: 'vacuum' });
   }
 
   /** What durability rests on, as the open connection reports it now. */
@@ -103,17 +215,40 @@ export class SqliteJournal implements Journal {
     await this.#connection.close();
   }
 
-  #visitGroup(group: Group, visit: (record: JournalRecord) => void): void {
-    const records = splitRecords(group);
-    if (records === undefined) {
-      throw new RecoveryError(
-        'damaged',
-        `Records ${group.firstRevision} to ${group.lastRevision} do not agree with their count.`,
-        restoreBackup,
-      );
+  async #ask<R extends Request>(request: R): Promise<Replies[R['type']]> {
+    const loaded = this.#state === 'ready' || this.#state === 'appending';
+    if (this.#failure !== undefined) throw this.#failure;
+    assert(loaded, `${request.type} comes after load and before close (${this.#state})`);
+    return this.#connection.ask(request);
+  }
+
+  #noted(event: UpkeepEvent): void {
+    switch (event.type) {
+      case 'checkpointStarted':
+        this.#checkpointing = true;
+        this.#onEvent(event);
+        return;
+      case 'checkpointEnded': {
+        const { report, checkpoint } = event;
+        this.#checkpointing = false;
+        this.#checkpoint = checkpoint;
+        this.#onEvent({ type: 'checkpointEnded', report });
+        return;
+      }
+      case 'trimmed':
+        this.#trimmed = event.to;
+        this.#onEvent({ type: 'trimmed', revision: event.to.revision, groups: event.groups });
+        return;
+      case 'progress':
+        this.#onProgress?.(event.done, event.total);
     }
-    for (const record of records) visit(record);
-    this.#revision = group.lastRevision;
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'failed';
+    this.#failure ??= error;
+    this.#onEvent({ type: 'failed', error });
   }
 }
 
@@ -122,38 +257,38 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The worker and the requests it has not answered yet, in the order in which it answers. */
+/** The worker, and the requests it has not answered yet. */
 class Connection {
   readonly #worker: Worker;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new Map<number, Waiting>();
   /** Resolves when the thread has ended. */
   readonly ended: Promise<void>;
+  onEvent: (event: UpkeepEvent) => void = () => undefined;
+  onFailure: (error: Error) => void = () => undefined;
   #lost: Error | undefined;
+  #requests = 0;
 
   constructor(settings: WorkerSettings) {
     const file = new URL('./sqlite-worker.ts', import.meta.url);
     // Without the flags of the main thread: some of them, such as --input-type, forbid a file.
     this.#worker = new Worker(file, { workerData: settings, execArgv: [] });
-    this.#worker.on('message', (reply: Reply) => {
-      const first = this.#waiting.shift();
-      assert(first !== undefined, 'a reply answers a request');
-      if ('error' in reply) first.reject(errorOf(reply.error));
-      else first.resolve(reply.value);
-    });
+    this.#worker.on('message', (said: Said) => this.#take(said));
     this.#worker.on('error', (error) => this.#lose(error as Error));
-    this.ended = new Promise((resolve) => {
+    this.ended = new Promise((resolved) => {
       this.#worker.on('exit', () => {
-        this.#lose(new Error('the thread of the journal has ended'));
-        resolve();
+        this.#lose(new StorageFailure('the thread of the journal has ended'));
+        resolved();
       });
     });
   }
 
   ask<R extends Request>(request: R): Promise<Replies[R['type']]> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve: resolve as Waiting['resolve'], reject });
-      this.#worker.postMessage(request);
+    return new Promise((resolved, reject) => {
+      this.#requests += 1;
+      const numbered: Numbered = { ...(request as Request), id: this.#requests };
+      this.#waiting.set(numbered.id, { resolve: resolved as Waiting['resolve'], reject });
+      this.#worker.postMessage(numbered);
     });
   }
 
@@ -166,13 +301,19 @@ class Connection {
     }
   }
 
+  #take(said: Said): void {
+    if ('event' in said) return this.onEvent(said.event);
+    if ('failed' in said) return this.onFailure(errorOf(said.failed));
+    const waiting = this.#waiting.get(said.id);
+    assert(waiting !== undefined, 'a reply answers a request');
+    this.#waiting.delete(said.id);
+    if ('error' in said) waiting.reject(errorOf(said.error));
+    else waiting.resolve(said.value);
+  }
+
   #lose(error: Error): void {
     this.#lost ??= error;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#lost);
+    for (const { reject } of this.#waiting.values()) reject(this.#lost);
+    this.#waiting.clear();
   }
-}
-
-function errorOf({ message, recovery }: Failure): Error {
-  if (recovery === undefined) return new Error(message);
-  return new RecoveryError(recovery.code, message, recovery.remedy);
 }

@@ -2,13 +2,18 @@
  * One test for each row of the table in recovery.ts that is decided by the records. The rows about
  * files and migrations are in sqlite.test.ts and migration.test.ts.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Event } from '../../src/engine/event.ts';
 import type { JournalRecord } from '../../src/journal/journal.ts';
 import { encode } from '../../src/journal/record.ts';
+import {
+  RecoveryError,
+  recoveryCodes,
+  type RecoveryCode,
+} from '../../src/journal/recovery-error.ts';
 import { progressEvery, recover } from '../../src/journal/recovery.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { Sequencer } from '../../src/sequencer.ts';
@@ -47,13 +52,13 @@ async function refusal(records: readonly JournalRecord[], counting = new Countin
 describe('starts', () => {
   test('empty where there is no record', async () => {
     const { counting, report } = await recovered([]);
-    expect(report).toEqual({ revision: 0, records: 0, arenas: 0 });
+    expect(report).toEqual({ revision: 0, checkpoint: 0, records: 0, arenas: 0 });
     expect(counting.applied).toEqual([]);
   });
 
   test('with every record applied, in order', async () => {
     const { counting, report } = await recovered([record(1), record(2), record(3)]);
-    expect(report).toEqual({ revision: 3, records: 3, arenas: 1 });
+    expect(report).toEqual({ revision: 3, checkpoint: 0, records: 3, arenas: 1 });
     expect(counting.applied).toEqual([event(1), event(2), event(3)]);
   });
 
@@ -120,7 +125,7 @@ describe('refuses', () => {
     const records = [record(1), record(2, encode(event(2, 'b')))];
     expect(await refusal(records, counting)).toMatchObject({
       code: 'check-failed',
-      message: 'Arena b breaks an invariant after replay: segments 1 and 2 overlap.',
+      message: 'Arena b breaks an invariant after recovery: segments 1 and 2 overlap.',
       exitCode: 5,
     });
   });
@@ -162,4 +167,45 @@ test('what a sequencer made durable in SQLite is recovered, and more can follow'
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+describe('the table', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const rowsOf = (text: string, columns: number): string[][] =>
+    [...text.matchAll(/^(?: \* )?\| (.*) \|$/gm)]
+      .map(([, cells]) => cells!.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+      .filter((cells) => cells.length === columns);
+  const inCode = rowsOf(read('src/journal/recovery.ts').split('*/', 1)[0]!, 2)
+    .slice(1)
+    .filter(([observed]) => !/^-+$/.test(observed!));
+  const [, starts = '', refuses = ''] = read('docs/recovery.md').split(/^## When it .*$/m);
+  const body = (text: string, columns: number) => rowsOf(text, columns).slice(2);
+
+  test('of recovery.ts has the rows of docs/recovery.md, with their codes', () => {
+    const refused = body(refuses, 4).map(([observed, code]) => [observed, code]);
+    const inCodeRefused = inCode.flatMap(([observed, decision]) => {
+      const [, code] = /^refuse: ([a-z-]+)/.exec(decision!) ?? [];
+      return code === undefined ? [] : [[observed, code]];
+    });
+    expect(refused.toSorted()).toEqual(inCodeRefused.toSorted());
+    const started = body(starts, 2).map(([observed]) => observed);
+    const inCodeStarted = inCode
+      .filter(([, decision]) => !decision!.startsWith('refuse'))
+      .map(([observed]) => observed);
+    expect(started.toSorted()).toEqual(inCodeStarted.toSorted());
+    expect(refused.length).toBeGreaterThan(30);
+  });
+
+  test('of docs/recovery.md has the exit code of each code, and every code', () => {
+    const documented = body(refuses, 4).map(([, code, exit]) => [code, Number(exit)]);
+    for (const [code, exit] of documented) {
+      expect([code, new RecoveryError(code as RecoveryCode, '', '').exitCode]).toEqual([
+        code,
+        exit,
+      ]);
+    }
+    expect([...new Set(documented.map(([code]) => code))].toSorted()).toEqual(
+      [...recoveryCodes].toSorted(),
+    );
+  });
 });

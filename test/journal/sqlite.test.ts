@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -18,10 +18,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { JournalRecord } from '../../src/journal/journal.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { JournalRecord, Visitor } from '../../src/journal/journal.ts';
 import { migrationsDirectory, readMigrations } from '../../src/journal/migration.ts';
 import { openSqliteJournal, type SqliteJournal } from '../../src/journal/sqlite.ts';
+
+const isRoot = process.getuid?.() === 0;
+const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0;
+
+vi.setConfig({ testTimeout: 30_000 });
 
 let parent: string;
 let directory: string;
@@ -49,12 +54,21 @@ async function loaded(): Promise<{ journal: SqliteJournal; records: JournalRecor
   const journal = await opened();
   const records: JournalRecord[] = [];
   try {
-    await journal.load((record) => void records.push(record));
+    await journal.load(visiting((record) => void records.push(record)));
   } catch (error) {
     await journal.close();
     throw error;
   }
   return { journal, records };
+}
+
+/** A visitor of records, where there is no checkpoint. */
+function visiting(record: Visitor['record']): Visitor {
+  return {
+    part: (body) => expect.unreachable(body),
+    checkpoint: (revision) => expect.unreachable(String(revision)),
+    record,
+  };
 }
 
 function record(revision: number): JournalRecord {
@@ -120,10 +134,12 @@ describe('storage', () => {
     await written();
     const journal = await opened();
     const seen: number[] = [];
-    const load = journal.load(({ revision }) => {
-      seen.push(revision);
-      if (revision === 2) throw new Error('enough');
-    });
+    const load = journal.load(
+      visiting(({ revision }) => {
+        seen.push(revision);
+        if (revision === 2) throw new Error('enough');
+      }),
+    );
     await expect(load).rejects.toThrow('enough');
     expect(seen).toEqual([1, 2]);
   });
@@ -131,8 +147,8 @@ describe('storage', () => {
   test('appends must follow on, come after load and one at a time', async () => {
     const journal = await opened();
     await expect(journal.append([record(1)])).rejects.toThrow(/after load/);
-    await journal.load(() => undefined);
-    await expect(journal.load(() => undefined)).rejects.toThrow(/load comes once/);
+    await journal.load(visiting(() => undefined));
+    await expect(journal.load(visiting(() => undefined))).rejects.toThrow(/load comes once/);
     await expect(journal.append([])).rejects.toThrow(/at least one/);
     await expect(journal.append([record(2)])).rejects.toThrow(/revision 1 is next/);
     await expect(journal.append([record(1), record(3)])).rejects.toThrow(/record 3/);
@@ -200,6 +216,19 @@ describe('refuses', () => {
     db.close();
   });
 
+  test('nothing where creating the database was cut off, half of a page included', async () => {
+    const { journal } = await loaded();
+    await journal.close();
+    // What SQLite leaves: the page before the change is in its journal, here that of an empty file.
+    const header = Buffer.alloc(512);
+    Buffer.from('d9d505f920a163d7', 'hex').copy(header);
+    header.writeUInt32BE(512, 20);
+    header.writeUInt32BE(4096, 24);
+    writeFileSync(join(directory, 'vmemd.db'), Buffer.alloc(4096));
+    writeFileSync(join(directory, 'vmemd.db-journal'), header);
+    expect((await loaded()).records).toEqual([]);
+  });
+
   test('a write-ahead log whose database is gone', async () => {
     const { journal } = await loaded();
     await journal.append([record(1)]);
@@ -211,9 +240,11 @@ describe('refuses', () => {
     expect(existsSync(join(copy, 'vmemd.db-wal'))).toBe(true);
   });
 
-  test('a database that was cut off whole', async () => {
+  test('a database that was cut off whole, by its anchor, and without one', async () => {
     const path = await written();
     truncateSync(path, 0);
+    await expect(opened()).rejects.toMatchObject({ code: 'tail-missing', exitCode: 10 });
+    rmSync(join(directory, 'vmemd.head'));
     await expect(opened()).rejects.toMatchObject({ code: 'damaged', exitCode: 5 });
   });
 
@@ -276,23 +307,53 @@ describe('refuses', () => {
     await expect(opened()).rejects.toMatchObject({ code: 'directory-unusable', exitCode: 8 });
   });
 
-  // The superuser may write anywhere, so there the row can't be observed.
-  test.skipIf(process.getuid?.() === 0)('a directory without permission to write', async () => {
+  test('a directory of somebody else', async () => {
     mkdirSync(directory, { recursive: true });
     chmodSync(directory, 0o500);
-    await expect(opened()).rejects.toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+    // The superuser may write anywhere, and so becomes nobody, whom others' directories refuse.
+    const stdout = await openElsewhere('', isRoot ? { uid: 65_534, gid: 65_534 } : {});
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+    expect(stdout).toContain('owns it');
     chmodSync(directory, 0o700);
   });
 
   test('a disk without room', async () => {
     // A limit on the size of files stands for the disk: no write gets past the first block.
     const stdout = await openElsewhere('ulimit -f 1;');
-    expect(JSON.parse(stdout)).toMatchObject({ code: 'directory-unusable', exitCode: 8 });
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'disk-full', exitCode: 9 });
+  });
+
+  describe.skipIf(!canMount)('where this user can mount', () => {
+    test.each([8, 40, 100])('a full disk of %i KiB, which lost nothing', async (kib) => {
+      mkdirSync(directory, { recursive: true });
+      const stdout = await openElsewhere(
+        `mount -t tmpfs -o size=${kib}k tmpfs ${directory} || exit;
+         dd if=/dev/zero of=${directory}/full bs=1k count=${kib} 2>/dev/null;
+         truncate -s -4k ${directory}/full;`,
+      );
+      expect(JSON.parse(stdout)).toMatchObject({ code: 'disk-full', exitCode: 9 });
+      expect(stdout).toContain('Make room');
+    });
+
+    test.each([
+      ['with data', true],
+      ['without', false],
+    ])('a directory %s that may only be read', async (_name, filled) => {
+      if (filled) await written();
+      else mkdirSync(directory, { recursive: true });
+      const stdout = await openElsewhere(
+        `mount --bind ${directory} ${directory} && mount -o remount,bind,ro ${directory} || exit;`,
+      );
+      expect(JSON.parse(stdout)).toMatchObject({ code: 'directory-read-only', exitCode: 8 });
+    });
   });
 });
 
-/** Opens the directory in a process of its own; returns what came of it as JSON. */
-async function openElsewhere(prelude: string): Promise<string> {
+/**
+ * Opens the directory in a process of its own, which runs `prelude` first, with mounts of its own
+ * if it can have them; returns what came of it as JSON.
+ */
+async function openElsewhere(prelude: string, user: { uid?: number; gid?: number } = {}) {
   const module = JSON.stringify(import.meta.resolve('../../src/journal/sqlite.ts'));
   const script = `
     import { openSqliteJournal } from ${module};
@@ -301,11 +362,11 @@ async function openElsewhere(prelude: string): Promise<string> {
       ({ name, code, exitCode, message, remedy }) =>
         console.log(JSON.stringify({ name, code, exitCode, message, remedy })),
     );`;
-  const { stdout } = await promisify(execFile)(
-    'sh',
-    ['-c', `${prelude} exec "$0" --input-type=module -e "$1"`, process.execPath, script],
-    { timeout: 30_000 },
-  );
+  const shell = ['sh', '-c', `${prelude} exec "$0" --input-type=module -e "$1"`];
+  const words = [...(canMount ? ['unshare', '-m'] : []), ...shell, process.execPath, script];
+  // Nobody may not make mounts, and does not need any.
+  const [command = '', ...rest] = user.uid === undefined ? words : words.slice(canMount ? 2 : 0);
+  const { stdout } = await promisify(execFile)(command, rest, { timeout: 30_000, ...user });
   return stdout;
 }
 

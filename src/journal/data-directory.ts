@@ -1,0 +1,149 @@
+/**
+ * Making data directories without a service: from a backup, and from the parts of a state. Both
+ * refuse a directory that has a database, and verify all they take in. The head anchor comes first
+ * and the database appears under its name last, so that what an interruption leaves is not started
+ * on, and may be made again.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { Engine } from '../engine/engine.ts';
+import { CheckpointTable, type Checkpoint } from './checkpoint-table.ts';
+import { GroupTable, type Mark, type StepLimit } from './group-table.ts';
+import { createHead, readHead } from './head-anchor.ts';
+import type { StateHash, Visitor } from './journal.ts';
+import { NewDatabase } from './new-database.ts';
+import { recover } from './recovery.ts';
+import { Replay, type Page } from './replay.ts';
+import { encodePart } from './snapshot-part.ts';
+import { databaseName, storageError } from './storage-error.ts';
+
+export interface Installed {
+  /** The last revision of what was installed. */
+  readonly revision: number;
+  /** What the directory's head anchor said before, if there was one: what is beyond is given up. */
+  readonly headRevision?: number;
+}
+
+const pageLimit: StepLimit = { characters: 1 << 20, ms: 100 };
+
+/**
+ * Makes the data directory of a backup, and the directory if it is missing. Throws RecoveryError
+ * where the backup is damaged or the directory cannot be used, and Error where it has a database.
+ */
+export function installBackup(options: {
+  readonly file: string;
+  readonly directory: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}): Installed {
+  const { file, directory, onProgress } = options;
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(file, { readonly: true, fileMustExist: true });
+    const groups = new GroupTable(db);
+    const checkpoints = new CheckpointTable(db);
+    const { last, trimmed, ranMs } = groups;
+    const checkpoint = checkpoints.newest;
+    const source = { db, directory: file, groups, checkpoints };
+    const replay = new Replay(source, last.revision, {
+      history: true,
+      ...(checkpoint !== undefined && { expected: checkpoint }),
+    });
+    const total = (checkpoint?.bytes ?? 0) + last.bytesTotal - trimmed.bytesTotal;
+    let done = 0;
+    const pages = function* (): Generator<Page> {
+      for (;;) {
+        const page = replay.next(pageLimit);
+        if (page.type === 'end') return;
+        yield page;
+        for (const text of textOf(page)) done += text.length;
+        onProgress?.(Math.min(done, total), total);
+      }
+    };
+    return install(directory, { trimmed, ranMs, last, pages: pages(), checkpoint });
+  } catch (error) {
+    throw storageError(error, directory);
+  } finally {
+    db?.close();
+  }
+}
+
+/**
+ * Makes a data directory whose state is that of `parts`, as `encodePart` writes them, at
+ * `revision`, which is at least 1. Rejects with RecoveryError where the parts are not a whole state.
+ */
+export async function createDataDirectory(options: {
+  readonly directory: string;
+  readonly revision: number;
+  readonly parts: Iterable<string>;
+}): Promise<StateHash> {
+  const { directory, revision, parts } = options;
+  const engine = new Engine();
+  const load = async (visitor: Visitor): Promise<void> => {
+    for (const part of parts) visitor.part(part);
+    visitor.checkpoint(revision);
+  };
+  await recover({ load }, engine);
+  const hash = createHash('sha256');
+  let [count, bytes] = [0, 0];
+  for (const body of encoded(engine)) {
+    hash.update(body).update('\n');
+    bytes += Buffer.byteLength(body);
+    count += 1;
+  }
+  const digest = hash.digest();
+  // There are no records before, so the chain begins with the state that they would have made.
+  const mark: Mark = { revision, chain: digest, bytesTotal: 0 };
+  const completedAt = Date.now();
+  const checkpoint = { ...mark, completedAt, ms: 0, parts: count, bytes, hash: digest };
+  const pages = function* (): Generator<Page> {
+    for (const body of encoded(engine)) yield { type: 'parts', bodies: [body] };
+  };
+  try {
+    install(directory, { trimmed: mark, ranMs: 0, last: mark, pages: pages(), checkpoint });
+  } catch (error) {
+    throw storageError(error, directory);
+  }
+  return { revision, hash: digest.toString('hex') };
+}
+
+function install(
+  directory: string,
+  contents: {
+    readonly trimmed: Mark;
+    readonly ranMs: number;
+    readonly last: Mark;
+    readonly pages: Iterable<Page>;
+    readonly checkpoint: Checkpoint | undefined;
+  },
+): Installed {
+  const { trimmed, ranMs, last, pages, checkpoint } = contents;
+  mkdirSync(resolve(directory), { recursive: true, mode: 0o700 });
+  const database = new NewDatabase({
+    file: join(directory, databaseName),
+    trimmed,
+    ranMs,
+    ...(checkpoint !== undefined && { checkpoint }),
+  });
+  try {
+    for (const page of pages) database.write(page);
+    const before = readHead(directory);
+    createHead(directory, last);
+    database.finish();
+    const headRevision = typeof before === 'object' ? before.revision : undefined;
+    return { revision: last.revision, ...(headRevision !== undefined && { headRevision }) };
+  } catch (error) {
+    database.discard();
+    throw error;
+  }
+}
+
+function* encoded(engine: Engine): Generator<string> {
+  for (const part of engine.snapshot()) yield encodePart(part);
+}
+
+function textOf(page: Page): readonly string[] {
+  if (page.type === 'parts') return page.bodies;
+  return page.type === 'groups' ? page.groups.map(({ body }) => body) : [];
+}

@@ -1,0 +1,87 @@
+/**
+ * Removal of what is no longer needed: older checkpoints, and the history that the settings do not
+ * keep. It goes in short transactions with pauses between them, so that appends get most of the
+ * time; what a stop interrupts is found again by the next start.
+ */
+import type { CheckpointTable } from './checkpoint-table.ts';
+import type { GroupTable } from './group-table.ts';
+import type { Retention } from './retention.ts';
+
+export interface RemovalOptions {
+  readonly groups: GroupTable;
+  readonly checkpoints: CheckpointTable;
+  readonly retention: Retention;
+  /** Serves what was asked of the journal; called before every step. */
+  readonly beforeStep: () => void;
+  /** Told at the end how many groups were trimmed, if any were. */
+  readonly onTrimmed: (groups: number) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Of the time, removing takes at most one part in four. */
+const pauseFactor = 3;
+const pauseMsMin = 1;
+
+export class Removal {
+  readonly #options: RemovalOptions;
+  #running: Promise<void> | undefined;
+  #wanted = false;
+  #held = false;
+
+  constructor(options: RemovalOptions) {
+    this.#options = options;
+  }
+
+  /** Removes until nothing is left to remove; resolves then, or when it is held or has failed. */
+  run(): Promise<void> {
+    this.#wanted = true;
+    this.#running ??= this.#removeAll();
+    return this.#running;
+  }
+
+  /** Removes nothing more until `resume`; resolves when nothing is under way. */
+  async hold(): Promise<void> {
+    this.#held = true;
+    await this.#running;
+  }
+
+  resume(): void {
+    this.#held = false;
+  }
+
+  async #removeAll(): Promise<void> {
+    const { beforeStep, onTrimmed, onFailure } = this.#options;
+    let groups = 0;
+    // From here on `run` has the promise, which the end takes back.
+    await Promise.resolve();
+    try {
+      while (this.#wanted && !this.#held) {
+        beforeStep();
+        const startedAt = performance.now();
+        const trimmed = this.#trim();
+        groups += trimmed;
+        // What is asked for during the pause is looked for once more.
+        this.#wanted = trimmed > 0 || this.#options.checkpoints.removeOlder();
+        if (this.#wanted) await pause(pauseFactor * (performance.now() - startedAt));
+      }
+    } catch (error) {
+      onFailure(error);
+    } finally {
+      // Nothing may be awaited between the last look and this.
+      this.#running = undefined;
+    }
+    if (groups > 0) onTrimmed(groups);
+  }
+
+  #trim(): number {
+    const { groups, checkpoints, retention } = this.#options;
+    const { newest } = checkpoints;
+    return newest === undefined ? 0 : groups.trim(newest, retention);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.max(pauseMsMin, ms));
+  });
+}
