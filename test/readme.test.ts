@@ -18,12 +18,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { settingNames } from '../src/config.ts';
 import { policies } from '../src/engine/command.ts';
 import { exitCode } from '../src/exit-code.ts';
 import { buildApp } from '../src/http/app.ts';
+import { unserved } from '../src/http/document.ts';
 import { problemCodes } from '../src/http/wire/problem.ts';
 import { RecoveryError, type RecoveryCode } from '../src/journal/recovery-error.ts';
 import { version } from '../src/version.ts';
@@ -209,7 +209,12 @@ describe('the tables', () => {
       'record-undecodable': true,
       'record-inapplicable': true,
       'check-failed': true,
+      'checkpoint-damaged': true,
+      'tail-missing': true,
+      'head-missing': true,
       'directory-unusable': true,
+      'directory-read-only': true,
+      'disk-full': true,
     } satisfies Record<RecoveryCode, true>) as RecoveryCode[];
     const documented = table('Observed', 'Code', 'Exit', 'Remedy').flatMap(([, codes, exit]) =>
       codes!.split(', ').map((code) => [code, Number(exit)] as const),
@@ -221,8 +226,7 @@ describe('the tables', () => {
   });
 
   test('routes', async () => {
-    const sequencer = { failed: false, execute: unused, read: unused };
-    const app = await buildApp({ sequencer, logger: pino({ level: 'silent' }), version });
+    const app = await buildApp({ ...unserved, version });
     const { paths = {} } = app.swagger() as { paths?: Record<string, Record<string, any>> };
     await app.close();
     const routes = Object.entries(paths).flatMap(([url, operations]) =>
@@ -295,8 +299,4 @@ function anchorOf(heading: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9 -]/g, '')
     .replaceAll(' ', '-');
-}
-
-function unused(): never {
-  throw new Error('no request is made');
 }

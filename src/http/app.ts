@@ -15,7 +15,6 @@ import {
 import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
 import { limits } from '../limits.ts';
-import type { Sequencer } from '../sequencer.ts';
 import { ArenaSpaces } from './address-space.ts';
 import { allocationListRoutes } from './allocation-list.ts';
 import { allocationRoutes } from './allocations.ts';
@@ -25,12 +24,18 @@ import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
 import { documentOptions, documentRoutes } from './document.ts';
 import { healthRoutes } from './health.ts';
 import { invalidInput } from './invalid-input.ts';
+import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
 import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
+import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
 import { spanRoutes } from './spans.ts';
+import { stateRoutes, type BackupMaker, type StateDependencies } from './state.ts';
 
 export interface AppOptions {
-  readonly sequencer: Pick<Sequencer, 'execute' | 'read' | 'failed'>;
+  readonly sequencer: RouteDependencies['sequencer'] &
+    StateDependencies['sequencer'] &
+    MetricsDependencies['sequencer'];
+  readonly backups: BackupMaker;
   readonly logger: FastifyBaseLogger;
   /** Bearer tokens, any of which opens /v1. Absent: /v1 is open to everyone. */
   readonly tokens?: readonly string[];
@@ -40,7 +45,7 @@ export interface AppOptions {
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { sequencer, tokens, version } = options;
+  const { sequencer, backups, tokens, version } = options;
   const app = newApp(options.logger);
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
@@ -50,6 +55,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   refuseUnknownRoutes(app);
   if (tokens !== undefined) requireToken(app, new BearerTokens(tokens));
   logAnswers(app);
+  const answers = new AnswerCount(app);
   hangUpWhenStopping(app);
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
@@ -60,7 +66,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
   allocationRoutes(app, dependencies);
   allocationListRoutes(app, dependencies);
   segmentRoutes(app, dependencies);
+  stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);
+  metricsRoute(app, { sequencer, version, answers });
   documentRoutes(app);
   await app.ready();
   return app;

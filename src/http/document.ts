@@ -10,6 +10,7 @@ import { writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { version } from '../version.ts';
+import type { AppOptions } from './app.ts';
 import { noQuery, type App } from './contract.ts';
 
 const description = `\
@@ -51,6 +52,7 @@ export const documentOptions = {
         { name: 'Spans', description: 'The contiguous ranges an arena consists of.' },
         { name: 'Allocations', description: 'Busy segments and what is known about them.' },
         { name: 'Segments', description: 'The map of an arena.' },
+        { name: 'State', description: 'The state as a whole: its hash, and backups.' },
         { name: 'Health', description: 'For whoever runs the service.' },
       ],
       components: {
@@ -103,18 +105,36 @@ export function documentText(app: App): string {
   return `${JSON.stringify(app.swagger(), null, 2)}\n`;
 }
 
+/** What an application is built on that is never sent a request, for its document. */
+export const unserved: Omit<AppOptions, 'version'> = {
+  sequencer: {
+    failed: false,
+    durableRevision: 0,
+    records: 0,
+    groups: 0,
+    waiting: 0,
+    execute: unused,
+    read: unused,
+    state: unused,
+    get journal() {
+      return unused();
+    },
+  },
+  backups: { file: '', make: unused },
+  logger: pino({ level: 'silent' }),
+};
+
 /** Rewrites the committed document. No request is made, so that nothing has to be open. */
 async function writeDocument(): Promise<void> {
   // Imported here, because app.ts imports this file.
   const { buildApp } = await import('./app.ts');
-  const sequencer = { failed: false, execute: unused, read: unused };
-  const app = await buildApp({ sequencer, logger: pino({ level: 'silent' }), version });
+  const app = await buildApp({ ...unserved, version });
   await writeFile(new URL('../../openapi/openapi.json', import.meta.url), documentText(app));
   await app.close();
 }
 
 function unused(): never {
-  throw new Error('the document is made without a request');
+  throw new Error('no request is made');
 }
 
 if (import.meta.main) void writeDocument();

@@ -16,6 +16,9 @@ import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
 import * as segmentWire from '../../src/http/wire/segment.ts';
 import * as spanWire from '../../src/http/wire/span.ts';
+import * as stateWire from '../../src/http/wire/state.ts';
+import type { BackupMaker } from '../../src/http/state.ts';
+import { StorageFailure } from '../../src/journal/journal.ts';
 import { Sequencer } from '../../src/sequencer.ts';
 import { MemoryJournal } from '../journal/memory-journal.ts';
 
@@ -31,11 +34,17 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT' | 'HEAD' | 'OPT
 
 /** Components by name, as zod schemas. */
 export const components: ReadonlyMap<string, z.ZodType> = new Map(
-  [arenaWire, allocationWire, spanWire, segmentWire, healthWire, problemWire]
+  [arenaWire, allocationWire, spanWire, segmentWire, stateWire, healthWire, problemWire]
     .flatMap((module) => Object.values(module) as unknown[])
     .filter((value) => value instanceof z.ZodType)
+    .filter((schema) => schema.meta()?.id !== undefined)
     .map((schema) => [String(schema.meta()?.id), schema]),
 );
+
+const noBackups: BackupMaker = {
+  file: '/nonexistent/backup',
+  make: () => Promise.reject(new StorageFailure('No backup is made here.')),
+};
 
 interface Operation {
   readonly responses: Record<string, { content?: Record<string, { schema: { $ref: string } }> }>;
@@ -61,9 +70,9 @@ export class Service {
   }
 
   static async start(
-    options: { tokens?: readonly string[]; queueMax?: number } = {},
+    options: { tokens?: readonly string[]; queueMax?: number; backups?: BackupMaker } = {},
   ): Promise<Service> {
-    const { tokens, queueMax } = options;
+    const { tokens, queueMax, backups = noBackups } = options;
     const engine = new Engine();
     const journal = new MemoryJournal();
     journal.automatic = true;
@@ -73,6 +82,7 @@ export class Service {
     });
     const app = await buildApp({
       sequencer,
+      backups,
       logger: pino({ level: 'silent' }),
       version: '0.0.0',
       ...(tokens !== undefined && { tokens }),
@@ -146,6 +156,7 @@ export class Service {
       return;
     }
     expect(String(answer.headers['content-type']).split(';')[0], what).toBe(type);
+    if (!type.endsWith('json')) return;
     const name = content?.schema.$ref.split('/').at(-1) ?? '';
     const schema = components.get(name);
     expect(schema, `component ${name}`).toBeDefined();

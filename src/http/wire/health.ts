@@ -16,6 +16,9 @@ export const readiness = named(
   { description: 'Requests are answered.', examples: [{ status: 'ready', revision: 3 }] },
 );
 
+/** Text is not JSON, so that it has no component. */
+export const metricsText = z.string().meta({ description: 'A line for each metric.' });
+
 function status<T extends string>(text: T) {
   return z.literal(text).meta({
     description: 'Always this; failures are problems.',

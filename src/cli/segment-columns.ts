@@ -1,0 +1,72 @@
+/**
+ * The segments of one arena on the way into the parts of a snapshot, with what is known of the busy
+ * ones. A part goes on as soon as it is full.
+ */
+import type { About } from '../engine/allocations.ts';
+import type { Range } from '../engine/command.ts';
+import { BUSY, FREE, HELD } from '../engine/narrow/segments.ts';
+import type { ArenaPart, SnapshotPart } from '../engine/snapshot.ts';
+import type { Quanta } from '../engine/space.ts';
+
+const segmentsPerPart = 4096;
+const aboutsPerPart = 256;
+
+export class SegmentColumns {
+  /** Where the free segments begin. */
+  readonly gaps: bigint[] = [];
+  readonly #arena: ArenaPart;
+  readonly #shift: bigint;
+  readonly #onPart: (part: SnapshotPart) => void;
+  #sizes: Quanta[] = [];
+  #states: number[] = [];
+  #createdAt: number[] = [];
+  #revisions: number[] = [];
+  #ordinals: number[] = [];
+  #abouts: About[] = [];
+  #allocations = 0;
+
+  constructor(arena: ArenaPart, onPart: (part: SnapshotPart) => void) {
+    this.#arena = arena;
+    this.#shift = BigInt(arena.quantum.toString(2).length - 1);
+    this.#onPart = onPart;
+  }
+
+  segment(state: 'free' | 'busy' | 'cached', { base, size }: Range): void {
+    if (this.#sizes.length === segmentsPerPart) this.flush();
+    const quanta = size >> this.#shift;
+    const small = quanta <= BigInt(Number.MAX_SAFE_INTEGER);
+    this.#sizes.push(small ? Number(quanta) : quanta);
+    this.#states.push(state === 'free' ? FREE : state === 'busy' ? BUSY : HELD);
+    if (state === 'free') this.gaps.push(base);
+  }
+
+  /** What is known of the busy segment that came last. */
+  allocation(createdAt: number, revision: number, about: About): void {
+    this.#createdAt.push(createdAt);
+    this.#revisions.push(revision);
+    const { labels, owner, importedBy, ...others } = about;
+    // Does not compile where more is known of an allocation than its line says.
+    others satisfies Record<string, never>;
+    if (owner !== undefined || importedBy !== undefined || Object.keys(labels).length > 0) {
+      this.#ordinals.push(this.#allocations);
+      this.#abouts.push(about);
+    }
+    this.#allocations += 1;
+  }
+
+  flush(): void {
+    const { arena } = this.#arena;
+    if (this.#sizes.length > 0) {
+      const [sizes, states] = [this.#sizes, this.#states];
+      const [createdAt, revisions] = [this.#createdAt, this.#revisions];
+      this.#onPart({ type: 'segments', arena, sizes, states, createdAt, revisions });
+    }
+    for (let first = 0; first < this.#ordinals.length; first += aboutsPerPart) {
+      const ordinals = this.#ordinals.slice(first, first + aboutsPerPart);
+      const abouts = this.#abouts.slice(first, first + aboutsPerPart);
+      this.#onPart({ type: 'abouts', arena, ordinals, abouts });
+    }
+    [this.#sizes, this.#states, this.#createdAt, this.#revisions] = [[], [], [], []];
+    [this.#ordinals, this.#abouts] = [[], []];
+  }
+}

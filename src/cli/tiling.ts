@@ -1,0 +1,161 @@
+/**
+ * The tiling of one arena, made from its allocations, which are handed in in order of address: what
+ * lies between them is free, or a cached piece where a slab of the quantum cache is. What does not
+ * fit into the spans, the slabs or between its neighbours is refused as invalid input.
+ */
+import type { Range } from '../engine/command.ts';
+import type { SavedSlab } from '../engine/snapshot.ts';
+import { invalidInput } from '../http/invalid-input.ts';
+
+export interface TilingOptions {
+  readonly quantum: bigint;
+  /** What segments may straddle, in order of address; disjoint. */
+  readonly stretches: readonly Range[];
+  /** In order of address, disjoint, each in one stretch. */
+  readonly slabs: readonly SavedSlab[];
+  /** Size of every slab. */
+  readonly slabSize: bigint;
+  /** Takes the next segment in order of address. */
+  readonly onSegment: (state: 'free' | 'busy' | 'cached', range: Range) => void;
+  /** Writes an address as the arena does. */
+  readonly format: (address: bigint) => string;
+}
+
+export class Tiling {
+  readonly #options: TilingOptions;
+  #stretch = 0;
+  #slab = 0;
+  /** Whether a piece of the slab at hand is in use. */
+  #slabUsed = false;
+  /** Up to where all is covered. */
+  #at: bigint;
+  /** Where the allocation before begins and ends. */
+  #last = -1n;
+  #endOfLast = 0n;
+
+  constructor(options: TilingOptions) {
+    this.#options = options;
+    this.#at = options.stretches[0]?.base ?? 0n;
+  }
+
+  /** Throws InvalidInput at /address or /size. */
+  allocation({ base, size }: Range): void {
+    const { quantum, onSegment } = this.#options;
+    if (base % quantum !== 0n) {
+      throw invalidInput('/address', `must be a multiple of the quantum, ${quantum}`);
+    }
+    if (size === 0n || size % quantum !== 0n) {
+      throw invalidInput('/size', `must be a positive multiple of the quantum, ${quantum}`);
+    }
+    if (base <= this.#last) {
+      throw invalidInput(
+        '/address',
+        'must be above that of the allocation on the line before: sort the lines by address',
+      );
+    }
+    if (base < this.#endOfLast) {
+      throw invalidInput('/address', 'overlaps the allocation on the line before');
+    }
+    const end = base + size;
+    const holding = this.#stretchAt(base);
+    if (holding === undefined || base < holding.base) {
+      throw invalidInput('/address', 'lies outside of the spans of the arena');
+    }
+    if (end > holding.base + holding.size) {
+      throw invalidInput('/size', 'reaches beyond the span that the address lies in');
+    }
+    this.#cover(base);
+    this.#fitsSlabs(base, size);
+    onSegment('busy', { base, size });
+    this.#last = base;
+    this.#endOfLast = end;
+    this.#at = end;
+    this.#leaveSlab();
+  }
+
+  /** Covers what comes after the last allocation. Throws InvalidInput. */
+  end(): void {
+    const last = this.#options.stretches.at(-1);
+    if (last !== undefined) this.#cover(last.base + last.size);
+  }
+
+  /** The first stretch that ends above an address, which is not below the last one. */
+  #stretchAt(address: bigint): Range | undefined {
+    const { stretches } = this.#options;
+    let index = this.#stretch;
+    let stretch = stretches[index];
+    while (stretch !== undefined && stretch.base + stretch.size <= address) {
+      index += 1;
+      stretch = stretches[index];
+    }
+    return stretch;
+  }
+
+  /** Covers everything below `to` with free and cached segments. */
+  #cover(to: bigint): void {
+    const { stretches, slabs, onSegment } = this.#options;
+    for (;;) {
+      const stretch = stretches[this.#stretch];
+      if (stretch === undefined) return;
+      const stretchEnd = stretch.base + stretch.size;
+      if (this.#at < stretch.base) this.#at = stretch.base;
+      if (this.#at === stretchEnd) {
+        this.#stretch += 1;
+        continue;
+      }
+      if (this.#at >= to) return;
+      const slab = slabs[this.#slab];
+      if (slab !== undefined && this.#at >= slab.base) {
+        this.#coverPiece(slab, to);
+        continue;
+      }
+      let end = to < stretchEnd ? to : stretchEnd;
+      if (slab !== undefined && slab.base < end) end = slab.base;
+      onSegment('free', { base: this.#at, size: end - this.#at });
+      this.#at = end;
+    }
+  }
+
+  #coverPiece(slab: SavedSlab, to: bigint): void {
+    const end = this.#pieceEnd(slab);
+    if (to < end) {
+      const pieces = `multiples of ${slab.pieceSize} from ${this.#options.format(slab.base)}`;
+      throw invalidInput('/address', `lies inside a piece of a slab, which begin at ${pieces}`);
+    }
+    this.#options.onSegment('cached', { base: this.#at, size: end - this.#at });
+    this.#at = end;
+    this.#leaveSlab();
+  }
+
+  /** An allocation in a slab is one of its pieces; any other keeps clear of slabs. */
+  #fitsSlabs(base: bigint, size: bigint): void {
+    const { slabs, format } = this.#options;
+    const slab = slabs[this.#slab];
+    if (slab === undefined || base + size <= slab.base) return;
+    if (base < slab.base) {
+      throw invalidInput('/size', `reaches into the slab at ${format(slab.base)}`);
+    }
+    if (size !== slab.pieceSize || this.#pieceEnd(slab) !== base + size) {
+      const what = `the size of a piece of the slab at ${format(slab.base)}`;
+      throw invalidInput('/size', `must be ${slab.pieceSize}, ${what}`);
+    }
+    this.#slabUsed = true;
+  }
+
+  /** End of the piece that begins at the place that was reached. */
+  #pieceEnd({ base, pieceSize }: SavedSlab): bigint {
+    const end = base + this.#options.slabSize;
+    return this.#at + pieceSize < end ? this.#at + pieceSize : end;
+  }
+
+  #leaveSlab(): void {
+    const slab = this.#options.slabs[this.#slab];
+    if (slab === undefined || this.#at < slab.base + this.#options.slabSize) return;
+    if (!this.#slabUsed) {
+      const where = this.#options.format(slab.base);
+      throw invalidInput('', `the slab at ${where} has no piece in use: leave its line out`);
+    }
+    this.#slab += 1;
+    this.#slabUsed = false;
+  }
+}
