@@ -5,7 +5,10 @@
  *   answered, removal asked          is there as answered, or gone
  *   removal answered                 is gone
  *   asked, not answered              is there in full, as asked, or not at all
+ *   resize asked, not answered       is there as answered before, or with the new size
  *   refused                          was never there
+ *
+ * A freeAll, or the end of an arena by force, takes all of its grants with it or none.
  *
  * A label on each allocation carries its number in the ledger, because an address alone says
  * nothing: it may have been freed and granted to the next one.
@@ -28,6 +31,15 @@ export interface Grant {
   readonly request: GrantRequest;
   answer?: Allocation;
   removal?: 'asked' | 'answered';
+  /** The size of a resize that was asked for and not answered. */
+  resizing?: string;
+}
+
+/** Grants that one request removes, all or none. */
+export interface Sweep {
+  /** What removes them, for people. */
+  readonly what: string;
+  readonly grants: readonly Grant[];
 }
 
 export interface SpanRequest {
@@ -47,12 +59,14 @@ export interface ArenaRequest {
   readonly policy: string;
   readonly source?: string;
   readonly importSize?: string;
+  readonly quantumCacheMax?: string;
   readonly spans?: readonly SpanRequest[];
 }
 
 export interface CreatedArena {
   readonly request: ArenaRequest;
   answer?: Arena;
+  removal?: 'asked' | 'answered';
 }
 
 /** The label with the number of a grant. */
@@ -62,15 +76,17 @@ export class Ledger {
   readonly grants = new Map<string, Grant>();
   readonly spans: AddedSpan[] = [];
   readonly arenas: CreatedArena[] = [];
+  readonly sweeps: Sweep[] = [];
   /** Mutations that were answered as done, and such as got no answer, since the last settling. */
   answered = 0;
   unanswered = 0;
   #revision = 0;
 
-  /** Grants that are there for certain, and that nobody has asked to be freed. */
+  /** Grants that are there for certain, and that nobody has asked to be freed or resized. */
   free(): Grant[] {
     return [...this.grants.values()].filter(
-      ({ answer, removal }) => answer !== undefined && removal === undefined,
+      ({ answer, removal, resizing }) =>
+        answer !== undefined && removal === undefined && resizing === undefined,
     );
   }
 
@@ -93,11 +109,16 @@ export class Ledger {
       else {
         grant.answer = there;
         delete grant.removal;
+        delete grant.resizing;
       }
     }
+    this.sweeps.length = 0;
     keep(this.arenas, (arena) => {
       const there = state.arenas.get(arena.request.name);
-      if (there !== undefined) arena.answer = there.arena;
+      if (there !== undefined) {
+        arena.answer = there.arena;
+        delete arena.removal;
+      }
       return there !== undefined;
     });
     keep(this.spans, (span) => {
@@ -127,29 +148,45 @@ export class Ledger {
       const problem = grantProblem(grant, found.get(number), state);
       if (problem !== undefined) problems.push(`grant ${number} of ${grant.arena} ${problem}`);
     }
+    for (const { what, grants } of this.sweeps) {
+      const kept = grants.filter(({ request }) => found.has(request.labels[grantLabel] ?? ''));
+      if (kept.length === 0 || kept.length === grants.length) continue;
+      problems.push(`${what} is half done: ${kept.length} of ${grants.length} grants are left`);
+    }
     return problems;
   }
 }
+
+/** What the size of an allocation depends on. */
+export type Rounding = Pick<Arena, 'quantum' | 'quantumCacheMax'>;
 
 /** Whether an allocation is what was asked for. */
 export function fulfils(
   { arena, request }: Grant,
   allocation: Allocation,
-  quantum: bigint,
+  rounding: Rounding,
 ): boolean {
   const address = BigInt(allocation.address);
   const end = BigInt(allocation.end);
-  const size = ((BigInt(request.size) + quantum - 1n) / quantum) * quantum;
   const { align = '1', min = '0', nocross } = request;
   return (
     allocation.arena === arena &&
-    BigInt(allocation.size) === size &&
-    end - address + 1n === size &&
+    isSize(allocation.size, request, rounding) &&
+    end - address + 1n === BigInt(allocation.size) &&
     JSON.stringify(allocation.labels) === JSON.stringify(request.labels) &&
     address % BigInt(align) === 0n &&
     address >= BigInt(min) &&
     (nocross === undefined || address / BigInt(nocross) === end / BigInt(nocross))
   );
+}
+
+/** Whole quanta; a quantum cache may give a larger piece where nothing is constrained. */
+function isSize(text: string, request: GrantRequest, rounding: Rounding): boolean {
+  const size = BigInt(text);
+  const quantum = BigInt(rounding.quantum);
+  const rounded = ((BigInt(request.size) + quantum - 1n) / quantum) * quantum;
+  const pieceMax = request.min === undefined ? BigInt(rounding.quantumCacheMax) : 0n;
+  return size === rounded || (size > rounded && size <= pieceMax && size % quantum === 0n);
 }
 
 /** All allocations with a number, by it. */
@@ -171,25 +208,44 @@ function grantProblem(
   there: Allocation | undefined,
   { arenas }: State,
 ): string | undefined {
-  const { answer, removal } = grant;
+  const { answer, removal, resizing } = grant;
   if (there === undefined) {
     const open = answer === undefined || removal !== undefined;
     return open ? undefined : 'is gone, though nobody freed it';
   }
   if (removal === 'answered') return 'is there again after it was freed';
   const found = JSON.stringify(there);
+  const { arena } = arenas.get(there.arena)!;
   if (answer === undefined) {
-    const quantum = BigInt(arenas.get(there.arena)?.arena.quantum ?? 0);
-    if (fulfils(grant, there, quantum)) return undefined;
+    if (fulfils(grant, there, arena)) return undefined;
     return `is ${found}, not as asked: ${JSON.stringify(grant.request)}`;
   }
   const answered = JSON.stringify(answer);
-  return found === answered ? undefined : `is ${found}, not as answered: ${answered}`;
+  if (found === answered) return undefined;
+  if (resizing !== undefined && isResized(grant, answer, there, arena)) return undefined;
+  return `is ${found}, not as answered: ${answered}`;
 }
 
-function arenaProblems({ request, answer }: CreatedArena, { arenas }: State): string[] {
+/** Whether it is the same allocation as before, in the size that was asked for last. */
+function isResized(grant: Grant, before: Allocation, there: Allocation, arena: Arena): boolean {
+  const { resizing: size } = grant;
+  if (size === undefined) return false;
+  const resized = { ...grant, request: { ...grant.request, size } };
+  return (
+    fulfils(resized, there, arena) &&
+    there.address === before.address &&
+    there.createdAt === before.createdAt &&
+    there.revision > before.revision
+  );
+}
+
+function arenaProblems({ request, answer, removal }: CreatedArena, { arenas }: State): string[] {
   const there = arenas.get(request.name);
-  if (there === undefined) return answer === undefined ? [] : [`arena ${request.name} is gone`];
+  if (there === undefined) {
+    const open = answer === undefined || removal !== undefined;
+    return open ? [] : [`arena ${request.name} is gone`];
+  }
+  if (removal === 'answered') return [`arena ${request.name} is there again`];
   const { spans: initial = [], ...settings } = request;
   const problems = Object.entries(settings)
     .filter(([name, value]) => there.arena[name as keyof Arena] !== value)

@@ -1,10 +1,20 @@
 /**
  * A mixed load from several loops at once, each with one request under way: allocations with and
- * without a constraint, in arenas that import through three levels, frees, new spans, new arenas.
+ * without a constraint, in arenas that import through three levels and such with quantum caches,
+ * resizes, frees, new spans, new arenas. Each loop has an arena of its own, which it empties at
+ * once now and then: nobody else allocates there, so it knows what that has to remove.
  * What is asked and what comes back goes into the ledger; an answer that is unexpected throws.
  */
 import { Client, lost, type Answer } from './client.ts';
-import { fulfils, grantLabel, Ledger, type ArenaRequest, type GrantRequest } from './ledger.ts';
+import {
+  fulfils,
+  grantLabel,
+  Ledger,
+  type ArenaRequest,
+  type Grant,
+  type GrantRequest,
+  type Rounding,
+} from './ledger.ts';
 import type { Random } from '../model/random.ts';
 
 /** The arenas the load begins with. A size in each is at most 2^sizeBits. */
@@ -36,41 +46,78 @@ const initialArenas: readonly (ArenaRequest & { sizeBits: number })[] = [
 ];
 
 const loopCount = 8;
-const weights = { alloc: 36, xalloc: 18, free: 40, addSpan: 4, createArena: 2 };
+const weights = {
+  alloc: 30,
+  xalloc: 16,
+  free: 36,
+  resize: 8,
+  own: 12,
+  freeAll: 1,
+  addSpan: 4,
+  createArena: 2,
+  destroyArena: 1,
+};
+/** Own arenas take any size up to 2^this; the small ones come from the quantum cache. */
+const ownSizeBits = 6;
+
+interface KnownArena extends Rounding {
+  readonly sizeBits: number;
+}
+
+export interface LoadOptions {
+  /** Called once the answers are there; it may kill the service. */
+  readonly end?: () => Promise<void>;
+  /**
+   * Whether the service may fail by itself, which ends the load: an answer may be lost then, or
+   * say that the journal is unavailable, and in both cases nobody knows what was done.
+   */
+  readonly mayFail?: boolean;
+  /** Called before a request is sent; what it returns is called with the answer to it. */
+  readonly watch?: () => (answer: Answer) => void;
+}
 
 export class Load {
   readonly ledger: Ledger;
   readonly #random: Random;
   /** The quantum and the largest size by arena, of those that are there for certain. */
-  readonly #arenas = new Map<string, { quantum: bigint; sizeBits: number }>();
+  readonly #arenas = new Map<string, KnownArena>();
+  /** Arenas that only one loop uses. */
+  readonly #own = new Map<string, Rounding>();
   #client: Client | undefined;
   #number = 0;
   #answersLeft = 0;
+  #options: LoadOptions = {};
 
   constructor(ledger: Ledger, random: Random) {
     this.ledger = ledger;
     this.#random = random;
   }
 
-  /** Creates the arenas to begin with. */
-  async prepare(url: string): Promise<void> {
-    await this.#with(url, async () => {
+  /** Creates the arenas to begin with. Resolves to whether all of that was answered. */
+  async prepare(url: string, options: LoadOptions = {}): Promise<boolean> {
+    return this.#with(url, options, async () => {
       for (const { sizeBits, ...request } of initialArenas) {
-        await this.#create(request, sizeBits);
+        if (!(await this.#create(request, sizeBits))) return false;
       }
+      for (let loop = 0; loop < loopCount; loop++) {
+        if (!(await this.#create(ownArena(loop), undefined))) return false;
+      }
+      return true;
     });
   }
 
   /**
-   * Runs all loops until `answers` answers have come, then `end`, which may kill the server: only
-   * then may an answer be lost. Without `end` every loop waits for its last answer.
+   * Runs all loops until `answers` answers have come, then `end`: only then may an answer be lost,
+   * unless the service may fail. Without `end` every loop waits for its last answer.
    */
-  async run(url: string, answers: number, end?: () => Promise<void>): Promise<void> {
+  async run(url: string, answers: number, options: LoadOptions = {}): Promise<void> {
+    const { end, mayFail = false } = options;
     this.#answersLeft = answers;
     let ending: Promise<void> | undefined;
-    const loop = async (): Promise<void> => {
+    const loop = async (_: unknown, index: number): Promise<void> => {
       while (ending === undefined) {
-        const answered = await this.#one();
+        const answered = await this.#one(index);
+        if (!answered && mayFail) return;
         if (!answered && ending === undefined)
           throw new Error('an answer was lost before the kill');
         this.#answersLeft -= 1;
@@ -78,23 +125,24 @@ export class Load {
         if (this.#answersLeft === 0) ending = end?.() ?? Promise.resolve();
       }
     };
-    await this.#with(url, async () => {
-      await Promise.all(Array.from({ length: loopCount }, loop));
+    await this.#with(url, options, async () => {
+      await Promise.all(Array.from({ length: loopCount }).map(loop));
       await ending;
     });
   }
 
-  async #with(url: string, use: () => Promise<void>): Promise<void> {
+  async #with<T>(url: string, options: LoadOptions, use: () => Promise<T>): Promise<T> {
     this.#client = new Client(url);
+    this.#options = options;
     try {
-      await use();
+      return await use();
     } finally {
       this.#client.close();
     }
   }
 
   /** Asks for one thing; tells whether there was an answer. */
-  #one(): Promise<boolean> {
+  #one(loop: number): Promise<boolean> {
     switch (this.#random.weighted(weights)) {
       case 'alloc':
         return this.#alloc(false);
@@ -102,25 +150,37 @@ export class Load {
         return this.#alloc(true);
       case 'free':
         return this.#free();
+      case 'resize':
+        return this.#resize();
+      case 'own': {
+        const name = ownName(loop);
+        const size = this.#random.magnitude(1n << BigInt(ownSizeBits));
+        return this.#grant(name, { size: String(size), labels: {} }, this.#own.get(name)!);
+      }
+      case 'freeAll':
+        return this.#freeAll(ownName(loop));
       case 'addSpan':
         return this.#addSpan();
       case 'createArena':
         return this.#createAny();
+      case 'destroyArena':
+        return this.#createAndDestroy();
     }
   }
 
-  async #alloc(constrained: boolean): Promise<boolean> {
-    const [arena, { quantum, sizeBits }] = this.#random.pick([...this.#arenas]);
+  #alloc(constrained: boolean): Promise<boolean> {
+    const [arena, known] = this.#random.pick([...this.#arenas]);
+    const size = this.#random.magnitude(1n << BigInt(known.sizeBits));
+    const constraint = constrained ? this.#constraint(size, known.sizeBits) : {};
+    return this.#grant(arena, { size: String(size), labels: {}, ...constraint }, known);
+  }
+
+  async #grant(arena: string, asked: GrantRequest, rounding: Rounding): Promise<boolean> {
     const number = this.#next();
-    const size = this.#random.magnitude(1n << BigInt(sizeBits));
-    const request: GrantRequest = {
-      size: String(size),
-      labels: { [grantLabel]: number },
-      ...(constrained && this.#constraint(size, sizeBits)),
-    };
-    const grant: { arena: string; request: GrantRequest } = { arena, request };
+    const request = { ...asked, labels: { [grantLabel]: number } };
+    const grant: Grant = { arena, request };
     this.ledger.grants.set(number, grant);
-    const path = `/v1/arenas/${arena}/${constrained ? 'xalloc' : 'alloc'}`;
+    const path = `/v1/arenas/${arena}/${asked.min === undefined ? 'alloc' : 'xalloc'}`;
     const answer = await this.#ask('POST', path, request, [201, 409, 422]);
     if (answer === lost) return false;
     if (answer.status !== 201) {
@@ -130,7 +190,7 @@ export class Load {
       return true;
     }
     const allocation = JSON.parse(answer.text);
-    if (!fulfils(grant, allocation, quantum)) throw unexpected(path, answer, request);
+    if (!fulfils(grant, allocation, rounding)) throw unexpected(path, answer, request);
     Object.assign(grant, { answer: allocation });
     return true;
   }
@@ -148,7 +208,7 @@ export class Load {
   }
 
   async #free(): Promise<boolean> {
-    const candidates = this.ledger.free();
+    const candidates = this.#shared();
     if (candidates.length === 0) return this.#alloc(false);
     const grant = this.#random.pick(candidates);
     // Noted before anything is sent, so that no other loop frees it too.
@@ -158,6 +218,80 @@ export class Load {
     if (answer === lost) return false;
     grant.removal = 'answered';
     return true;
+  }
+
+  /** Grants of which every loop may take one. */
+  #shared(): Grant[] {
+    return this.ledger.free().filter(({ arena }) => this.#arenas.has(arena));
+  }
+
+  async #resize(): Promise<boolean> {
+    const candidates = this.#shared().filter(({ request }) => request.min === undefined);
+    if (candidates.length === 0) return this.#alloc(false);
+    const grant = this.#random.pick(candidates);
+    const before = grant.answer!;
+    const size = String(this.#random.magnitude(BigInt(before.size) * 2n));
+    grant.resizing = size;
+    const path = `/v1/arenas/${grant.arena}/allocations/${before.address}/resize`;
+    const answer = await this.#ask('POST', path, { size }, [200, 409, 422]);
+    if (answer === lost) return false;
+    delete grant.resizing;
+    if (answer.status !== 200) {
+      const { code } = JSON.parse(answer.text) as { code: string };
+      if (code !== 'taken' && code !== 'never-fits') throw unexpected(path, answer);
+      return true;
+    }
+    grant.answer = JSON.parse(answer.text);
+    const resized = { ...grant, request: { ...grant.request, size } };
+    if (fulfils(resized, grant.answer!, this.#arenas.get(grant.arena)!)) return true;
+    throw unexpected(path, answer, { size });
+  }
+
+  async #freeAll(arena: string): Promise<boolean> {
+    const grants = this.#heldIn(arena);
+    const answer = await this.#sweep(`freeAll of ${arena}`, grants, () =>
+      this.#ask('DELETE', `/v1/arenas/${arena}/allocations`, undefined, [200]),
+    );
+    if (answer === lost) return false;
+    const { freed } = JSON.parse(answer.text) as { freed: number };
+    if (freed !== grants.length) throw unexpected(`freeAll of ${grants.length}`, answer);
+    return true;
+  }
+
+  /** An arena that is created, used, and destroyed by force, all by one loop. */
+  async #createAndDestroy(): Promise<boolean> {
+    const name = `brief-${this.#next()}`;
+    const request: ArenaRequest = { name, quantum: '16', policy: 'firstfit', source: 'mid' };
+    if (!(await this.#create(request, undefined))) return false;
+    const rounding = this.#own.get(name)!;
+    for (let i = 0; i < 3; i++) {
+      if (!(await this.#grant(name, { size: '200', labels: {} }, rounding))) return false;
+    }
+    const arena = this.ledger.arenas.find((created) => created.request === request)!;
+    arena.removal = 'asked';
+    const grants = this.#heldIn(name);
+    const answer = await this.#sweep(`the end of ${name}`, grants, () =>
+      this.#ask('DELETE', `/v1/arenas/${name}?force=true`, undefined, [204]),
+    );
+    if (answer === lost) return false;
+    arena.removal = 'answered';
+    return true;
+  }
+
+  #heldIn(name: string): Grant[] {
+    return this.ledger.free().filter(({ arena }) => arena === name);
+  }
+
+  async #sweep(
+    what: string,
+    grants: readonly Grant[],
+    ask: () => Promise<Answer | typeof lost>,
+  ): Promise<Answer | typeof lost> {
+    for (const grant of grants) grant.removal = 'asked';
+    this.ledger.sweeps.push({ what, grants });
+    const answer = await ask();
+    if (answer !== lost) for (const grant of grants) grant.removal = 'answered';
+    return answer;
   }
 
   async #addSpan(): Promise<boolean> {
@@ -186,13 +320,17 @@ export class Load {
     return this.#create({ name, quantum: '1', policy: 'lastfit', spans }, 7);
   }
 
-  async #create(request: ArenaRequest, sizeBits: number): Promise<boolean> {
+  /** Every loop may use it where a size is given, otherwise only the one that asks. */
+  async #create(request: ArenaRequest, sizeBits: number | undefined): Promise<boolean> {
     const arena = { request };
     this.ledger.arenas.push(arena);
     const answer = await this.#ask('POST', '/v1/arenas', request, [201]);
     if (answer === lost) return false;
     Object.assign(arena, { answer: JSON.parse(answer.text) });
-    this.#arenas.set(request.name, { quantum: BigInt(request.quantum), sizeBits });
+    const { quantum, quantumCacheMax = '0' } = request;
+    const rounding = { quantum, quantumCacheMax };
+    if (sizeBits === undefined) this.#own.set(request.name, rounding);
+    else this.#arenas.set(request.name, { ...rounding, sizeBits });
     return true;
   }
 
@@ -204,11 +342,13 @@ export class Load {
     statuses: readonly number[],
   ): Promise<Answer | typeof lost> {
     if (this.#client === undefined) throw new Error('the load has no client yet');
+    const watched = this.#options.watch?.();
     const answer = await this.#client.ask(method, path, body);
-    if (answer === lost) {
+    if (answer === lost || (this.#options.mayFail === true && answer.status === 503)) {
       this.ledger.unanswered += 1;
       return lost;
     }
+    watched?.(answer);
     if (!statuses.includes(answer.status)) throw unexpected(`${method} ${path}`, answer, body);
     if (answer.status < 300) this.ledger.answered += 1;
     return answer;
@@ -219,6 +359,19 @@ export class Load {
     this.#number += 1;
     return String(this.#number);
   }
+}
+
+function ownName(loop: number): string {
+  return `own-${loop}`;
+}
+
+function ownArena(loop: number): ArenaRequest {
+  const name = ownName(loop);
+  const quantumCacheMax = loop % 4 === 0 ? '0' : '8';
+  const settings = { name, quantum: '1', policy: 'instantfit', quantumCacheMax };
+  // With and without a source, because freeAll has spans to give back only where there is one.
+  if (loop % 2 === 0) return { ...settings, source: 'mid', importSize: '512' };
+  return { ...settings, spans: [{ base: '0', size: '3000' }] };
 }
 
 function unexpected(what: string, { status, text }: Answer, body?: unknown): Error {

@@ -11,65 +11,69 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('../../src/vmemd.js', import.meta.url));
 /** A start that takes longer is a hang: recovery of what the tests write takes milliseconds. */
 const startMsMax = 60_000;
+/** So is an end that takes longer, whether the process was asked to end or has to by itself. */
+const endMsMax = 30_000;
 
 export interface ServerOptions {
   /** The data directory. */
   readonly data: string;
+  /** Another build of the service: the path of its `vmemd.js`. */
+  readonly program?: string;
+  /** Further flags. */
+  readonly flags?: readonly string[];
+  /** Variables on top of those of this process, which pass but for the settings of the service. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** How a process ended: by itself with a code, or by a signal. */
 export type Exit = { readonly code: number } | { readonly signal: NodeJS.Signals };
 
 export class Server {
-  /** `http://127.0.0.1:PORT` */
-  readonly url: string;
   readonly #child: ChildProcess;
-  readonly #log: readonly string[];
+  readonly #log: string[] = [];
   readonly #exit: Promise<Exit>;
+  readonly #listening: Promise<string>;
+  #url: string | undefined;
 
-  private constructor(
-    url: string,
-    child: ChildProcess,
-    log: readonly string[],
-    exit: Promise<Exit>,
-  ) {
-    this.url = url;
-    this.#child = child;
-    this.#log = log;
-    this.#exit = exit;
+  /** Starts the process and does not wait for anything. */
+  constructor({ data, flags = [], environment = {}, ...options }: ServerOptions) {
+    const words = ['serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...flags];
+    this.#child = spawn(process.execPath, [options.program ?? program, ...words], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...withoutSettings(process.env), ...environment },
+    });
+    // Not at its exit: what it wrote last is here only when its streams have ended too.
+    this.#exit = once(this.#child, 'close').then(([code, signal]): Exit =>
+      signal === null ? { code: code as number } : { signal: signal as NodeJS.Signals },
+    );
+    createInterface(this.#child.stderr!).on('line', (line) => this.#log.push(line));
+    this.#listening = this.#listens();
+    // Whoever does not wait for it learns from the exit what happened.
+    this.#listening.catch(() => undefined);
   }
 
   /** Starts the service and waits until it listens; throws with its log where it does not. */
-  static async start({ data }: ServerOptions): Promise<Server> {
-    const flags = ['--host', '127.0.0.1', '--port', '0', '--data', data];
-    const child = spawn(process.execPath, [program, 'serve', ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: withoutSettings(process.env),
-    });
-    const log: string[] = [];
-    const exit = once(child, 'exit').then(([code, signal]): Exit =>
-      signal === null ? { code: code as number } : { signal: signal as NodeJS.Signals },
-    );
-    createInterface(child.stderr!).on('line', (line) => log.push(line));
-    const url = await new Promise<string>((resolve, reject) => {
-      const fail = (why: string): void => {
-        clearTimeout(timer);
-        reject(new Error(`The server ${why}. Its log:\n${log.join('\n')}`));
-      };
-      const timer = setTimeout(() => {
-        child.kill('SIGKILL');
-        fail(`did not listen within ${startMsMax} ms`);
-      }, startMsMax);
-      void exit.then((how) => fail(`ended before it listened: ${JSON.stringify(how)}`));
-      createInterface(child.stdout!).on('line', (line) => {
-        log.push(line);
-        const address = /"address":"([^"]+)".*"msg":"listening"/.exec(line)?.[1];
-        if (address === undefined) return;
-        clearTimeout(timer);
-        resolve(address);
-      });
-    });
-    return new Server(url, child, log, exit);
+  static async start(options: ServerOptions): Promise<Server> {
+    const server = new Server(options);
+    await server.listening();
+    return server;
+  }
+
+  /** Resolves when it listens; rejects with its log where it ends before that, or hangs. */
+  async listening(): Promise<void> {
+    this.#url = await this.#listening;
+  }
+
+  /** `http://127.0.0.1:PORT`, once it listens. */
+  get url(): string {
+    if (this.#url === undefined) throw new Error('The server does not listen yet.');
+    return this.#url;
+  }
+
+  /** The process, for whoever sends it signals. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('The server could not be started.');
+    return this.#child.pid;
   }
 
   /** What it wrote so far, to stdout and stderr. */
@@ -90,7 +94,41 @@ export class Server {
   /** SIGTERM: an orderly end. */
   async stop(): Promise<Exit> {
     this.#child.kill('SIGTERM');
-    return this.#exit;
+    return this.ended();
+  }
+
+  /** Waits until it ends by itself; one that does not is killed, and the promise rejects. */
+  async ended(): Promise<Exit> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#child.kill('SIGKILL');
+    }, endMsMax);
+    const exit = await this.#exit;
+    clearTimeout(timer);
+    if (late) throw new Error(`The server did not end within ${endMsMax} ms:\n${this.log}`);
+    return exit;
+  }
+
+  #listens(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: string): void => {
+        clearTimeout(timer);
+        reject(new Error(`The server ${why}. Its log:\n${this.log}`));
+      };
+      const timer = setTimeout(() => {
+        this.#child.kill('SIGKILL');
+        fail(`did not listen within ${startMsMax} ms`);
+      }, startMsMax);
+      void this.#exit.then((how) => fail(`ended before it listened: ${JSON.stringify(how)}`));
+      createInterface(this.#child.stdout!).on('line', (line) => {
+        this.#log.push(line);
+        const address = /"address":"([^"]+)".*"msg":"listening"/.exec(line)?.[1];
+        if (address === undefined) return;
+        clearTimeout(timer);
+        resolve(address);
+      });
+    });
   }
 }
 

@@ -56,7 +56,7 @@ export async function readState(client: Client): Promise<State> {
   return { revision, arenas, text: texts.join('\n') };
 }
 
-/** What is wrong in itself, a sentence each. Imported spans are taken to be released when free. */
+/** What is wrong in itself, a sentence each. */
 export function incoherences({ arenas }: State): string[] {
   const problems: string[] = [];
   for (const state of arenas.values()) {
@@ -140,6 +140,8 @@ function importProblems(
     if (held?.end !== span.end || held.importedBy !== arena.name || span.from !== arena.source) {
       problems.push(`the source does not hold the imported span at ${span.base} for it`);
     }
+    // Free spans may be kept, for a while or for as long as there are few.
+    if (arena.keepSpans > 0 || arena.releaseAfterSeconds > 0) continue;
     const first = addresses[next];
     if (first === undefined || first > BigInt(span.end)) {
       problems.push(`the imported span at ${span.base} is free, but was not released`);
