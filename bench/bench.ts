@@ -14,6 +14,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'the engine in this process: policies, constraints, sizes; no HTTP, no journal',
     load: () => import('./engine.ts'),
   },
+  group: {
+    about: 'group commit over HTTP: records in a commit, grants a second, waiting times',
+    load: () => import('./group.ts'),
+  },
 };
 
 const help = `\
