@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 export interface Options {
   readonly quick: boolean;
   readonly large: boolean;
+  /** Only the rows that the goals need. */
+  readonly goals: boolean;
   /** Rows whose name contains one of these; all where there are none. */
   readonly only: readonly string[];
   /** Live allocations, instead of the usual ones. */
@@ -31,10 +33,11 @@ a process of its own. The table goes to the standard output, progress to the sta
 
   --quick            1e3 and 1e4 live allocations, few pairs; says little
   --large            1e7 live allocations too
+  --goals            only rows that decide a goal; some minutes
   --only TEXT        rows whose name contains TEXT, as in churn/bestfit/units/1000; repeatable
   --live N           live allocations, instead of the usual ones; repeatable
   --pairs N          measured pairs a row                            1e6, quick: 2e4
-  --seconds N        no phase of a row goes on for longer            10, quick: 2
+  --seconds N        no phase of a row goes on for longer            10, quick: 2, goals: 1
   --list             names the rows and measures nothing
   --seed-bench PATH  compares with the allocator in C: a directory that holds its bench, or a
                      script that builds it there        VMEMD_SEED_BENCH
@@ -43,7 +46,7 @@ a process of its own. The table goes to the standard output, progress to the sta
   --json FILE        the figures in JSON as well
   --from FILE        measures nothing: shows the figures of such a file
   --results DIR      writes engine.md and engine.svg there           bench/results for a whole run,
-                     nowhere for --quick, --only and --live
+                     nowhere for --quick, --goals, --only and --live
   --help             this
 
 In the table "mean" is a pair (a free and an allocation), or one request where all are refused;
@@ -58,16 +61,18 @@ export function parseOptions(
   const values = parse(words);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
-  const part = quick || values.only !== undefined || values.live !== undefined;
+  const goals = values.goals === true;
+  const part = quick || goals || values.only !== undefined || values.live !== undefined;
   const results = values.results ?? (part ? undefined : RESULTS);
   const seedBench = values['seed-bench'] ?? environment['VMEMD_SEED_BENCH'];
   return {
     quick,
     large: values.large === true,
+    goals,
     only: values.only ?? [],
     ...(values.live === undefined ? {} : { live: values.live.map((n) => count('live', n)) }),
     pairs: count('pairs', values.pairs ?? (quick ? '2e4' : '1e6')),
-    seconds: count('seconds', values.seconds ?? (quick ? '2' : '10')),
+    seconds: count('seconds', values.seconds ?? (quick ? '2' : goals ? '1' : '10')),
     rounds: count('rounds', values.rounds ?? '5'),
     ...(seedBench === undefined || seedBench === '' ? {} : { seedBench }),
     markdown: values.markdown === true,
@@ -87,6 +92,7 @@ function parse(words: readonly string[]) {
       options: {
         quick: { type: 'boolean' },
         large: { type: 'boolean' },
+        goals: { type: 'boolean' },
         only: { type: 'string', multiple: true },
         live: { type: 'string', multiple: true },
         pairs: { type: 'string' },

@@ -22,8 +22,11 @@ export class Xorshift32 {
     return state >>> 0;
   }
 
-  /** From 0 to `count - 1`; `count` is at most 2^32. */
+  /**
+   * From 0 to `count - 1`; `count` is at least 1 and below 2^32. The shifts tell the compiler that
+   * all is unsigned, or it would divide doubles, which takes as long as freeing a block.
+   */
   below(count: number): number {
-    return this.next() % count;
+    return (this.next() % (count >>> 0)) >>> 0;
   }
 }

@@ -125,12 +125,14 @@ class UnitSubject extends Slots<number> implements Subject {
   /** The segments without an order, until a request needs one. */
   #run: Run | undefined;
   #segments: Segments | undefined;
+  readonly #instant: boolean;
   /** End of the last grant, which is what nextfit goes on from. */
   #cursor = 0;
 
   constructor(setup: Setup) {
     super(setup);
     this.bases = new Float64Array(setup.slots);
+    this.#instant = setup.policy === 'instantfit';
     this.#run = new Run(0, setup.span);
   }
 
@@ -175,10 +177,14 @@ class UnitSubject extends Slots<number> implements Subject {
   }
 
   #place(size: number, ask: Ask | undefined): number {
-    if (this.#run !== undefined && this.policy === 'instantfit' && ask === undefined) {
+    if (this.#instant && this.#run !== undefined && ask === undefined) {
       const at = this.#run.place(size);
       if (at !== NONE) return at;
     }
+    return this.#search(size, ask);
+  }
+
+  #search(size: number, ask: Ask | undefined): number {
     return place(this.#ordered, {
       size,
       fit: ask === undefined ? plainFit : fitOf(ask),

@@ -16,6 +16,8 @@ import { measure } from '../bench/measure.ts';
 import { Operation } from '../bench/operation.ts';
 import { Mistake, parseOptions } from '../bench/options.ts';
 import { Xorshift32 } from '../bench/random.ts';
+import { plan } from '../bench/plan.ts';
+import { nameOf } from '../bench/row.ts';
 import type { Figures, Result, Row } from '../bench/row.ts';
 import { layers, openSubject } from '../bench/subject.ts';
 import type { Subject } from '../bench/subject.ts';
@@ -169,6 +171,14 @@ describe('goals', () => {
     ]);
   });
 
+  test('each have a row in the run that is only for them', () => {
+    const options = parseOptions(['--goals'], {})!;
+    const named = plan(options).map((planned) => ({ row: planned, figures, reference }));
+    const grown = named.map((said) => ({ ...said, figures: { ...figures, firstOrdered: 1 } }));
+    expect(judge(grown).filter(({ figure }) => figure === undefined)).toEqual([]);
+    expect(new Set(named.map(({ row: planned }) => nameOf(planned))).size).toBe(named.length);
+  });
+
   test('are open where nothing was measured', () => {
     expect(judge([]).map(({ met }) => met)).toEqual(judge([]).map(() => undefined));
   });
@@ -243,7 +253,7 @@ describe('command line', () => {
 
   test('only a whole run touches the committed results', () => {
     expect(parseOptions([], {})?.results).toMatch(/bench\/results\/$/);
-    for (const words of [['--quick'], ['--only', 'churn'], ['--live', '10']]) {
+    for (const words of [['--quick'], ['--goals'], ['--only', 'churn'], ['--live', '10']]) {
       expect(parseOptions(words, {})).not.toHaveProperty('results');
     }
   });
