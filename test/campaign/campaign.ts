@@ -15,6 +15,7 @@ import { powerCuts } from './power-cuts.ts';
 import { Progress } from './progress.ts';
 import { FailedRound, rotate } from './rotation.ts';
 import { sabotage } from './sabotage.ts';
+import { simulated } from './simulated.ts';
 import { stops } from './stops.ts';
 import { Tally } from './tally.ts';
 import { walCuts } from './wal-cuts.ts';
@@ -28,6 +29,7 @@ const parts: readonly Part[] = [
   bitFlips,
   stops,
   sabotage,
+  simulated,
 ];
 
 const help = `\

@@ -5,6 +5,7 @@ const columns = {
   rounds: 'rounds',
   acknowledged: 'acknowledged',
   kills: 'kills',
+  crashes: 'simulated crashes',
   faults: 'I/O faults',
   images: 'crash images',
   cuts: 'cuts',

@@ -101,6 +101,7 @@ function partsOf(engine: Engine): string {
 /** A model that shares nothing with the other that may change. */
 function copyOf(model: Model): Model {
   const copy = new Model();
+  copy.revision = model.revision;
   for (const [name, arena] of model.arenas) {
     const twin = new ModelArena({ ...arena.settings, type: 'createArena', spans: [] });
     twin.spans = [...arena.spans];
