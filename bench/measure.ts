@@ -20,7 +20,7 @@ const REHEARSAL_LIVE = 1000;
 /** The optimising compiler is done with a loop after some hundred thousand rounds. */
 const REHEARSAL_OPERATIONS = 500_000;
 /** Of the time that a phase may take. */
-const REHEARSAL_SHARE = 0.15;
+const REHEARSAL_SHARE = 0.25;
 const SAMPLES_MAX = 200_000;
 /** Operations between two looks at the clock, at least. */
 const BATCH = 128;

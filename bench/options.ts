@@ -37,7 +37,7 @@ a process of its own. The table goes to the standard output, progress to the sta
   --only TEXT        rows whose name contains TEXT, as in churn/bestfit/units/1000; repeatable
   --live N           live allocations, instead of the usual ones; repeatable
   --pairs N          measured pairs a row                            1e6, quick: 2e4
-  --seconds N        no phase of a row goes on for longer            10, quick: 2, goals: 1
+  --seconds N        no phase of a row goes on for longer            10, quick and goals: 2
   --list             names the rows and measures nothing
   --seed-bench PATH  compares with the allocator in C: a directory that holds its bench, or a
                      script that builds it there        VMEMD_SEED_BENCH
@@ -72,7 +72,7 @@ export function parseOptions(
     only: values.only ?? [],
     ...(values.live === undefined ? {} : { live: values.live.map((n) => count('live', n)) }),
     pairs: count('pairs', values.pairs ?? (quick ? '2e4' : '1e6')),
-    seconds: count('seconds', values.seconds ?? (quick ? '2' : goals ? '1' : '10')),
+    seconds: count('seconds', values.seconds ?? (quick || goals ? '2' : '10')),
     rounds: count('rounds', values.rounds ?? '5'),
     ...(seedBench === undefined || seedBench === '' ? {} : { seedBench }),
     markdown: values.markdown === true,

@@ -5,14 +5,16 @@
  * on, and may be made again.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { Engine } from '../engine/engine.ts';
 import { CheckpointTable, type Checkpoint } from './checkpoint-table.ts';
 import { GroupTable, type Mark, type StepLimit } from './group-table.ts';
 import { createHead, readHead } from './head-anchor.ts';
 import type { StateHash, Visitor } from './journal.ts';
+import { migrate, missingMigrations, readMigrations } from './migration.ts';
 import { NewDatabase } from './new-database.ts';
 import { recover } from './recovery.ts';
 import { Replay, type Page } from './replay.ts';
@@ -38,9 +40,10 @@ export function installBackup(options: {
   readonly onProgress?: (done: number, total: number) => void;
 }): Installed {
   const { file, directory, onProgress } = options;
-  let db: Database.Database | undefined;
+  let backup: OpenBackup | undefined;
   try {
-    db = new Database(file, { readonly: true, fileMustExist: true });
+    backup = openBackup(file);
+    const { db } = backup;
     const groups = new GroupTable(db);
     const checkpoints = new CheckpointTable(db);
     const { last, trimmed, ranMs } = groups;
@@ -65,7 +68,42 @@ export function installBackup(options: {
   } catch (error) {
     throw storageError(error, directory);
   } finally {
-    db?.close();
+    backup?.close();
+  }
+}
+
+interface OpenBackup {
+  readonly db: Database.Database;
+  close(): void;
+}
+
+/** Opens a backup to read; of one that an older version made, a copy that is brought up to date. */
+function openBackup(file: string): OpenBackup {
+  const known = readMigrations();
+  const db = new Database(file, { readonly: true, fileMustExist: true });
+  let folder: string | undefined;
+  try {
+    if (missingMigrations(db, known, file) === 0) return { db, close: () => void db.close() };
+    db.close();
+    folder = mkdtempSync(join(tmpdir(), 'vmemd-older-'));
+    const copy = join(folder, databaseName);
+    copyFileSync(file, copy);
+    const updated = new Database(copy);
+    const close = (): void => {
+      updated.close();
+      rmSync(dirname(copy), { recursive: true, force: true });
+    };
+    try {
+      migrate(updated, known);
+    } catch (error) {
+      updated.close();
+      throw error;
+    }
+    return { db: updated, close };
+  } catch (error) {
+    db.close();
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    throw error;
   }
 }
 

@@ -17,6 +17,9 @@ import type { Database } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
+/** "vmem" in ASCII; set by the first migration. */
+export const applicationId = 0x766d656d;
+
 /** The folder of the files that belong to this version. */
 export const migrationsDirectory = fileURLToPath(new URL('../../migrations/', import.meta.url));
 
@@ -47,15 +50,31 @@ export function migrate(db: Database, known: readonly Migration[]): string[] {
   checksum text not null
 ) strict`,
   );
-  const applied = db
-    .prepare<[], Applied>('select id, checksum, breaking from migration order by id')
-    .all();
+  const applied = appliedTo(db);
   const warnings = compare(applied, known);
   const newest = applied.at(-1)?.id ?? 0;
   for (const migration of known) {
     if (migration.id > newest) apply(db, migration);
   }
   return warnings;
+}
+
+/**
+ * How many of the known migrations a database has not; nothing is changed. Throws RecoveryError as
+ * {@link migrate} does, and where the database is none of ours.
+ */
+export function missingMigrations(db: Database, known: readonly Migration[], file: string): number {
+  const listed = db.prepare("select 1 from sqlite_schema where name = 'migration'").get();
+  if (db.pragma('application_id', { simple: true }) !== applicationId || listed === undefined) {
+    throw new RecoveryError(
+      'foreign-database',
+      `${file} is a SQLite database, but not one of vmemd.`,
+      'Give the path of a backup. Nothing was changed.',
+    );
+  }
+  const applied = appliedTo(db);
+  compare(applied, known);
+  return Math.max(0, known.length - applied.length);
 }
 
 /** Reads `NNNN_name.sql` files; their numbers must run 1, 2, 3 … */
@@ -83,6 +102,10 @@ export function dumpSchema(db: Database): string {
   return [`pragma application_id = ${String(id)};`, ...rows.map(({ sql }) => `${sql};`)]
     .join('\n\n')
     .concat('\n');
+}
+
+function appliedTo(db: Database): Applied[] {
+  return db.prepare<[], Applied>('select id, checksum, breaking from migration order by id').all();
 }
 
 function apply(db: Database, migration: Migration): void {

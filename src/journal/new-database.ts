@@ -36,6 +36,10 @@ export class NewDatabase {
     if (existsSync(this.#path)) {
       throw new Error(`${this.#path} is there already`);
     }
+    // SQLite would play it back into the new database.
+    for (const log of [`${this.#path}-wal`, `${this.#path}-journal`]) {
+      if (existsSync(log)) throw new Error(`${log} is left of another database; move it away`);
+    }
     removePartial(this.#path);
     this.#db = new Database(this.#partial);
     this.#db.pragma('journal_mode = OFF');

@@ -27,12 +27,9 @@ import { GroupTable } from './group-table.ts';
 import { chainStart } from './group.ts';
 import { createFirstHead, createHead, readHead, type Found, type Head } from './head-anchor.ts';
 import { checkHead, checkTables, refuseLostDatabase } from './head-check.ts';
-import { migrate, readMigrations } from './migration.ts';
+import { applicationId, migrate, readMigrations } from './migration.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { databaseName, notADatabase, storageError } from './storage-error.ts';
-
-/** "vmem" in ASCII; set by the first migration. */
-const applicationId = 0x766d656d;
 
 /** The head of a journal without records. */
 const empty: Head = { revision: 0, chain: chainStart };

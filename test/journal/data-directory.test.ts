@@ -1,10 +1,19 @@
 /** Backups, and data directories made from them or from the parts of a state. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDataDirectory, installBackup } from '../../src/journal/data-directory.ts';
+import { migrate, readMigrations } from '../../src/journal/migration.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
 import type { SqliteOptions } from '../../src/journal/sqlite.ts';
 import { edit, Store } from './store.ts';
@@ -121,6 +130,47 @@ test('a backup is installed only where there is no database, and only whole', as
   );
   expect(existsSync(join(directory, 'vmemd.db'))).toBe(false);
   expect(() => installBackup({ file: join(parent, 'none'), directory })).toThrow();
+});
+
+test('a backup of a newer version, of nobody we know, or beside a log is not installed', async () => {
+  const store = await written();
+  await store.journal.backup(file);
+  await store.close();
+  const directory = join(parent, 'restored');
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'vmemd.db-wal'), 'left');
+  expect(() => installBackup({ file, directory })).toThrow(/vmemd\.db-wal is left of another/);
+  rmSync(join(directory, 'vmemd.db-wal'));
+  const db = new Database(file);
+  db.exec("insert into migration values (1000, 0, 1, 'x')");
+  expect(() => installBackup({ file, directory })).toThrow(
+    expect.objectContaining({ code: 'unknown-schema' }),
+  );
+  db.exec('update migration set id = (select count(*) from migration) where id = 1000');
+  expect(() => installBackup({ file, directory })).toThrow(
+    expect.objectContaining({ code: 'newer-schema' }),
+  );
+  db.exec('pragma application_id = 1');
+  expect(() => installBackup({ file, directory })).toThrow(
+    expect.objectContaining({ code: 'foreign-database' }),
+  );
+  db.close();
+  writeFileSync(file, '');
+  expect(() => installBackup({ file, directory })).toThrow(
+    expect.objectContaining({ code: 'foreign-database' }),
+  );
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a backup of an older version is brought up to date on the way', () => {
+  const [first] = readMigrations();
+  const db = new Database(file);
+  migrate(db, [first!]);
+  db.close();
+  const before = readFileSync(file);
+  const directory = join(parent, 'restored');
+  expect(installBackup({ file, directory })).toEqual({ revision: 0 });
+  expect(readFileSync(file)).toEqual(before);
 });
 
 test('installing tells what the anchor of the place had said', async () => {

@@ -109,26 +109,22 @@ export class Run {
     const index = words[at | ID]!;
     const after = start + size;
     this.free -= size;
-    if (end === after) {
+    const rest = end === after ? 0 : classOf(end - after);
+    if (rest !== index) {
       bins.leave(gap, index);
-      words[at | STATE] = state;
-      words[at | ID] = id;
-      this.#hash(gap, start);
-      return true;
-    }
-    // The gap keeps its cell and moves on; the block gets a new one in front of it.
-    const rest = classOf(end - after);
-    cells.setStart(gap, after);
-    if (index !== rest) {
       words[at | ID] = rest;
-      bins.leave(gap, index);
-      bins.enter(gap, rest);
+      if (rest > 0) bins.enter(gap, rest);
     }
-    const cell = bins.create();
-    words = cells.words;
-    cells.setStart(cell, start);
-    link(words, words[at | BEFORE]!, cell);
-    link(words, cell, gap);
+    let cell = gap;
+    if (rest > 0) {
+      // The gap keeps its cell and moves on; the block gets a new one in front of it.
+      cells.setStart(gap, after);
+      cell = bins.create();
+      words = cells.words;
+      cells.setStart(cell, start);
+      link(words, words[at | BEFORE]!, cell);
+      link(words, cell, gap);
+    }
     words[(cell << SHIFT) | STATE] = state;
     words[(cell << SHIFT) | ID] = id;
     this.#hash(cell, start);

@@ -18,7 +18,7 @@ import type { Unit } from './unit.ts';
 const SPARSE = NODE / 2 - 2;
 const FULL = NODE - 4;
 /** A neighbour that takes fewer entries than these from a full node is full itself. */
-const SPILL_MIN = 4;
+const SPILL_MIN = 2;
 const HEIGHT_MAX = 12;
 
 export abstract class Tree extends Nodes {
