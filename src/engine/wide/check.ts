@@ -28,7 +28,7 @@ export function verify(segments: Segments): string[] {
     const length: Unit = segments.endOf(at) - start;
     const state = segments.stateOf(at);
     say(length > ZERO, `the segment at unit ${start} has a positive size`);
-    say(tree.position !== -1 && segments.find(start) === at, `unit ${start} is found by its start`);
+    say(segments.find(start) === at, `unit ${start} is found by its start`);
     if (previous >= 0) {
       const twins = segments.stateOf(previous) === FREE && state === FREE;
       say(!twins || segments.edgeOf(at), `the free neighbours at unit ${start} are merged`);
