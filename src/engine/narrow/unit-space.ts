@@ -145,15 +145,21 @@ export class UnitSpace implements Space {
     const run = this.#run;
     const cell = run?.find(toUnit(unit)) ?? 0;
     if (run === undefined || cell === 0) return this.#found(this.segments.find(toUnit(unit)));
-    const size = toBigint(run.endOf(cell) - run.startOf(cell)) << this.#shift;
-    const base = this.#address(run.startOf(cell));
-    return { base, size, state: run.stateOf(cell), id: run.idOf(cell) };
+    return this.#foundIn(run, cell);
   }
 
   walk(from: bigint, visit: (segment: Found) => boolean): void {
-    const { segments } = this;
     const unit = (from >> this.#shift) - this.#origin;
     if (unit >= UNITS) return;
+    // All of a run is there in order; only a place within it has to be looked up.
+    const run = this.#run;
+    if (run !== undefined && unit <= toBigint(run.start)) {
+      for (let cell = run.first(); cell !== 0; cell = run.after(cell)) {
+        if (!visit(this.#foundIn(run, cell))) return;
+      }
+      return;
+    }
+    const { segments } = this;
     let at = segments.find(unit < 0n ? ZERO : toUnit(unit));
     for (; at >= 0; at = segments.after(at)) {
       if (segments.stateOf(at) !== VOID && !visit(this.#found(at))) return;
@@ -206,7 +212,8 @@ export class UnitSpace implements Space {
 
   check(): string[] {
     const hashed = this.#run?.isHashed ?? true;
-    const problems = verify(this.segments);
+    // A run stays one: the order that it is looked at in is made for this alone.
+    const problems = verify(this.#run === undefined ? this.segments : Segments.of(this.#run));
     return hashed ? problems : [...problems, 'every busy segment is found by its start'];
   }
 
@@ -256,6 +263,12 @@ export class UnitSpace implements Space {
     const unit = (address >> this.#shift) - this.#origin;
     if (unit <= 0n) return ZERO;
     return unit >= UNITS ? LIMIT : toUnit(unit);
+  }
+
+  #foundIn(run: Run, cell: number): Found {
+    const size = toBigint(run.endOf(cell) - run.startOf(cell)) << this.#shift;
+    const base = this.#address(run.startOf(cell));
+    return { base, size, state: run.stateOf(cell), id: run.idOf(cell) };
   }
 
   #found(at: number): Found {

@@ -11,8 +11,12 @@ import type { Unit } from './unit.ts';
 /** One sentence per violation; empty when every invariant holds. */
 export function verify(segments: Segments): string[] {
   const problems: string[] = [];
+  const wrong = (sentence: string): void => {
+    if (problems.length < 20) problems.push(sentence);
+  };
+  // For what is asked once: a sentence that names a segment is made only where it is needed.
   const say = (holds: boolean, sentence: string): void => {
-    if (!holds && problems.length < 20) problems.push(sentence);
+    if (!holds) wrong(sentence);
   };
   const { tree, bins } = segments;
   const histogram = Array.from(bins.histogram(), () => 0);
@@ -27,15 +31,13 @@ export function verify(segments: Segments): string[] {
     const start = segments.startOf(at);
     const length: Unit = segments.endOf(at) - start;
     const state = segments.stateOf(at);
-    say(length > ZERO, `the segment at unit ${start} has a positive size`);
-    say(segments.find(start) === at, `unit ${start} is found by its start`);
+    if (length <= ZERO) wrong(`the segment at unit ${start} has a positive size`);
+    if (segments.find(start) !== at) wrong(`unit ${start} is found by its start`);
     if (previous >= 0) {
       const twins = segments.stateOf(previous) === FREE && state === FREE;
-      say(!twins || segments.edgeOf(at), `the free neighbours at unit ${start} are merged`);
-      say(
-        !(segments.stateOf(previous) === VOID && state === VOID),
-        `the void neighbours at unit ${start} are merged`,
-      );
+      if (twins && !segments.edgeOf(at)) wrong(`the free neighbours at unit ${start} are merged`);
+      if (segments.stateOf(previous) === VOID && state === VOID)
+        wrong(`the void neighbours at unit ${start} are merged`);
     }
     if (state !== VOID) size += length;
     if (state === FREE) {
@@ -43,11 +45,10 @@ export function verify(segments: Segments): string[] {
       holes++;
       histogram[order(length)]!++;
       if (length > largest) largest = length;
-      say(bins.start(segments.idOf(at)) === start, `the gap at unit ${start} knows its start`);
-      say(
-        bins.isFiled(segments.idOf(at), length),
-        `the gap at unit ${start} is filed in its class`,
-      );
+      if (bins.start(segments.idOf(at)) !== start)
+        wrong(`the gap at unit ${start} knows its start`);
+      if (!bins.isFiled(segments.idOf(at), length))
+        wrong(`the gap at unit ${start} is filed in its class`);
     }
     previous = at;
   }
