@@ -104,7 +104,7 @@ function listAllocationsRoute(app: App, { sequencer, spaces }: RouteDependencies
   });
 }
 
-function freeAllRoute(app: App, { sequencer }: RouteDependencies): void {
+function freeAllRoute(app: App, { mutate }: RouteDependencies): void {
   const schema = {
     operationId: 'freeAll',
     tags,
@@ -120,14 +120,14 @@ function freeAllRoute(app: App, { sequencer }: RouteDependencies): void {
   } satisfies FastifyZodOpenApiSchema;
   app.delete('/v1/arenas/:arena/allocations', { schema }, async (request, reply) => {
     const { arena } = request.params;
-    const outcome = await sequencer.execute(
-      { type: 'freeAll', at: Date.now(), arena, ...conditionOf(request.headers) },
-      (_engine, event) => (event.type === 'allFreed' ? event.count : undefined),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome);
-    const { value: freed, revision } = outcome;
-    assert(freed !== undefined, 'freeAll happens as allFreed');
-    return reply.code(200).send({ freed, revision });
+    return mutate(reply, {
+      command: { type: 'freeAll', at: Date.now(), arena, ...conditionOf(request.headers) },
+      read: (_engine, event) => (event.type === 'allFreed' ? event.count : undefined),
+      answer: (freed, revision) => {
+        assert(freed !== undefined, 'freeAll happens as allFreed');
+        return { status: 200, body: { freed, revision } };
+      },
+    });
   });
 }
 

@@ -6,9 +6,11 @@ import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
 import type { Alloc } from '../engine/command.ts';
 import { refuse } from '../engine/refusal.ts';
+import type { AllocationView } from '../engine/view.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { invalidInput } from './invalid-input.ts';
-import { formatAddress, parseAddress, parseSize } from './notation.ts';
+import type { Answer } from './mutation.ts';
+import { formatAddress, parseAddress, parseSize, type AddressSpace } from './notation.ts';
 import { placementPointers, readPlacement, readSize, type PlacementInput } from './placement.ts';
 import { arenaNotFound, sendRefusal } from './problem.ts';
 import { allocationPath, allocationRepresentation, etagOf } from './representation.ts';
@@ -61,8 +63,7 @@ function allocRoute(app: App, dependencies: RouteDependencies): void {
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas/:arena/alloc', { schema }, async (request, reply) => {
-    await allocate('alloc', request.params.arena, request.body, reply, dependencies);
-    return reply;
+    return allocate('alloc', request.params.arena, request.body, reply, dependencies);
   });
 }
 
@@ -78,8 +79,7 @@ function xallocRoute(app: App, dependencies: RouteDependencies): void {
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas/:arena/xalloc', { schema }, async (request, reply) => {
-    await allocate('xalloc', request.params.arena, request.body, reply, dependencies);
-    return reply;
+    return allocate('xalloc', request.params.arena, request.body, reply, dependencies);
   });
 }
 
@@ -88,15 +88,15 @@ async function allocate(
   arena: string,
   body: z.output<typeof allocRequest> & PlacementInput,
   reply: FastifyReply,
-  { sequencer, spaces }: RouteDependencies,
-): Promise<unknown> {
+  { mutate, spaces }: RouteDependencies,
+): Promise<FastifyReply> {
   const space = await spaces.of(arena);
   if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
   const { size, constraint } = readPlacement(body, space);
   // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
   const constrained = constraint.align !== undefined;
-  const outcome = await sequencer.execute(
-    {
+  return mutate(reply, {
+    command: {
       type: constrained ? 'xalloc' : type,
       at: Date.now(),
       arena,
@@ -107,14 +107,25 @@ async function allocate(
       ...(body.owner !== undefined && { owner: body.owner }),
       seed: randomInt(2 ** 32),
     },
-    (engine, event) =>
+    read: (engine, event) =>
       event.type === 'allocated' ? engine.allocation(arena, event.base) : undefined,
-  );
-  if ('refused' in outcome) return sendRefusal(reply, outcome, placementPointers(body));
-  const { value: view } = outcome;
-  assert(view !== undefined, 'an allocation is there after it was made');
-  reply.header('Location', allocationPath(view, space)).header('ETag', etagOf(view.revision));
-  return reply.code(201).send(allocationRepresentation(view, space));
+    answer: (view) => allocationAnswer(201, view, space),
+    fields: placementPointers(body),
+  });
+}
+
+function allocationAnswer(
+  status: 200 | 201,
+  view: AllocationView | undefined,
+  space: AddressSpace,
+): Answer {
+  assert(view !== undefined, 'an allocation is there after it was made or changed');
+  return {
+    status,
+    ...(status === 201 && { location: allocationPath(view, space) }),
+    etag: etagOf(view.revision),
+    body: allocationRepresentation(view, space),
+  };
 }
 
 function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
@@ -148,7 +159,7 @@ function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies):
   });
 }
 
-function updateAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function updateAllocationRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const schema = {
     operationId: 'updateAllocation',
     tags,
@@ -172,19 +183,17 @@ function updateAllocationRoute(app: App, { sequencer, spaces }: RouteDependencie
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.address, space, '/path/address');
     const condition = conditionOf(request.headers);
-    const outcome = await sequencer.execute(
-      { type: 'updateAllocation', at: Date.now(), arena, address, ...request.body, ...condition },
-      (engine) => engine.allocation(arena, address),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome, addressPointers);
-    const { value: view } = outcome;
-    assert(view !== undefined, 'an allocation is there after it was updated');
-    reply.header('ETag', etagOf(view.revision));
-    return reply.code(200).send(allocationRepresentation(view, space));
+    const changes = { ...request.body, ...condition };
+    return mutate(reply, {
+      command: { type: 'updateAllocation', at: Date.now(), arena, address, ...changes },
+      read: (engine) => engine.allocation(arena, address),
+      answer: (view) => allocationAnswer(200, view, space),
+      fields: addressPointers,
+    });
   });
 }
 
-function freeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function freeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const size = integerInput('Verified: rounded up to the quantum it must be the allocation’s.');
   const schema = {
     operationId: 'free',
@@ -204,8 +213,8 @@ function freeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.address, space, '/path/address');
     const sizeText = request.query.size;
-    const outcome = await sequencer.execute(
-      {
+    return mutate(reply, {
+      command: {
         type: 'free',
         at: Date.now(),
         arena,
@@ -213,16 +222,14 @@ function freeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
         ...(sizeText !== undefined && { size: parseSize(sizeText, '/query/size') }),
         ...conditionOf(request.headers),
       },
-      () => undefined,
-    );
-    if ('refused' in outcome) {
-      return sendRefusal(reply, outcome, { ...addressPointers, '/size': '/query/size' });
-    }
-    return reply.code(204).send();
+      read: () => undefined,
+      answer: () => ({ status: 204 }),
+      fields: { ...addressPointers, '/size': '/query/size' },
+    });
   });
 }
 
-function resizeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function resizeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const schema = {
     operationId: 'resize',
     tags,
@@ -243,14 +250,12 @@ function resizeRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.address, space, '/path/address');
     const size = readSize(request.body.size);
-    const outcome = await sequencer.execute(
-      { type: 'resize', at: Date.now(), arena, address, size, ...conditionOf(request.headers) },
-      (engine) => engine.allocation(arena, address),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome, addressPointers);
-    const { value: view } = outcome;
-    assert(view !== undefined, 'an allocation is there after it was resized');
-    reply.header('ETag', etagOf(view.revision));
-    return reply.code(200).send(allocationRepresentation(view, space));
+    const condition = conditionOf(request.headers);
+    return mutate(reply, {
+      command: { type: 'resize', at: Date.now(), arena, address, size, ...condition },
+      read: (engine) => engine.allocation(arena, address),
+      answer: (view) => allocationAnswer(200, view, space),
+      fields: addressPointers,
+    });
   });
 }

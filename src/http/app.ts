@@ -15,6 +15,7 @@ import {
 import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
 import { limits } from '../limits.ts';
+import type { Sequencer } from '../sequencer.ts';
 import { ArenaSpaces } from './address-space.ts';
 import { allocationListRoutes } from './allocation-list.ts';
 import { allocationRoutes } from './allocations.ts';
@@ -25,6 +26,7 @@ import { documentOptions, documentRoutes } from './document.ts';
 import { healthRoutes } from './health.ts';
 import { invalidInput } from './invalid-input.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
+import { mutator } from './mutation.ts';
 import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
@@ -32,7 +34,8 @@ import { spanRoutes } from './spans.ts';
 import { stateRoutes, type BackupMaker, type StateDependencies } from './state.ts';
 
 export interface AppOptions {
-  readonly sequencer: RouteDependencies['sequencer'] &
+  readonly sequencer: Pick<Sequencer, 'execute'> &
+    RouteDependencies['sequencer'] &
     StateDependencies['sequencer'] &
     MetricsDependencies['sequencer'];
   readonly backups: BackupMaker;
@@ -60,7 +63,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
   await app.register(fastifySwaggerUi, documentOptions.ui);
-  const dependencies = { sequencer, spaces: new ArenaSpaces(sequencer) };
+  const spaces = new ArenaSpaces(sequencer);
+  const dependencies = { sequencer, mutate: mutator(sequencer), spaces };
   arenaRoutes(app, dependencies);
   spanRoutes(app, dependencies);
   allocationRoutes(app, dependencies);

@@ -3,9 +3,11 @@ import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
 import type { CreateArena, Tuning, Width } from '../engine/command.ts';
+import type { ArenaView } from '../engine/view.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { cursorAt, keyOf } from './cursor.ts';
 import { invalidInput } from './invalid-input.ts';
+import type { Answer } from './mutation.ts';
 import { parseSize, type AddressSpace } from './notation.ts';
 import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
 import { fieldPointers, readRange } from './range.ts';
@@ -36,7 +38,7 @@ export function arenaRoutes(app: App, dependencies: RouteDependencies): void {
   checkArenaRoute(app, dependencies);
 }
 
-function createArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+function createArenaRoute(app: App, { mutate }: RouteDependencies): void {
   const schema = {
     operationId: 'createArena',
     tags,
@@ -53,15 +55,18 @@ function createArenaRoute(app: App, { sequencer }: RouteDependencies): void {
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas', { schema }, async (request, reply) => {
     const command = createArenaCommand(request.body);
-    const outcome = await sequencer.execute({ ...command, at: Date.now() }, (engine) =>
-      engine.arena(command.arena),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome, spanPointers(request.body));
-    const { value: view } = outcome;
-    assert(view !== undefined, 'an arena is there after it was created');
-    reply.header('Location', `/v1/arenas/${view.arena}`).header('ETag', etagOf(view.revision));
-    return reply.code(201).send(arenaRepresentation(view));
+    return mutate(reply, {
+      command: { ...command, at: Date.now() },
+      read: (engine) => engine.arena(command.arena),
+      answer: (view) => ({ ...arenaAnswer(201, view), location: `/v1/arenas/${command.arena}` }),
+      fields: spanPointers(request.body),
+    });
   });
+}
+
+function arenaAnswer(status: 200 | 201, view: ArenaView | undefined): Answer {
+  assert(view !== undefined, 'an arena is there after it was created or changed');
+  return { status, etag: etagOf(view.revision), body: arenaRepresentation(view) };
 }
 
 type CreateArenaBody = z.output<typeof createArenaRequest>;
@@ -156,7 +161,7 @@ function getArenaRoute(app: App, { sequencer }: RouteDependencies): void {
   });
 }
 
-function updateArenaRoute(app: App, { sequencer }: RouteDependencies): void {
+function updateArenaRoute(app: App, { mutate }: RouteDependencies): void {
   const schema = {
     operationId: 'updateArena',
     tags,
@@ -181,24 +186,16 @@ function updateArenaRoute(app: App, { sequencer }: RouteDependencies): void {
         `give at least one of ${Object.keys(updateArenaRequest.shape).join(', ')}`,
       );
     }
-    const outcome = await sequencer.execute(
-      {
-        type: 'updateArena',
-        at: Date.now(),
-        arena: name,
-        changes,
-        ...conditionOf(request.headers),
-      },
-      (engine) => engine.arena(name),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome);
-    const { value: view } = outcome;
-    assert(view !== undefined, 'an arena is there after it was updated');
-    return reply.code(200).header('ETag', etagOf(view.revision)).send(arenaRepresentation(view));
+    const condition = conditionOf(request.headers);
+    return mutate(reply, {
+      command: { type: 'updateArena', at: Date.now(), arena: name, changes, ...condition },
+      read: (engine) => engine.arena(name),
+      answer: (view) => arenaAnswer(200, view),
+    });
   });
 }
 
-function destroyArenaRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function destroyArenaRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const force = z
     .boolean({ error: 'must be true or false' })
     .default(false)
@@ -218,19 +215,13 @@ function destroyArenaRoute(app: App, { sequencer, spaces }: RouteDependencies): 
   } satisfies FastifyZodOpenApiSchema;
   app.delete('/v1/arenas/:arena', { schema }, async (request, reply) => {
     const name = request.params.arena;
+    const { force } = request.query;
     const condition = conditionOf(request.headers);
-    const outcome = await sequencer.execute(
-      {
-        type: 'destroyArena',
-        at: Date.now(),
-        arena: name,
-        force: request.query.force,
-        ...condition,
-      },
-      () => spaces.forget(name),
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome);
-    return reply.code(204).send();
+    return mutate(reply, {
+      command: { type: 'destroyArena', at: Date.now(), arena: name, force, ...condition },
+      read: () => spaces.forget(name),
+      answer: () => ({ status: 204 }),
+    });
   });
 }
 

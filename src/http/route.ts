@@ -1,11 +1,14 @@
-/** What routes share: the sequencer, what is remembered of arenas, and common parameters. */
+/** What routes share: reading, changing, what is remembered of arenas, and common parameters. */
 import { z } from 'zod';
 import type { Sequencer } from '../sequencer.ts';
 import type { ArenaSpaces } from './address-space.ts';
+import type { Mutate } from './mutation.ts';
 import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/field.ts';
 
 export interface RouteDependencies {
-  readonly sequencer: Pick<Sequencer, 'execute' | 'read' | 'failed'>;
+  /** To read; whatever changes something goes by `mutate`. */
+  readonly sequencer: Pick<Sequencer, 'read' | 'failed'>;
+  readonly mutate: Mutate;
   readonly spaces: ArenaSpaces;
 }
 

@@ -26,7 +26,7 @@ export function spanRoutes(app: App, dependencies: RouteDependencies): void {
   removeSpanRoute(app, dependencies);
 }
 
-function addSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function addSpanRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const schema = {
     operationId: 'addSpan',
     tags,
@@ -44,16 +44,15 @@ function addSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void 
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const range = readRange(request.body, space, '');
-    const outcome = await sequencer.execute(
-      { type: 'addSpan', at: Date.now(), arena, ...range },
-      (engine) => engine.span(arena, range.base),
-    );
-    if ('refused' in outcome) {
-      return sendRefusal(reply, outcome, fieldPointers(request.body, ''));
-    }
-    const { value: view } = outcome;
-    assert(view !== undefined, 'a span is there after it was added');
-    return reply.code(201).send(spanRepresentation(view, space));
+    return mutate(reply, {
+      command: { type: 'addSpan', at: Date.now(), arena, ...range },
+      read: (engine) => engine.span(arena, range.base),
+      answer: (view) => {
+        assert(view !== undefined, 'a span is there after it was added');
+        return { status: 201, body: spanRepresentation(view, space) };
+      },
+      fields: fieldPointers(request.body, ''),
+    });
   });
 }
 
@@ -89,7 +88,7 @@ function listSpansRoute(app: App, { sequencer, spaces }: RouteDependencies): voi
   });
 }
 
-function removeSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function removeSpanRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const base = addressInput('First address of the span.');
   const schema = {
     operationId: 'removeSpan',
@@ -109,17 +108,12 @@ function removeSpanRoute(app: App, { sequencer, spaces }: RouteDependencies): vo
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.base, space, '/path/base');
-    const outcome = await sequencer.execute(
-      {
-        type: 'removeSpan',
-        at: Date.now(),
-        arena,
-        base: address,
-        ...conditionOf(request.headers),
-      },
-      () => undefined,
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome, { '/base': '/path/base' });
-    return reply.code(204).send();
+    const condition = conditionOf(request.headers);
+    return mutate(reply, {
+      command: { type: 'removeSpan', at: Date.now(), arena, base: address, ...condition },
+      read: () => undefined,
+      answer: () => ({ status: 204 }),
+      fields: { '/base': '/path/base' },
+    });
   });
 }
