@@ -1,7 +1,7 @@
 /**
  * Commands: what the engine may be asked, in the imperative. A command is a plain value that
- * carries everything the decision needs, the time and the seed included, because the engine has
- * no clock and no randomness of its own.
+ * carries everything the decision needs, the time included, because the engine has no clock and no
+ * randomness of its own.
  *
  * Addresses and sizes are bigints here, in plain integers of the address space (not quanta), and
  * every range is half-open: `[base, base + size)`. `min` and `max` are inclusive.
@@ -94,6 +94,7 @@ export interface DestroyArena {
 export interface AddSpan extends Range {
   readonly type: 'addSpan';
   readonly arena: string;
+  readonly ifRevision?: number;
 }
 
 export interface RemoveSpan {
@@ -112,8 +113,10 @@ export interface Alloc {
   readonly policy?: Policy;
   readonly labels: Labels;
   readonly owner?: string;
-  /** 32 random bits, used by randomfit alone. */
-  readonly seed: number;
+  /** 32 bits for randomfit; unless given they follow from the state, see `seed.ts`. */
+  readonly seed?: number;
+  /** Refuse unless this is the highest revision of the arena and of all it may import from. */
+  readonly ifRevision?: number;
 }
 
 export interface Free {

@@ -5,21 +5,24 @@ import type { Arena } from './arena.ts';
 import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
 import type { Event } from './event.ts';
 import type { Arenas, Ask } from './import.ts';
-import { couldFit, exceedsLimit, largestFitting, plan, releases } from './import.ts';
+import { chainRevision, couldFit, exceedsLimit, largestFitting, plan, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import { seedOf } from './seed.ts';
 import type { Found } from './space.ts';
 import { badBlock } from './validity.ts';
 
 export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | Refusal {
-  const { constraint, labels, owner, seed, at } = command;
+  const { constraint, labels, owner, seed = seedOf(arena), at } = command;
+  const stale = changedSince(arenas, arena, command.ifRevision);
+  if (stale !== undefined) return stale;
   const size = arena.roundup(command.size);
   const bad = badBlock(arena, command.size, size, constraint);
   if (bad !== undefined) return bad;
   const policy = command.policy ?? arena.tuning.policy;
   const ask = { size, constraint, policy, seed };
-  const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, size) : undefined;
+  const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, ask) : undefined;
   if (cached !== undefined) return cached;
   const found = plan(arenas, arena, ask);
   if (found === undefined) return noRoom(arenas, arena, ask, command.type);
@@ -40,8 +43,8 @@ export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event |
 function fromCache(
   arenas: Arenas,
   arena: Arena,
-  { labels, owner, seed, at }: At<Alloc>,
-  size: bigint,
+  { labels, owner, at }: At<Alloc>,
+  { size, seed }: Ask,
 ): Event | undefined {
   const { cache, name } = arena;
   if (cache === undefined || size > cache.sizeMax) return undefined;
@@ -162,6 +165,19 @@ export function updateAllocation(arena: Arena, command: At<UpdateAllocation>): E
       ...(owner === undefined ? {} : { owner }),
     }
   );
+}
+
+/** The answer depends on the sources as well, so their changes count like the arena's own. */
+function changedSince(
+  arenas: Arenas,
+  arena: Arena,
+  ifRevision: number | undefined,
+): Refusal | undefined {
+  if (ifRevision === undefined) return undefined;
+  const revision = chainRevision(arenas, arena);
+  if (ifRevision === revision) return undefined;
+  const which = arena.source === undefined ? 'the arena is' : 'the arena with its sources is';
+  return refuse('precondition-failed', `${which} at revision ${revision}`);
 }
 
 function changed(arena: Arena, id: number, ifRevision: number | undefined): Refusal | undefined {

@@ -131,7 +131,7 @@ function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): 
 
 function addSpan(arenas: Arenas, arena: Arena, command: At<AddSpan>): Event | Refusal {
   const { base, size } = command;
-  const bad = badSpan(arena, command, '');
+  const bad = outdated(arena, command.ifRevision) ?? badSpan(arena, command, '');
   if (bad !== undefined) return bad;
   const span = arena.spans.overlapping(base, size);
   if (span !== undefined) return overlap(command, span, 'a span of the arena', arena);

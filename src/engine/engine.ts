@@ -18,7 +18,9 @@
  *  5. An imported span that becomes wholly free goes back to the source, but for as many as
  *     `keepSpans` says, or for as long as `releaseAfterSeconds` says.
  *  6. Everything imported by an arena is busy in its source, and held by no one else.
- *  7. The same commands on the same state give the same addresses. A refusal changes nothing.
+ *  7. The same commands on the same state give the same addresses, randomfit's among them. So while
+ *     an arena and its sources stay as they are, a preview is what the grant will be. A refusal
+ *     changes nothing.
  *
  * **Commands, events, refusals.** `decide` reads the state and answers a command with an event or a
  * refusal. `apply` makes the event true; it is the only mutator, live and in recovery, and decides
@@ -43,6 +45,7 @@ import { assert } from './assert.ts';
 import type { Command } from './command.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
+import { chainRevision } from './import.ts';
 import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
@@ -123,6 +126,15 @@ export class Engine {
 
   arena(name: string): ArenaView | undefined {
     return this.#arenas.get(name)?.view();
+  }
+
+  /**
+   * Highest revision of the arena and of all that it may import from: while it stays the same, so do
+   * the answers to alloc and xalloc.
+   */
+  chainRevision(name: string): number | undefined {
+    const arena = this.#arenas.get(name);
+    return arena === undefined ? undefined : chainRevision(this.#arenas, arena);
   }
 
   /** Arenas named after `after`, in the order of their names, at most `limit`. */

@@ -71,6 +71,18 @@ function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
   return arena.source === undefined ? undefined : arenas.get(arena.source);
 }
 
+/**
+ * Highest revision of the arena and of all that it may import from. While it stays the same, so do
+ * the answers to the same requests for a block.
+ */
+export function chainRevision(arenas: Arenas, arena: Arena): number {
+  let { revision } = arena;
+  for (let above = sourceOf(arenas, arena); above; above = sourceOf(arenas, above)) {
+    if (above.revision > revision) revision = above.revision;
+  }
+  return revision;
+}
+
 /** Whether `size` more would pass the arena's limit. */
 export function exceedsLimit(arena: Arena, size: bigint): boolean {
   return arena.tuning.limit !== undefined && arena.allocated + size > arena.tuning.limit;

@@ -1,11 +1,11 @@
 /** Routes of allocations: alloc, xalloc, get, update, free, resize. */
 import type { FastifyReply } from 'fastify';
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
-import { randomInt } from 'node:crypto';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import type { Alloc } from '../engine/command.ts';
-import { refuse } from '../engine/refusal.ts';
+import type { Alloc, At } from '../engine/command.ts';
+import type { Engine } from '../engine/engine.ts';
+import { refuse, type Refusal } from '../engine/refusal.ts';
 import type { AllocationView } from '../engine/view.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { invalidInput } from './invalid-input.ts';
@@ -46,8 +46,9 @@ export function allocationRoutes(app: App, dependencies: RouteDependencies): voi
 /** Made anew for each route, because the document plugin keeps track of replies by identity. */
 function allocResponse() {
   return {
+    200: answer('With validateOnly: the allocation as it would be.', allocation, etagHeader),
     201: answer('The allocation.', allocation, createdHeaders),
-    ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
+    ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
   };
 }
 
@@ -59,11 +60,12 @@ function allocRoute(app: App, dependencies: RouteDependencies): void {
     description: 'The policy, of the request or else of the arena, chooses the place.',
     params: arenaParams,
     querystring: noQuery,
+    headers: ifMatchHeaders,
     body: allocRequest,
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas/:arena/alloc', { schema }, async (request, reply) => {
-    return allocate('alloc', request.params.arena, request.body, reply, dependencies);
+    return allocate('alloc', request, reply, dependencies);
   });
 }
 
@@ -75,42 +77,56 @@ function xallocRoute(app: App, dependencies: RouteDependencies): void {
     description: 'Like alloc, but the block has to lie where the constraint says.',
     params: arenaParams,
     querystring: noQuery,
+    headers: ifMatchHeaders,
     body: xallocRequest,
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas/:arena/xalloc', { schema }, async (request, reply) => {
-    return allocate('xalloc', request.params.arena, request.body, reply, dependencies);
+    return allocate('xalloc', request, reply, dependencies);
   });
+}
+
+interface AllocInput {
+  readonly params: { readonly arena: string };
+  readonly body: z.output<typeof allocRequest> & PlacementInput;
+  readonly headers: Parameters<typeof conditionOf>[0];
 }
 
 async function allocate(
   type: Alloc['type'],
-  arena: string,
-  body: z.output<typeof allocRequest> & PlacementInput,
+  { params: { arena }, body, headers }: AllocInput,
   reply: FastifyReply,
-  { mutate, spaces }: RouteDependencies,
+  { sequencer, mutate, spaces }: RouteDependencies,
 ): Promise<FastifyReply> {
   const space = await spaces.of(arena);
   if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
   const { size, constraint } = readPlacement(body, space);
   // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
   const constrained = constraint.align !== undefined;
+  const command: At<Alloc> = {
+    type: constrained ? 'xalloc' : type,
+    at: Date.now(),
+    arena,
+    size,
+    constraint,
+    ...(body.policy !== undefined && { policy: body.policy }),
+    labels: body.labels ?? {},
+    ...(body.owner !== undefined && { owner: body.owner }),
+    ...conditionOf(headers),
+  };
+  const fields = placementPointers(body);
+  if (body.validateOnly === true) {
+    const preview = await sequencer.read((engine) => previewOf(engine, command));
+    if ('refused' in preview) return sendRefusal(reply, preview, fields);
+    reply.header('ETag', etagOf(preview.tag));
+    return reply.code(200).send(allocationRepresentation(preview.view, space));
+  }
   return mutate(reply, {
-    command: {
-      type: constrained ? 'xalloc' : type,
-      at: Date.now(),
-      arena,
-      size,
-      constraint,
-      ...(body.policy !== undefined && { policy: body.policy }),
-      labels: body.labels ?? {},
-      ...(body.owner !== undefined && { owner: body.owner }),
-      seed: randomInt(2 ** 32),
-    },
+    command,
     read: (engine, event) =>
       event.type === 'allocated' ? engine.allocation(arena, event.base) : undefined,
     answer: (view) => allocationAnswer(201, view, space),
-    fields: placementPointers(body),
+    fields,
   });
 }
 
@@ -126,6 +142,20 @@ function allocationAnswer(
     etag: etagOf(view.revision),
     body: allocationRepresentation(view, space),
   };
+}
+
+/** What the command would lead to. No revision made it, so that its own is 0. */
+function previewOf(
+  engine: Engine,
+  command: At<Alloc>,
+): { readonly view: AllocationView; readonly tag: number } | Refusal {
+  const decision = engine.decide(command);
+  if ('refused' in decision) return decision;
+  const tag = engine.chainRevision(command.arena);
+  assert(decision.type === 'allocated' && tag !== undefined, 'an alloc leads to an allocation');
+  const { arena, base, size, labels, owner, at } = decision;
+  const about = { labels, ...(owner !== undefined && { owner }) };
+  return { view: { arena, address: base, size, ...about, createdAt: at, revision: 0 }, tag };
 }
 
 function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {

@@ -33,10 +33,11 @@ function addSpanRoute(app: App, { mutate, spaces }: RouteDependencies): void {
     summary: 'Add a span to an arena',
     params: arenaParams,
     querystring: noQuery,
+    headers: ifMatchHeaders,
     body: addSpanRequest,
     response: {
       201: answer('The span.', span),
-      ...problems(400, 401, 404, 409, 413, 415, 422, 500, 503),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
   app.post('/v1/arenas/:arena/spans', { schema }, async (request, reply) => {
@@ -44,8 +45,9 @@ function addSpanRoute(app: App, { mutate, spaces }: RouteDependencies): void {
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const range = readRange(request.body, space, '');
+    const condition = conditionOf(request.headers);
     return mutate(reply, {
-      command: { type: 'addSpan', at: Date.now(), arena, ...range },
+      command: { type: 'addSpan', at: Date.now(), arena, ...range, ...condition },
       read: (engine) => engine.span(arena, range.base),
       answer: (view) => {
         assert(view !== undefined, 'a span is there after it was added');

@@ -33,6 +33,15 @@ const allocFields = {
   policy: policy.exactOptional().meta({ description: "Instead of the arena's policy." }),
   labels: labels.exactOptional(),
   owner: owner.exactOptional(),
+  validateOnly: z
+    .boolean({ error: 'must be true or false' })
+    .exactOptional()
+    .meta({
+      description:
+        'Allocate nothing and tell what the answer would be, with status 200: `createdAt` is now ' +
+        'and `revision` is 0. `ETag` is that of the arena with its sources: the same request with ' +
+        'it as `If-Match` gives the same answer, or 412.',
+    }),
 };
 
 export const allocRequest = named('AllocRequest', z.strictObject(allocFields), {
