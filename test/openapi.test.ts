@@ -124,10 +124,10 @@ describe('the document', () => {
       if (path.includes('{arena}')) needed.push('404');
       if (requestBody !== undefined || method === 'delete') needed.push('413', '415');
       expect(statuses, what).toEqual(expect.arrayContaining(needed));
-      expect(
-        statuses.filter((status) => status.startsWith('2')),
-        what,
-      ).toHaveLength(1);
+      // A generated client has one type for what succeeds, whatever the status.
+      const successes = statuses.filter((status) => status.startsWith('2'));
+      const bodies = successes.map((status) => JSON.stringify(responses[status].content));
+      expect(new Set(bodies).size, what).toBe(1);
       for (const [status, { content }] of Object.entries<any>(responses)) {
         if (Number(status) < 400) continue;
         expect(content, `${what} ${status}`).toEqual({

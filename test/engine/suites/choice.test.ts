@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/engine/command.ts';
-import { arena, type Pair } from '../harness.ts';
+import { Driver, arena, type Pair } from '../harness.ts';
 
 describe('the choice of a segment', () => {
   const cases: readonly [spans: Pair[], policy: Policy, size: bigint, answers: bigint[]][] = [
@@ -191,6 +191,26 @@ describe('the choice of a segment', () => {
       seen.add(first);
     }
     expect(seen).toEqual(new Set(spans.map(([base]) => base)));
+    a.finish();
+  });
+
+  test('without a seed, randomfit draws from the state, evenly', () => {
+    const spans = Array.from({ length: 8 }, (_, at): Pair => [BigInt(at) * 100n, 10n]);
+    const driver = new Driver();
+    const a = driver.arena('arena', { policy: 'randomfit', spans });
+    const draw = { type: 'alloc', arena: 'arena', size: 10n, constraint: {}, labels: {} } as const;
+    const seen = new Map<bigint, number>();
+    for (let round = 0; round < 800; round++) {
+      const expected = driver.engine.decide({ ...draw, at: driver.now });
+      const event = driver.perform(draw);
+      expect(event).toEqual(expected);
+      if ('refused' in event || event.type !== 'allocated') throw new Error('must be granted');
+      seen.set(event.base, (seen.get(event.base) ?? 0) + 1);
+      expect(a.free(event.base)).toBe('ok');
+    }
+    // One hundred each, give or take four standard deviations.
+    expect(seen.size).toBe(8);
+    for (const count of seen.values()) expect(Math.abs(count - 100)).toBeLessThan(38);
     a.finish();
   });
 });
