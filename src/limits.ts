@@ -9,6 +9,8 @@ export const limits = {
   hexDigitsMax: 33,
   /** The longest text of an address: IPv6 with an embedded IPv4 part has 45 characters. */
   addressCharactersMax: 45,
+  /** Two such addresses and a hyphen. */
+  rangeCharactersMax: 91,
   /** A DNS name's worth of hierarchy (`team-a.region.pods`) that still fits a log line. */
   arenaNameCharactersMax: 128,
   /** As many as a person can survey; the same order as in Kubernetes and the clouds. */

@@ -1,8 +1,11 @@
 /**
  * What is known about the busy segments of one arena, apart from where they are: a record a
  * segment, named by a small number that the segment carries. Times and revisions are in typed
- * arrays; labels, owners and holders, which most allocations lack, are kept aside.
+ * arrays; labels, owners and holders, which most allocations lack, are kept aside. Indexes of those
+ * are made when a search asks for one, and kept up to date from then on.
  */
+import { AllocationIndex } from './allocation-index.ts';
+import type { Term } from './allocation-index.ts';
 import { assert } from './assert.ts';
 import type { Labels } from './command.ts';
 import { growth } from './growth.ts';
@@ -16,37 +19,75 @@ export interface About {
 
 const nothing: About = { labels: {} };
 
+/** At most this many indexes are kept at a time; the one used longest ago makes room. */
+const INDEXES_MAX = 8;
+
 export class Allocations {
   #createdAt = new Float64Array(8);
   #revision = new Float64Array(8);
   readonly #about = new Map<number, About>();
   #used = 1;
   readonly #spare: number[] = [];
+  readonly #indexes: AllocationIndex[] = [];
+  #clock = 0;
   count = 0;
   /** Those held by arenas that import. */
   held = 0;
 
   /** `createdAt` in milliseconds since 1970. */
-  create(createdAt: number, revision: number, about: About): number {
+  create(address: bigint, createdAt: number, revision: number, about: About): number {
     const id = this.#spare.pop() ?? this.#fresh();
     this.#createdAt[id] = createdAt;
     this.#revision[id] = revision;
     this.#set(id, about);
     this.count++;
     if (about.importedBy !== undefined) this.held++;
+    for (const index of this.#indexes) index.add(address, about);
     return id;
   }
 
-  drop(id: number): void {
-    if (this.about(id).importedBy !== undefined) this.held--;
+  drop(id: number, address: bigint): void {
+    const about = this.about(id);
+    if (about.importedBy !== undefined) this.held--;
+    for (const index of this.#indexes) index.remove(address, about);
     this.#about.delete(id);
     this.#spare.push(id);
     this.count--;
   }
 
-  update(id: number, revision: number, about: About): void {
+  update(id: number, address: bigint, revision: number, about: About): void {
+    for (const index of this.#indexes) {
+      index.remove(address, this.about(id));
+      index.add(address, about);
+    }
     this.#revision[id] = revision;
     this.#set(id, about);
+  }
+
+  /** What searches have made so far. */
+  get indexes(): readonly AllocationIndex[] {
+    return this.#indexes;
+  }
+
+  /** The index of a kind of term, if there is one. */
+  indexed({ kind, key }: Omit<Term, 'value'>): AllocationIndex | undefined {
+    const found = this.#indexes.find((index) => index.kind === kind && index.key === key);
+    if (found !== undefined) found.usedAt = ++this.#clock;
+    return found;
+  }
+
+  /** The index of a kind of term, made now if there is none: it knows nothing before it grows. */
+  index(term: Omit<Term, 'value'>): AllocationIndex {
+    const found = this.indexed(term);
+    if (found !== undefined) return found;
+    if (this.#indexes.length === INDEXES_MAX) {
+      const oldest = this.#indexes.reduce((a, b) => (b.usedAt < a.usedAt ? b : a));
+      this.#indexes.splice(this.#indexes.indexOf(oldest), 1);
+    }
+    const index = new AllocationIndex(term);
+    index.usedAt = ++this.#clock;
+    this.#indexes.push(index);
+    return index;
   }
 
   /**
@@ -55,6 +96,7 @@ export class Allocations {
    */
   load(createdAt: readonly number[], revisions: readonly number[]): number {
     assert(this.#used === this.count + 1, 'saved allocations are taken before there are others');
+    assert(this.#indexes.length === 0, 'nothing is searched before all is taken');
     const first = this.#used;
     for (let i = 0; i < createdAt.length; i++) {
       const id = this.#fresh();

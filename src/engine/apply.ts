@@ -50,14 +50,15 @@ export function apply(arenas: Map<string, Arena>, event: Event, revision: number
       const found = arena.allocationAt(event.base);
       assert(found?.size === event.previousSize, 'an allocation is resized from its own size');
       arena.space.resize(event.base, event.size);
-      arena.allocations.update(found.id, revision, arena.allocations.about(found.id));
+      const about = arena.allocations.about(found.id);
+      arena.allocations.update(found.id, event.base, revision, about);
       break;
     }
     case 'allocationUpdated': {
       const found = arena.allocationAt(event.address);
       assert(found !== undefined, 'an allocation is updated by its address');
       const about = arena.allocations.about(found.id);
-      arena.allocations.update(found.id, revision, {
+      arena.allocations.update(found.id, event.address, revision, {
         ...about,
         ...(event.labels === undefined ? {} : { labels: event.labels }),
         ...(event.owner === undefined ? {} : { owner: event.owner }),

@@ -93,7 +93,7 @@ export class Arena {
 
   allocate({ base, size }: Range, about: About, revision: number, at: number): void {
     this.revision = revision;
-    const id = this.allocations.create(at, revision, about);
+    const id = this.allocations.create(base, at, revision, about);
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
       this.cache.take(base);
@@ -106,7 +106,7 @@ export class Arena {
     this.revision = revision;
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
-    this.allocations.drop(found.id);
+    this.allocations.drop(found.id, base);
     if (this.cache?.holding(base) === undefined) this.space.vacate(base);
     else this.#giveBack(this.cache, base);
     this.spans.tally(base, -1, revision);

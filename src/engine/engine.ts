@@ -34,10 +34,13 @@
  * `guided-tree.ts` keeps, per kind of constraint in use, the largest block that fits below each
  * node, which makes every search exact and logarithmic; `search.ts` holds the policies. `import.ts`
  * plans imports and releases across arenas, `decide.ts` and `apply.ts` are the two functions above.
+ * `allocation-search.ts` finds allocations by what is known of them.
  * `snapshot.ts` reads the whole state out in plain parts, and `restore.ts` rebuilds it from them.
  *
  * The folder imports nothing from outside: no I/O, clock, randomness or promise.
  */
+import { search } from './allocation-search.ts';
+import type { Found, Search } from './allocation-search.ts';
 import { apply } from './apply.ts';
 import type { Arena } from './arena.ts';
 import { stateName } from './arena.ts';
@@ -54,6 +57,7 @@ import { snapshotOf } from './snapshot.ts';
 import type { SnapshotPart } from './snapshot.ts';
 import { verifyArena } from './verify.ts';
 import type {
+  Addressing,
   AllocationView,
   ArenaView,
   CheckView,
@@ -143,6 +147,20 @@ export class Engine {
     return this.#names.slice(first, first + limit).map((name) => this.#arenas.get(name)!.view());
   }
 
+  /** How addresses of an arena are written; fixed for its lifetime. */
+  addressing(arena: string): Addressing | undefined {
+    const there = this.#arenas.get(arena);
+    if (there === undefined) return undefined;
+    return { notation: there.notation, width: there.width, quantum: there.quantum };
+  }
+
+  /** Names of arenas, `from` or after it, in order. The arenas must not change meanwhile. */
+  *names(from: string): Generator<string> {
+    let index = this.#place(from);
+    if (this.#names[index - 1] === from) index--;
+    for (; index < this.#names.length; index++) yield this.#names[index]!;
+  }
+
   /** How many there are in all; takes time in the number of arenas, and builds nothing. */
   totals(): { readonly arenas: number; readonly spans: number; readonly allocations: number } {
     let [spans, allocations] = [0, 0];
@@ -183,6 +201,11 @@ export class Engine {
       if (found.state !== BUSY || found.base < from) return true;
       return visit(there.allocationView(found));
     });
+  }
+
+  /** The next page of the allocations that match, in order of their addresses. */
+  search(arena: string, wanted: Search): Found {
+    return search(this.#named(arena), wanted);
   }
 
   /** Segments that end above `from`, in order; stops when `visit` returns false. */

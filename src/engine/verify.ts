@@ -20,6 +20,7 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
   let segments = 0;
   let busy = 0;
   const ids = new Set<number>();
+  const indexed = new Map(arena.allocations.indexes.map((index) => [index, 0]));
   let covered = 0n;
   let cached = 0n;
   const tally = new Map<bigint, number>();
@@ -44,7 +45,13 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
     if (first?.imported === true) tally.set(first.base, (tally.get(first.base) ?? 0) + 1);
     if (ids.has(id)) wrong(`the segment at ${base} shares its allocation with no other`);
     ids.add(id);
-    const { importedBy } = arena.allocations.about(id);
+    const about = arena.allocations.about(id);
+    for (const [index, count] of indexed) {
+      const known = index.knows(base, about);
+      if (known !== undefined) indexed.set(index, count + 1);
+      if (known === false) wrong(`the allocation at ${base} is in the index of its ${index.kind}`);
+    }
+    const { importedBy } = about;
     if (importedBy === undefined) return true;
     const span = arenas.get(importedBy)?.spans.get(base);
     say(
@@ -56,6 +63,9 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
   say(covered === arena.space.size, 'the segments cover the spans');
   say(cached === arena.cached, 'the cached pieces equal a recount');
   say(busy === arena.allocations.count, 'every allocation has a segment');
+  for (const [{ size, kind }, count] of indexed) {
+    say(size === count, `the index of ${kind} equals a recount`);
+  }
   let idle = 0;
   let size = 0n;
   for (const span of arena.spans.from(0n)) {

@@ -2,7 +2,13 @@
  * Views: read-only copies of what the engine holds, in the order of addresses. Bigints are
  * addresses and sizes in plain integers; `end` is never stored, it is `address + size - 1`.
  */
-import type { CreateArena, Labels, Range } from './command.ts';
+import type { CreateArena, Labels, Notation, Range, Width } from './command.ts';
+
+export interface Addressing {
+  readonly notation: Notation;
+  readonly width: Width;
+  readonly quantum: bigint;
+}
 
 export interface ArenaView extends Omit<CreateArena, 'type' | 'spans'> {
   /** Sum of the spans. `size = allocated + free + resting + cached`. */

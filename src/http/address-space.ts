@@ -46,7 +46,5 @@ export class ArenaSpaces {
 
 /** The address space of an arena of `engine`; undefined where there is no such arena. */
 export function arenaSpace(engine: Engine, arena: string): ArenaSpace | undefined {
-  const view = engine.arena(arena);
-  if (view === undefined) return undefined;
-  return { notation: view.notation, width: view.width, quantum: view.quantum };
+  return engine.addressing(arena);
 }

@@ -1,7 +1,7 @@
 /**
- * Routes of all allocations of an arena at once: list and freeAll. A page of a filtered list looks
- * at a bounded number of allocations, so that a rare label in a large arena holds up nobody else; a
- * page may then be short, even empty, and still have a next one.
+ * Routes of many allocations at once: those of an arena, listed and freed, and those of all arenas.
+ * A page of a filtered list looks at a bounded number of allocations, so that a rare label in a large
+ * arena holds up nobody else; a page may then be short, even empty, and still have a next one.
  */
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { z } from 'zod';
@@ -9,9 +9,18 @@ import { assert } from '../engine/assert.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AllocationView } from '../engine/view.ts';
 import { limits } from '../limits.ts';
+import {
+  concerns,
+  filterFields,
+  filterIdentity,
+  readFilter,
+  readWideFilter,
+  searchFor,
+  type WideFilter,
+} from './allocation-filter.ts';
 import { answer, noQuery, problems, type App } from './contract.ts';
-import { addressOf, cursorAt } from './cursor.ts';
-import { parseAddress, type AddressSpace } from './notation.ts';
+import { addressOf, cursorAt, placeOf } from './cursor.ts';
+import type { AddressSpace } from './notation.ts';
 import { arenaNotFound, sendRefusal } from './problem.ts';
 import { allocationRepresentation } from './representation.ts';
 import {
@@ -21,62 +30,29 @@ import {
   pageQuery,
   type RouteDependencies,
 } from './route.ts';
-import { allocationPage, freedReport } from './wire/allocation.ts';
-import { addressInput, labelKeyPattern, owner } from './wire/field.ts';
+import { allocationPage, foundPage, freedReport } from './wire/allocation.ts';
+import { arenaPrefix } from './wire/field.ts';
 
 const tags = ['Allocations'];
 
 export function allocationListRoutes(app: App, dependencies: RouteDependencies): void {
   listAllocationsRoute(app, dependencies);
+  searchAllocationsRoute(app, dependencies);
   freeAllRoute(app, dependencies);
 }
 
-const listQuery = z.strictObject({
-  ...pageQuery,
-  label: z
-    .array(
-      z
-        .string()
-        .refine((text) => labelKeyPattern.test(labelOf(text)[0]), 'must be "key" or "key=value"'),
-      { error: 'must be "key" or "key=value", once or several times' },
-    )
-    .max(limits.labelFiltersMax, `must be given at most ${limits.labelFiltersMax} times`)
-    .exactOptional()
-    .meta({
-      description:
-        'Only with this label: `key`, or `key=value`. Given several times, all must hold.',
-    }),
-  owner: owner.exactOptional().meta({ description: 'Only of this owner.' }),
-  from: addressInput('Only those that begin at this address or above.').exactOptional(),
-  to: addressInput('Only those that begin at this address or below.').exactOptional(),
-  contains: addressInput('Only the one that holds this address.').exactOptional(),
-});
+const listQuery = z.strictObject({ ...pageQuery, ...filterFields });
 
-type ListQuery = z.output<typeof listQuery>;
-
-interface Filter {
-  readonly labels: readonly (readonly [string, string | undefined])[];
-  readonly owner: string | undefined;
-  readonly from: bigint;
-  readonly to: bigint | undefined;
-  readonly contains: bigint | undefined;
-}
-
-interface Page {
-  readonly views: readonly AllocationView[];
-  /** Where the next page begins, if there is one. */
-  readonly next?: bigint;
-}
+const boundedPages =
+  `A page looks at no more than ${limits.pageScanMax} allocations; it may be short, even empty, ` +
+  'and still have a next one.';
 
 function listAllocationsRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
   const schema = {
     operationId: 'listAllocations',
     tags,
     summary: 'List allocations of an arena',
-    description:
-      'In the order of their addresses, those that match all filters. A page looks at no more ' +
-      `than ${limits.pageScanMax} allocations; it may be short, even empty, and still have a ` +
-      'next one.',
+    description: `In the order of their addresses, those that match all filters. ${boundedPages}`,
     params: arenaParams,
     querystring: listQuery,
     response: {
@@ -90,11 +66,11 @@ function listAllocationsRoute(app: App, { sequencer, spaces }: RouteDependencies
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const filter = readFilter(request.query, space);
-    const query = identityOf(arena, request.query);
+    const query = ['listAllocations', arena, ...filterIdentity(request.query)];
     const resume = cursor === undefined ? 0n : addressOf(cursor, query, space);
-    const start = resume > filter.from ? resume : filter.from;
+    const wanted = { ...searchFor(filter, resume), limit, most: limits.pageScanMax };
     const page = await sequencer.read((engine) =>
-      engine.arena(arena) === undefined ? undefined : pageOf(engine, arena, filter, start, limit),
+      engine.addressing(arena) === undefined ? undefined : engine.search(arena, wanted),
     );
     if (page === undefined) return sendRefusal(reply, arenaNotFound(arena));
     return reply.code(200).send({
@@ -102,6 +78,86 @@ function listAllocationsRoute(app: App, { sequencer, spaces }: RouteDependencies
       ...(page.next !== undefined && { nextCursor: cursorAt(page.next.toString(), query) }),
     });
   });
+}
+
+const searchQuery = z.strictObject({
+  ...pageQuery,
+  arenaPrefix: arenaPrefix.exactOptional(),
+  ...filterFields,
+});
+
+function searchAllocationsRoute(app: App, { sequencer }: RouteDependencies): void {
+  const schema = {
+    operationId: 'searchAllocations',
+    tags,
+    summary: 'Search the allocations of all arenas',
+    description:
+      'In the order of the names of their arenas and of their addresses, those that match all ' +
+      'filters. An IPv4 or IPv6 address looks at arenas of that notation, an integer at those ' +
+      `whose width can hold it. ${boundedPages}`,
+    querystring: searchQuery,
+    response: {
+      200: answer('A page of allocations.', foundPage),
+      ...problems(400, 401, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.get('/v1/allocations', { schema }, async (request, reply) => {
+    const { arenaPrefix: prefix = '', limit, cursor } = request.query;
+    const filter = readWideFilter(request.query);
+    const query = ['searchAllocations', prefix, ...filterIdentity(request.query)];
+    const start = cursor === undefined ? { arena: prefix, address: 0n } : placeOf(cursor, query);
+    const page = await sequencer.read((engine) =>
+      pageOfArenas(engine, { filter, prefix, limit, most: limits.pageScanMax }, start),
+    );
+    const { items, next } = page;
+    return reply.code(200).send({
+      items: items.map(({ view, space }) => allocationRepresentation(view, space)),
+      ...(next && { nextCursor: cursorAt(`${next.arena}/${next.address}`, query) }),
+    });
+  });
+}
+
+interface Place {
+  readonly arena: string;
+  readonly address: bigint;
+}
+
+interface WideSearch {
+  readonly filter: WideFilter;
+  readonly prefix: string;
+  readonly limit: number;
+  /** Most arenas and allocations that are looked at. */
+  readonly most: number;
+}
+
+interface FoundPage {
+  readonly items: { readonly view: AllocationView; readonly space: AddressSpace }[];
+  readonly next?: Place;
+}
+
+/** Arena after arena, from a place on, until the page is full or has looked at enough. */
+export function pageOfArenas(
+  engine: Engine,
+  { filter, prefix, limit, ...search }: WideSearch,
+  start: Place,
+): FoundPage {
+  const items: FoundPage['items'] = [];
+  let { most } = search;
+  for (const arena of engine.names(start.arena)) {
+    if (!arena.startsWith(prefix)) break;
+    if (most <= 0) return { items, next: { arena, address: 0n } };
+    // An arena costs a look by itself, so that many empty ones hold up nobody either.
+    most -= 1;
+    const space = engine.addressing(arena);
+    if (space === undefined || !concerns(filter, space)) continue;
+    const resume = arena === start.arena ? start.address : 0n;
+    const bounds = searchFor(filter, resume);
+    const found = engine.search(arena, { ...bounds, limit: limit - items.length, most });
+    for (const view of found.views) items.push({ view, space });
+    if (found.next !== undefined) return { items, next: { arena, address: found.next } };
+    most -= found.looked;
+  }
+  return { items };
 }
 
 function freeAllRoute(app: App, { mutate }: RouteDependencies): void {
@@ -129,68 +185,4 @@ function freeAllRoute(app: App, { mutate }: RouteDependencies): void {
       },
     });
   });
-}
-
-function readFilter(query: ListQuery, space: AddressSpace): Filter {
-  const { from, to, contains } = query;
-  return {
-    labels: (query.label ?? []).map(labelOf),
-    owner: query.owner,
-    from: from === undefined ? 0n : parseAddress(from, space, '/query/from'),
-    to: to === undefined ? undefined : parseAddress(to, space, '/query/to'),
-    contains: contains === undefined ? undefined : parseAddress(contains, space, '/query/contains'),
-  };
-}
-
-/** Splits "key=value" at the first "="; a key alone has no value. */
-function labelOf(text: string): [key: string, value: string | undefined] {
-  const at = text.indexOf('=');
-  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-function identityOf(arena: string, query: ListQuery): (string | undefined)[] {
-  const { owner, from, to, contains, label = [] } = query;
-  return ['listAllocations', arena, owner, from, to, contains, ...label];
-}
-
-function pageOf(engine: Engine, arena: string, filter: Filter, start: bigint, limit: number): Page {
-  if (filter.contains !== undefined) return holderOf(engine, arena, filter, filter.contains, start);
-  const views: AllocationView[] = [];
-  let looked = 0;
-  let next: bigint | undefined;
-  engine.walkAllocations(arena, start, (view) => {
-    if (filter.to !== undefined && view.address > filter.to) return false;
-    if (views.length === limit || looked === limits.pageScanMax) {
-      next = view.address;
-      return false;
-    }
-    looked += 1;
-    if (matches(view, filter)) views.push(view);
-    return true;
-  });
-  return { views, ...(next !== undefined && { next }) };
-}
-
-/** At most one allocation holds an address, and the arena knows which without a walk. */
-function holderOf(
-  engine: Engine,
-  arena: string,
-  filter: Filter,
-  address: bigint,
-  start: bigint,
-): Page {
-  const segment = engine.whatis(arena, address)?.path[0];
-  if (segment === undefined || segment.state !== 'busy') return { views: [] };
-  const view = engine.allocation(arena, segment.address);
-  if (view === undefined || view.address < start) return { views: [] };
-  if (filter.to !== undefined && view.address > filter.to) return { views: [] };
-  return { views: matches(view, filter) ? [view] : [] };
-}
-
-function matches(view: AllocationView, filter: Filter): boolean {
-  if (filter.owner !== undefined && view.owner !== filter.owner) return false;
-  return filter.labels.every(
-    ([key, value]) =>
-      Object.hasOwn(view.labels, key) && (value === undefined || view.labels[key] === value),
-  );
 }

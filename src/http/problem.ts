@@ -10,6 +10,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
+import { CursorMismatch } from './cursor.ts';
 import { InvalidInput } from './invalid-input.ts';
 import { formatAddress } from './notation.ts';
 import { problemCodes, type Problem, type ProblemCode } from './wire/problem.ts';
@@ -80,7 +81,8 @@ export function handleError(
 function problemOfError(error: Error & { code?: string; statusCode?: number }): Problem {
   if (error instanceof InvalidInput) {
     const errors = error.errors.map(({ pointer, detail }) => ({ pointer, detail }));
-    return problemOf('invalid-request', error.message, { errors });
+    const code = error instanceof CursorMismatch ? 'cursor-mismatch' : 'invalid-request';
+    return problemOf(code, error.message, { errors });
   }
   if (error instanceof Busy || error instanceof JournalUnavailable) {
     return problemOf('journal-unavailable', error.message);

@@ -41,6 +41,20 @@ export function readRange(input: RangeInput, space: AddressSpace, at: string): R
   return { base: first, size: last - first + 1n };
 }
 
+/**
+ * Reads a range that is one text: a CIDR block, an address, or two with a hyphen between them.
+ * @throws {InvalidInput} at `pointer`.
+ */
+export function readRangeText(text: string, space: AddressSpace, pointer: string): Range {
+  if (text.includes('/')) return parseCidr(text, space, pointer);
+  const hyphen = text.indexOf('-');
+  const base = parseAddress(hyphen < 0 ? text : text.slice(0, hyphen), space, pointer);
+  if (hyphen < 0) return { base, size: 1n };
+  const last = parseAddress(text.slice(hyphen + 1), space, pointer);
+  if (last < base) throw invalidInput(pointer, 'must not end below its beginning');
+  return { base, size: last - base + 1n };
+}
+
 function readSize(base: bigint, text: string, space: AddressSpace, at: string): bigint {
   const size = parseSize(text, `${at}/size`);
   if (size === 0n) throw invalidInput(`${at}/size`, 'must be at least 1');

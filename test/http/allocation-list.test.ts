@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readWideFilter } from '../../src/http/allocation-filter.ts';
+import { pageOfArenas } from '../../src/http/allocation-list.ts';
 import { limits } from '../../src/limits.ts';
 import { Service } from './service.ts';
 
@@ -48,6 +50,25 @@ describe('listAllocations', () => {
     ['?contains=1015&from=1011', []],
     ['?contains=1015&to=1009', []],
     ['?from=0x3f2&to=0x3fc', ['1010', '1020']],
+    ['?within=1010-1029', ['1010', '1020']],
+    ['?within=1011-1029', ['1020']],
+    ['?within=1010-1028', ['1010']],
+    ['?within=1010', []],
+    ['?within=0-0xffff', ['1000', '1010', '1020', '1030', '1040']],
+    ['?within=1000-1049&from=1005&to=1030', ['1010', '1020', '1030']],
+    ['?overlaps=1019', ['1010']],
+    ['?overlaps=1019-1020', ['1010', '1020']],
+    ['?overlaps=0-1000', ['1000']],
+    ['?overlaps=1049-9999', ['1040']],
+    ['?overlaps=1050-9999', []],
+    ['?overlaps=1015-1025&from=1011', ['1020']],
+    ['?overlaps=1015-1025&within=1010-1025', ['1010']],
+    ['?overlaps=1015-1025&owner=x', ['1020']],
+    ['?contains=1011-1019', ['1010']],
+    ['?contains=1010-1019', ['1010']],
+    ['?contains=1011-1020', []],
+    ['?contains=1015&overlaps=1012', ['1010']],
+    ['?contains=1015&overlaps=1022', []],
   ])('with %s gives %j', async (query, expected) => {
     expect(await addresses(query)).toEqual(expected);
   });
@@ -69,7 +90,7 @@ describe('listAllocations', () => {
     const cursor = body.nextCursor;
     for (const other of ['', '&owner=y', '&owner=x&from=1000', '&owner=x&label=even']) {
       const url = `${list}?cursor=${cursor}${other}`;
-      const { errors } = await service.refused('invalid-request', 'GET', url);
+      const { errors } = await service.refused('cursor-mismatch', 'GET', url);
       expect(errors?.[0]?.pointer).toBe('/query/cursor');
     }
     expect(await addresses(`?limit=5&owner=x&cursor=${cursor}`)).toEqual(['1040']);
@@ -84,6 +105,16 @@ describe('listAllocations', () => {
     ['?owner=', '/query/owner'],
     ['?owner=x&owner=y', '/query/owner'],
     [`?${'label=a&'.repeat(17)}`, '/query/label'],
+    ['?within=5-', '/query/within'],
+    ['?within=-5', '/query/within'],
+    ['?within=5-4', '/query/within'],
+    ['?within=1-2-3', '/query/within'],
+    ['?within=', '/query/within'],
+    ['?overlaps=10.0.0.0/8', '/query/overlaps'],
+    ['?overlaps=1000/8', '/query/overlaps'],
+    ['?contains=1000&contains=1001', '/query/contains'],
+    [`?contains=${'1'.repeat(92)}`, '/query/contains'],
+    ['?arenaPrefix=a', '/query/arenaPrefix'],
     ['?colour=red', '/query/colour'],
     ['?__proto__=x', '/query/__proto__'],
   ])('refuses %s', async (query, pointer) => {
@@ -94,6 +125,141 @@ describe('listAllocations', () => {
   it('knows no other arena', async () => {
     await service.refused('arena-not-found', 'GET', '/v1/arenas/b/allocations');
     await service.refused('arena-not-found', 'DELETE', '/v1/arenas/b/allocations');
+  });
+});
+
+describe('searchAllocations', () => {
+  const all = '/v1/allocations';
+
+  /** `arena/address` of all pages of a search. */
+  async function found(query: string, limit = 1000): Promise<string[]> {
+    const places: string[] = [];
+    let cursor = '';
+    for (;;) {
+      const url = `${all}?limit=${limit}${query}${cursor}`;
+      const { body } = await service.call('GET', url);
+      for (const { arena, address } of body.items) places.push(`${arena}/${address}`);
+      if (body.nextCursor === undefined) return places;
+      cursor = `&cursor=${body.nextCursor}`;
+    }
+  }
+
+  beforeEach(async () => {
+    const arenas = [
+      { name: 'team-a.pods', notation: 'ipv4', spans: [{ cidr: '10.0.0.0/16' }] },
+      { name: 'team-a.sites', notation: 'ipv6', spans: [{ cidr: '2001:db8::/32' }] },
+      { name: 'team-b.empty', notation: 'ipv4', spans: [{ cidr: '10.0.0.0/16' }] },
+      { name: 'team-b.ids', width: 32, spans: [{ base: 1000, size: 10 }] },
+      { name: 'team-ab', notation: 'ipv4', spans: [{ cidr: '10.0.0.0/16' }] },
+    ];
+    for (const arena of arenas) await service.call('POST', '/v1/arenas', arena);
+    const takes: [string, object][] = [
+      ['a', { size: 10, owner: 'x' }],
+      ['a', { size: 10, owner: 'y', labels: { env: 'prod' } }],
+      ['team-a.pods', { prefixLength: 24, owner: 'x', labels: { env: 'prod' } }],
+      ['team-a.pods', { prefixLength: 24, owner: 'y' }],
+      ['team-a.sites', { prefixLength: 48, owner: 'x' }],
+      ['team-b.ids', { size: 1, owner: 'x', labels: { env: 'test' } }],
+      ['team-ab', { prefixLength: 20, owner: 'x' }],
+    ];
+    for (const [arena, body] of takes) {
+      expect((await service.call('POST', `/v1/arenas/${arena}/alloc`, body)).status).toBe(201);
+    }
+  });
+
+  const cases: readonly [string, string[]][] = [
+    [
+      '',
+      [
+        'a/1000',
+        'a/1010',
+        'team-a.pods/10.0.0.0',
+        'team-a.pods/10.0.1.0',
+        'team-a.sites/2001:db8::',
+        'team-ab/10.0.0.0',
+        'team-b.ids/1000',
+      ],
+    ],
+    ['&owner=y', ['a/1010', 'team-a.pods/10.0.1.0']],
+    ['&label=env', ['a/1010', 'team-a.pods/10.0.0.0', 'team-b.ids/1000']],
+    ['&label=env=prod&owner=x', ['team-a.pods/10.0.0.0']],
+    [
+      '&arenaPrefix=team-a.',
+      ['team-a.pods/10.0.0.0', 'team-a.pods/10.0.1.0', 'team-a.sites/2001:db8::'],
+    ],
+    ['&arenaPrefix=team-b.ids', ['team-b.ids/1000']],
+    ['&arenaPrefix=zz', []],
+    ['&within=10.0.0.0/23', ['team-a.pods/10.0.0.0', 'team-a.pods/10.0.1.0']],
+    ['&overlaps=10.0.1.0/24', ['team-a.pods/10.0.1.0', 'team-ab/10.0.0.0']],
+    ['&contains=10.0.0.9', ['team-a.pods/10.0.0.0', 'team-ab/10.0.0.0']],
+    ['&contains=10.0.0.0-10.0.1.0', ['team-ab/10.0.0.0']],
+    ['&contains=2001:db8::1', ['team-a.sites/2001:db8::']],
+    ['&contains=1000', ['a/1000', 'team-b.ids/1000']],
+    ['&from=0xa000000&to=167772160', ['team-a.pods/10.0.0.0', 'team-ab/10.0.0.0']],
+    ['&from=10.0.0.1', ['team-a.pods/10.0.1.0']],
+    // Beyond 32 bits: the arenas that cannot hold it have none.
+    ['&overlaps=1000-4294967296', ['a/1000', 'a/1010']],
+    ['&from=10.0.0.1&contains=2001:db8::1', []],
+    ['&from=5&contains=10.0.1.3', ['team-a.pods/10.0.1.0', 'team-ab/10.0.0.0']],
+  ];
+
+  it('gives what matches, in pages of any size', async () => {
+    for (const [query, expected] of cases) {
+      expect(await found(query), query).toEqual(expected);
+      expect(await found(query, 1), query).toEqual(expected);
+    }
+  });
+
+  it('refuses what is no filter', async () => {
+    const faults: readonly [string, string][] = [
+      ['&within=10.0.0.1/8', '/query/within'],
+      ['&within=10/8', '/query/within'],
+      ['&within=2001:db8::-10.0.0.0', '/query/within'],
+      ['&contains=x', '/query/contains'],
+      ['&from=340282366920938463463374607431768211456', '/query/from'],
+      ['&arenaPrefix=', '/query/arenaPrefix'],
+      ['&arenaPrefix=Team', '/query/arenaPrefix'],
+      ['&arena=a', '/query/arena'],
+    ];
+    for (const [query, pointer] of faults) {
+      const { errors } = await service.refused('invalid-request', 'GET', `${all}?limit=1${query}`);
+      expect(errors?.[0]?.pointer).toBe(pointer);
+    }
+  });
+
+  it('goes on after an arena that is gone, and refuses the cursor of another search', async () => {
+    const { body } = await service.call('GET', `${all}?limit=3`);
+    await service.call('DELETE', '/v1/arenas/team-a.pods?force=true');
+    const next = await service.call('GET', `${all}?limit=3&cursor=${body.nextCursor}`);
+    expect(next.body.items[0]).toMatchObject({ arena: 'team-a.sites' });
+    for (const other of ['&owner=x', '&arenaPrefix=team-a.', '&within=10.0.0.0/8']) {
+      const url = `${all}?limit=3&cursor=${body.nextCursor}${other}`;
+      await service.refused('cursor-mismatch', 'GET', url);
+    }
+    const foreign = await service.call('GET', `${list}?limit=1`);
+    await service.refused('cursor-mismatch', 'GET', `${all}?cursor=${foreign.body.nextCursor}`);
+  });
+
+  it('looks at a bounded number of arenas and allocations for a page', () => {
+    const { engine } = service;
+    const filter = readWideFilter({ owner: 'x' });
+    for (const most of [2, 3, 5]) {
+      const places: string[] = [];
+      let pages = 0;
+      let place = { arena: '', address: 0n };
+      for (;;) {
+        const wanted = { filter, prefix: '', limit: 1000, most };
+        const { items, next } = pageOfArenas(engine, wanted, place);
+        places.push(...items.map(({ view }) => view.arena));
+        pages += 1;
+        if (next === undefined) break;
+        expect(next).not.toEqual(place);
+        place = next;
+      }
+      // There are 6 arenas and 7 allocations to be looked at, of which a page may stand between.
+      expect(pages).toBeGreaterThanOrEqual(13 / most);
+      expect(places).toEqual(['a', 'team-a.pods', 'team-a.sites', 'team-ab', 'team-b.ids']);
+    }
   });
 });
 

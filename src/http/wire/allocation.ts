@@ -131,6 +131,12 @@ export const allocationPage = named(
   { description: 'A page of allocations.', examples: [{ items: [] }] },
 );
 
+export const foundPage = named(
+  'FoundPage',
+  z.object(pageFields(allocation, 'arenas and addresses')),
+  { description: 'A page of allocations of all arenas.', examples: [{ items: [] }] },
+);
+
 export const freedReport = named(
   'FreedReport',
   z.object({ freed: countOutput('Allocations that were freed.'), revision }),

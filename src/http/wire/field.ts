@@ -59,6 +59,19 @@ export function addressInput(description: string) {
   return schema.register(wide, { integer: true });
 }
 
+/** A range in a query, as one text. */
+export function rangeInput(description: string) {
+  return z
+    .string()
+    .min(1, 'must not be empty')
+    .max(limits.rangeCharactersMax, `must have at most ${limits.rangeCharactersMax} characters`)
+    .meta({
+      description:
+        `${description} A CIDR block, an address, or the first and the last one with a hyphen ` +
+        'between them.',
+    });
+}
+
 /** A size or count of addresses in a reply: decimal. */
 export function integerOutput(description: string) {
   return z
@@ -101,6 +114,14 @@ export const arenaName = z
   .string({ error: unlessMissing(arenaNameText) })
   .regex(new RegExp(`^[a-z0-9][a-z0-9._-]{0,${limits.arenaNameCharactersMax - 1}}$`), arenaNameText)
   .meta({ description: 'Name of the arena; dots for hierarchy, as in `team-a.pods`.' });
+
+export const arenaPrefix = z
+  .string()
+  .regex(
+    new RegExp(`^[a-z0-9][a-z0-9._-]{0,${limits.arenaNameCharactersMax - 1}}$`),
+    'must be how a name of an arena begins, such as team-a.',
+  )
+  .meta({ description: 'Only of arenas whose names begin so, such as `team-a.`.' });
 
 export const notation = z
   .enum(notations)

@@ -5,6 +5,7 @@ import { integerOutput, named } from './field.ts';
 /** Every code a client can meet, with its HTTP status and title, in the document's order. */
 export const problemCodes = {
   'invalid-request': [400, 'The request is invalid'],
+  'cursor-mismatch': [400, 'The cursor belongs to another query'],
   unauthorized: [401, 'A valid bearer token is needed'],
   'route-not-found': [404, 'There is no such route'],
   'arena-not-found': [404, 'There is no such arena'],
