@@ -155,6 +155,7 @@ export class Sequencer {
       // Encoded before it is applied: an event that has no record must not change anything.
       body = encode(decision);
     } catch (error) {
+      if (this.#engine.broken) this.#stop(error);
       return Promise.reject(error as Error);
     }
     const revision = this.#engine.revision + 1;

@@ -5,12 +5,18 @@
 import { assert, unreachable } from './assert.ts';
 import { Arena } from './arena.ts';
 import type { Allocated, Event, Imported, Released } from './event.ts';
+import type { State } from './state.ts';
 
-export function apply(arenas: Map<string, Arena>, event: Event, revision: number): void {
+export function apply(state: State, event: Event, revision: number): void {
+  const { arenas, undo } = state;
+  if (event.type === 'batched') {
+    for (const one of event.events) apply(state, { ...one, at: event.at }, revision);
+    return;
+  }
   if (event.type === 'arenaCreated') {
     const { arena, source, spans, at } = event;
     assert(!arenas.has(arena), 'an arena is created once');
-    const created = new Arena(event, at, revision);
+    const created = new Arena(event, at, revision, undo);
     arenas.set(arena, created);
     if (source !== undefined) arenaNamed(arenas, source).children.add(arena);
     for (const span of spans) created.addSpan(span, false, revision);
@@ -46,23 +52,20 @@ export function apply(arenas: Map<string, Arena>, event: Event, revision: number
       arena.freeAll(revision);
       release(arenas, event.released, revision);
       break;
-    case 'resized': {
-      const found = arena.allocationAt(event.base);
-      assert(found?.size === event.previousSize, 'an allocation is resized from its own size');
-      arena.space.resize(event.base, event.size);
-      const about = arena.allocations.about(found.id);
-      arena.allocations.update(found.id, event.base, revision, about);
+    case 'resized':
+      assert(
+        arena.allocationAt(event.base)?.size === event.previousSize,
+        'an allocation is resized from its own size',
+      );
+      arena.resize(event, revision);
       break;
-    }
     case 'allocationUpdated': {
-      const found = arena.allocationAt(event.address);
-      assert(found !== undefined, 'an allocation is updated by its address');
-      const about = arena.allocations.about(found.id);
-      arena.allocations.update(found.id, event.address, revision, {
-        ...about,
-        ...(event.labels === undefined ? {} : { labels: event.labels }),
-        ...(event.owner === undefined ? {} : { owner: event.owner }),
-      });
+      const { address, labels, owner } = event;
+      const changes = {
+        ...(labels === undefined ? {} : { labels }),
+        ...(owner === undefined ? {} : { owner }),
+      };
+      arena.describe(address, revision, changes);
       break;
     }
     case 'spansReleased':
@@ -71,7 +74,7 @@ export function apply(arenas: Map<string, Arena>, event: Event, revision: number
     default:
       unreachable(event);
   }
-  arena.revision = revision;
+  arena.touch(revision);
 }
 
 function arenaNamed(arenas: ReadonlyMap<string, Arena>, name: string): Arena {
@@ -90,7 +93,7 @@ function allocated(
   for (const span of imported) take(arenas, span, revision, at);
   if (event.slab !== undefined) arena.openSlab(event.slab, event.size);
   arena.allocate(event, { labels, ...(owner === undefined ? {} : { owner }) }, revision, at);
-  if (policy === 'nextfit') arena.cursor = event.base + event.size;
+  if (policy === 'nextfit') arena.moveCursor(event.base + event.size);
 }
 
 function take(
@@ -101,7 +104,7 @@ function take(
 ): void {
   const source = arenaNamed(arenas, span.source);
   source.allocate(span, { labels: {}, importedBy: span.arena }, revision, at);
-  if (source.tuning.policy === 'nextfit') source.cursor = span.base + span.size;
+  if (source.tuning.policy === 'nextfit') source.moveCursor(span.base + span.size);
   arenaNamed(arenas, span.arena).addSpan(span, true, revision);
 }
 

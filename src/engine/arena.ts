@@ -11,6 +11,8 @@ import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
 import { QuantumCache } from './quantum-cache.ts';
 import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
+import type { Span } from './spans.ts';
+import type { Undo } from './undo.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
 
@@ -38,8 +40,15 @@ export class Arena {
   /** Present when `quantumCacheMax` is not 0. */
   cache: QuantumCache | undefined;
   readonly #shift: number;
+  readonly #undo: Undo;
 
-  constructor(settings: Omit<CreateArena, 'type' | 'spans'>, createdAt: number, revision: number) {
+  constructor(
+    settings: Omit<CreateArena, 'type' | 'spans'>,
+    createdAt: number,
+    revision: number,
+    undo: Undo,
+  ) {
+    this.#undo = undo;
     this.name = settings.arena;
     this.notation = settings.notation;
     this.width = settings.width;
@@ -51,7 +60,7 @@ export class Arena {
     this.tuning = tuningOf(settings);
     this.#shift = settings.quantum.toString(2).length - 1;
     assert(1n << BigInt(this.#shift) === settings.quantum, 'the quantum is a power of two');
-    this.space = new NarrowSpace(this.#shift, 0n);
+    this.space = new NarrowSpace(this.#shift, 0n, undo);
     this.cache = this.#newCache();
   }
 
@@ -74,50 +83,95 @@ export class Arena {
     return (size + this.quantum - 1n) & -this.quantum;
   }
 
-  addSpan({ base, size }: Range, imported: boolean, revision: number): void {
+  /** Notes that the event of this revision changes something here. */
+  touch(revision: number): void {
+    const before = this.revision;
+    if (this.#undo.trying) this.#undo.push(() => (this.revision = before));
     this.revision = revision;
+  }
+
+  /** Notes the end of a nextfit grant. */
+  moveCursor(to: bigint): void {
+    const before = this.cursor;
+    if (this.#undo.trying) this.#undo.push(() => (this.cursor = before));
+    this.cursor = to;
+  }
+
+  addSpan({ base, size }: Range, imported: boolean, revision: number): void {
+    this.touch(revision);
     this.#widen(base, size);
     const before = base === 0n ? undefined : this.spans.holding(base - 1n);
     const after = this.spans.holding(base + size);
     const edgeStart = imported || before?.imported === true;
     const edgeEnd = imported || after?.imported === true;
     this.spans.add({ base, size, imported, revision, busy: 0, idleSince: revision });
+    if (this.#undo.trying) this.#undo.push(() => this.spans.remove(base));
     this.space.add(base, size, edgeStart, edgeEnd);
   }
 
   removeSpan(base: bigint, revision: number): void {
-    this.revision = revision;
-    const { size } = this.spans.remove(base);
-    this.space.remove(base, size);
+    this.touch(revision);
+    const span = this.spans.remove(base);
+    if (this.#undo.trying) {
+      assert(span.imported, 'in a trial, only imported spans are removed');
+      this.#undo.push(() => this.spans.add(span));
+    }
+    this.space.remove(base, span.size);
   }
 
   allocate({ base, size }: Range, about: About, revision: number, at: number): void {
-    this.revision = revision;
+    this.touch(revision);
     const id = this.allocations.create(base, at, revision, about);
+    if (this.#undo.trying) this.#undo.push(() => this.allocations.drop(id, base));
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
-      this.cache.take(base);
+      const { cache } = this;
+      cache.take(base);
+      if (this.#undo.trying) this.#undo.push(() => cache.untake(base));
       this.space.relabel(base, BUSY, id);
     }
-    this.spans.tally(base, 1, revision);
+    this.#tally(base, 1, revision);
   }
 
   free(base: bigint, revision: number): void {
-    this.revision = revision;
+    this.touch(revision);
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
-    this.allocations.drop(found.id, base);
+    this.#drop(found.id, base);
     if (this.cache?.holding(base) === undefined) this.space.vacate(base);
     else this.#giveBack(this.cache, base);
-    this.spans.tally(base, -1, revision);
+    this.#tally(base, -1, revision);
+  }
+
+  /** Moves the end of the allocation at `base`. */
+  resize({ base, size }: Range, revision: number): void {
+    this.touch(revision);
+    this.space.resize(base, size);
+    this.describe(base, revision, {});
+  }
+
+  /** Changes what is known of the allocation at `base`: the fields that are given. */
+  describe(base: bigint, revision: number, changes: Partial<About>): void {
+    this.touch(revision);
+    const found = this.allocationAt(base);
+    assert(found !== undefined, 'an allocation is named by its address');
+    const { id } = found;
+    const about = this.allocations.about(id);
+    if (this.#undo.trying) {
+      const before = this.allocations.revision(id);
+      this.#undo.push(() => this.allocations.update(id, base, before, about));
+    }
+    this.allocations.update(id, base, revision, { ...about, ...changes });
   }
 
   /** Makes a free range a slab of cached pieces. */
   openSlab(slab: Range, pieceSize: bigint): void {
-    assert(this.cache !== undefined, 'a slab belongs to a quantum cache');
+    const { cache } = this;
+    assert(cache !== undefined, 'a slab belongs to a quantum cache');
     this.space.occupy(slab.base, slab.size, HELD, 0);
-    const { busy } = this.cache.open(slab, pieceSize);
-    for (let i = 1n; i <= busy.length; i++) {
+    const opened = cache.open(slab, pieceSize);
+    if (this.#undo.trying) this.#undo.push(() => cache.close(opened));
+    for (let i = 1n; i <= opened.busy.length; i++) {
       if (i * pieceSize < slab.size) this.space.cut(slab.base + i * pieceSize);
     }
   }
@@ -125,8 +179,39 @@ export class Arena {
   #giveBack(cache: QuantumCache, base: bigint): void {
     this.space.relabel(base, HELD, 0);
     const empty = cache.give(base);
+    if (this.#undo.trying) this.#undo.push(() => cache.ungive(base, empty));
     if (empty === undefined) return;
     for (let at = 0n; at < empty.size; at += empty.pieceSize) this.space.vacate(empty.base + at);
+  }
+
+  #drop(id: number, base: bigint): void {
+    if (this.#undo.trying) {
+      const { allocations } = this;
+      const [createdAt, revision] = [allocations.createdAt(id), allocations.revision(id)];
+      const about = allocations.about(id);
+      this.#undo.push(() => {
+        const back = allocations.create(base, createdAt, revision, about);
+        assert(back === id, 'the record of the allocation comes back by its number');
+      });
+    }
+    this.allocations.drop(id, base);
+  }
+
+  /** Counts a segment taken in, or given back to, the span that holds `base`. */
+  #tally(base: bigint, by: 1 | -1, revision: number): void {
+    if (this.spans.imported === 0) return;
+    const span = this.spans.holding(base);
+    assert(span !== undefined, 'every segment lies in a span');
+    if (this.#undo.trying) this.#untally(span, by);
+    this.spans.tally(span, by, revision);
+  }
+
+  #untally(span: Span, by: 1 | -1): void {
+    const { idleSince } = span;
+    this.#undo.push(() => {
+      this.spans.tally(span, by === 1 ? -1 : 1, idleSince);
+      span.idleSince = idleSince;
+    });
   }
 
   #newCache(): QuantumCache | undefined {
@@ -136,6 +221,7 @@ export class Arena {
 
   /** Frees every allocation but those that importing arenas hold. */
   freeAll(revision: number): void {
+    assert(!this.#undo.trying, 'no trial frees all');
     if (this.allocations.held === 0) {
       this.allocations = new Allocations();
       this.#rebuild(revision);
@@ -194,11 +280,12 @@ export class Arena {
   #widen(base: bigint, size: bigint): void {
     if (this.space.holds(base, size)) return;
     const old = this.space;
+    if (this.#undo.trying) this.#undo.push(() => (this.space = old));
     if (this.spans.count === 0) {
-      this.space = new NarrowSpace(this.#shift, base);
+      this.space = new NarrowSpace(this.#shift, base, this.#undo);
       if (this.space.holds(base, size)) return;
     }
-    this.space = new WideSpace(this.#shift, 0n);
+    this.space = new WideSpace(this.#shift, 0n, this.#undo);
     // The queues of free segments go along: what instantfit takes next must not tell wide from narrow.
     const loading = this.space.load([...this.spans.stretches()], true);
     const saving = old.save();
@@ -214,9 +301,9 @@ export class Arena {
   fill(stretches: readonly SpanRun[], ordered: boolean): Loading {
     const first = stretches[0];
     const last = stretches.at(-1);
-    this.space = new NarrowSpace(this.#shift, first?.base ?? 0n);
+    this.space = new NarrowSpace(this.#shift, first?.base ?? 0n, this.#undo);
     if (last !== undefined && !this.space.holds(last.base, last.size)) {
-      this.space = new WideSpace(this.#shift, 0n);
+      this.space = new WideSpace(this.#shift, 0n, this.#undo);
     }
     return this.space.load(stretches, ordered);
   }
@@ -226,8 +313,8 @@ export class Arena {
     const wide = this.space instanceof WideSpace;
     const first = this.spans.from(0n).next().value;
     this.space = wide
-      ? new WideSpace(this.#shift, 0n)
-      : new NarrowSpace(this.#shift, first?.base ?? 0n);
+      ? new WideSpace(this.#shift, 0n, this.#undo)
+      : new NarrowSpace(this.#shift, first?.base ?? 0n, this.#undo);
     const spans = [...this.spans.from(0n)];
     this.spans = new Spans();
     this.cache = this.#newCache();

@@ -162,6 +162,34 @@ export interface ReleaseSpans {
 /** A command with its time, in milliseconds since 1970 UTC. */
 export type At<C> = C & { readonly at: number };
 
+/** What a batch may consist of: all that happens to single allocations. */
+export type BatchCommand = Alloc | Free | Resize | UpdateAllocation;
+
+/** Which address or size an operation takes from what one before it led to. */
+export interface Reference {
+  /** Of the command: where the value goes. */
+  readonly field: ReferenceField;
+  /** Place in the batch of the operation that is referred to. */
+  readonly operation: number;
+  /** What is taken of the block that it was about. */
+  readonly value: 'address' | 'end' | 'size';
+}
+export const referenceFields = ['address', 'size', 'min', 'max'] as const;
+export type ReferenceField = (typeof referenceFields)[number];
+
+export interface Operation {
+  readonly command: BatchCommand;
+  /** Only to operations before this one. What they fill in must not be given in the command as well. */
+  readonly references: readonly Reference[];
+}
+
+/** Several commands, all or nothing, each on the state that those before it lead to. */
+export interface Batch {
+  readonly type: 'batch';
+  /** At least one. */
+  readonly operations: readonly Operation[];
+}
+
 export type Command = At<
   | CreateArena
   | UpdateArena
@@ -174,4 +202,5 @@ export type Command = At<
   | Resize
   | UpdateAllocation
   | ReleaseSpans
+  | Batch
 >;

@@ -7,6 +7,7 @@ import { unreachable } from './assert.ts';
 import type {
   AddSpan,
   At,
+  Batch,
   Command,
   CreateArena,
   DestroyArena,
@@ -23,7 +24,10 @@ import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { badSpan, badTuning } from './validity.ts';
 
-export function decide(arenas: Arenas, command: Command): Event | Refusal {
+/** All but batches, which are several of these. */
+export type SingleCommand = Exclude<Command, At<Batch>>;
+
+export function decide(arenas: Arenas, command: SingleCommand): Event | Refusal {
   if (command.type === 'createArena') return createArena(arenas, command);
   const arena = arenas.get(command.arena);
   if (arena === undefined) return noArena(command.arena);

@@ -26,6 +26,8 @@
  * refusal. `apply` makes the event true; it is the only mutator, live and in recovery, and decides
  * nothing, because an event names every address it touches: the imports that a grant needed, the
  * releases that a free caused. What is journaled is the event. One command, one event, one revision.
+ * A batch is several commands as one: each is decided on what those before it lead to, which is
+ * tried and then taken back (`batch.ts`, `undo.ts`).
  *
  * **Implementation.** An arena's segments are held in *units*, address / quantum, counted from an
  * origin: doubles while all spans lie in one aligned window of 2^52 units (`narrow/`), bigints
@@ -45,6 +47,7 @@ import { apply } from './apply.ts';
 import type { Arena } from './arena.ts';
 import { stateName } from './arena.ts';
 import { assert } from './assert.ts';
+import { decideBatch } from './batch.ts';
 import type { Command } from './command.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
@@ -53,6 +56,7 @@ import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
 import { Restore } from './restore.ts';
+import { State } from './state.ts';
 import { snapshotOf } from './snapshot.ts';
 import type { SnapshotPart } from './snapshot.ts';
 import { verifyArena } from './verify.ts';
@@ -69,29 +73,38 @@ import type {
 } from './view.ts';
 
 export class Engine {
-  readonly #arenas = new Map<string, Arena>();
+  readonly #state = new State();
+  readonly #arenas = this.#state.arenas;
   /** Names in order, for listing. */
   readonly #names: string[] = [];
-  #revision = 0;
   /** Present while a snapshot is being taken in. */
   #restore: Restore | undefined;
 
   /** Revision of the last applied event; 0 when nothing happened yet. */
   get revision(): number {
-    return this.#revision;
+    return this.#state.revision;
   }
 
-  /** What the command leads to. Reads only. */
+  /** Whether a batch that was tried could not be taken back: a bug, after which nothing here holds. */
+  get broken(): boolean {
+    return this.#state.undo.failed;
+  }
+
+  /** What the command leads to. Reads only: a batch is tried, and taken back. */
   decide(command: Command): Event | Refusal {
+    if (command.type === 'batch') return decideBatch(this.#state, command);
     return decide(this.#arenas, command);
   }
 
   /** Makes the event true. `revision` is the next one: they have no gaps. */
   apply(event: Event, revision: number): void {
     assert(this.#restore === undefined, 'events come after the snapshot');
-    assert(revision === this.#revision + 1, `revision ${this.#revision + 1} comes next`);
-    apply(this.#arenas, event, revision);
-    this.#revision = revision;
+    assert(
+      revision === this.#state.revision + 1,
+      `revision ${this.#state.revision + 1} comes next`,
+    );
+    apply(this.#state, event, revision);
+    this.#state.revision = revision;
     if (event.type === 'arenaCreated') this.#names.splice(this.#place(event.arena), 0, event.arena);
     if (event.type === 'arenaDestroyed') this.#names.splice(this.#place(event.arena) - 1, 1);
   }
@@ -110,8 +123,8 @@ export class Engine {
    * AssertionError where the part contradicts those before it.
    */
   restore(part: SnapshotPart): void {
-    assert(this.#revision === 0, 'a snapshot comes before all events');
-    this.#restore ??= new Restore(this.#arenas);
+    assert(this.#state.revision === 0, 'a snapshot comes before all events');
+    this.#restore ??= new Restore(this.#state);
     this.#restore.take(part);
   }
 
@@ -121,11 +134,11 @@ export class Engine {
    * recounts the rest.
    */
   restored(revision: number): void {
-    assert(this.#revision === 0, 'a snapshot comes before all events');
-    (this.#restore ?? new Restore(this.#arenas)).end(revision);
+    assert(this.#state.revision === 0, 'a snapshot comes before all events');
+    (this.#restore ?? new Restore(this.#state)).end(revision);
     this.#restore = undefined;
     for (const name of [...this.#arenas.keys()].toSorted()) this.#names.push(name);
-    this.#revision = revision;
+    this.#state.revision = revision;
   }
 
   arena(name: string): ArenaView | undefined {

@@ -82,6 +82,13 @@ export interface SpansReleased {
   readonly released: readonly Released[];
 }
 
+/** What the operations of a batch led to, in their order: all at one time, of one revision. */
+export interface Batched {
+  readonly type: 'batched';
+  readonly events: readonly BatchEvent[];
+}
+export type BatchEvent = Allocated | Freed | Resized | AllocationUpdated;
+
 /** `at` is the time of the command, in milliseconds since 1970 UTC. */
 export type Event = { readonly at: number } & (
   | ArenaCreated
@@ -95,4 +102,10 @@ export type Event = { readonly at: number } & (
   | Resized
   | AllocationUpdated
   | SpansReleased
+  | Batched
 );
+
+/** What to call in a message what an event happened to. */
+export function subjectOf(event: Event): string {
+  return event.type === 'batched' ? `${event.events.length} operations` : event.arena;
+}

@@ -118,6 +118,32 @@ export class QuantumCache {
     return slab;
   }
 
+  /** Takes back an `open`: the slab, of which no piece is in use, is forgotten. */
+  close(slab: Slab): void {
+    assert(slab.used === 0, 'a slab that was just opened is unused');
+    this.#withdraw(slab);
+    this.#slabs.splice(place(this.#slabs, slab.base) - 1, 1);
+    this.cached -= slab.size;
+  }
+
+  /** Takes back a `take`: the piece is cached again, and its slab stays even without any in use. */
+  untake(base: bigint): void {
+    const slab = this.#slabOf(base);
+    slab.busy[Number((base - slab.base) / slab.pieceSize)] = false;
+    this.cached += slab.pieceSize;
+    if (slab.used-- === slab.busy.length) this.#offer(slab);
+  }
+
+  /** Takes back a `give`, which had closed the slab if one is given. */
+  ungive(base: bigint, closed: Slab | undefined): void {
+    if (closed !== undefined) {
+      this.#slabs.splice(place(this.#slabs, closed.base), 0, closed);
+      this.#offer(closed);
+      this.cached += closed.size;
+    }
+    this.take(base);
+  }
+
   get slabs(): readonly Slab[] {
     return this.#slabs;
   }

@@ -11,6 +11,7 @@ export const refusalCodes = [
   'span-not-found',
   'allocation-not-found',
   'precondition-failed',
+  'invalid-reference',
   'invalid-request',
   'arena-exists',
   'arena-busy',
@@ -50,6 +51,8 @@ export interface Refusal {
   /** The field at fault, as a JSON pointer into the request body (`/align`), for invalid-request. */
   readonly pointer?: string;
   readonly exhaustion?: Exhaustion;
+  /** Place of the operation at fault in its batch, from 0. */
+  readonly operation?: number;
 }
 
 export function refuse(

@@ -13,14 +13,15 @@ import type { AboutsPart, ArenaPart, SavedSlab, SavedSpan, SegmentsPart } from '
 import type { SnapshotPart } from './snapshot.ts';
 import type { Loading } from './space.ts';
 import type { SpanStretch } from './spans.ts';
+import type { State } from './state.ts';
 
 /** Fills the arenas part by part. */
 export class Restore {
-  readonly #arenas: Map<string, Arena>;
+  readonly #state: State;
   #open: ArenaRestore | undefined;
 
-  constructor(arenas: Map<string, Arena>) {
-    this.#arenas = arenas;
+  constructor(state: State) {
+    this.#state = state;
   }
 
   /** Takes the next part. Throws AssertionError where it contradicts those before it. */
@@ -52,22 +53,22 @@ export class Restore {
   end(revision: number): void {
     this.#open?.end();
     this.#open = undefined;
-    for (const arena of this.#arenas.values()) {
+    for (const arena of this.#state.arenas.values()) {
       assert(arena.revision <= revision, `'${arena.name}' is as old as the snapshot`);
-      const held = arena.allocations.held - importedFrom(this.#arenas, arena);
+      const held = arena.allocations.held - importedFrom(this.#state.arenas, arena);
       assert(held === 0, `what arenas have imported from '${arena.name}' is theirs`);
     }
   }
 
   #create(part: ArenaPart): Arena {
     const { arena: name, source, createdAt, revision } = part;
-    assert(!this.#arenas.has(name), `'${name}' is restored once`);
-    const arena = new Arena(part, createdAt, revision);
+    assert(!this.#state.arenas.has(name), `'${name}' is restored once`);
+    const arena = new Arena(part, createdAt, revision, this.#state.undo);
     assert(part.cursor <= arena.limit, 'the cursor lies in the space');
     arena.cursor = part.cursor;
-    this.#arenas.set(name, arena);
+    this.#state.arenas.set(name, arena);
     if (source !== undefined) {
-      const above = this.#arenas.get(source);
+      const above = this.#state.arenas.get(source);
       assert(above !== undefined && above !== arena, `the source of '${name}' comes before it`);
       above.children.add(name);
     }

@@ -140,11 +140,8 @@ export class Spans {
     return since;
   }
 
-  /** Counts a segment taken in, or given back to, the span that holds `address`. */
-  tally(address: bigint, by: 1 | -1, revision: number): void {
-    if (this.imported === 0) return;
-    const span = this.holding(address);
-    assert(span !== undefined, 'every segment lies in a span');
+  /** Counts a segment taken in, or given back to, a span; `revision` is that of the event. */
+  tally(span: Span, by: 1 | -1, revision: number): void {
     if (!span.imported) return;
     if (span.busy === 0) this.idle--;
     span.busy += by;

@@ -18,7 +18,7 @@ import {
   type Range,
   type Tuning,
 } from '../engine/command.ts';
-import type { Event, Imported, Released } from '../engine/event.ts';
+import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
 import {
   anyText,
   count,
@@ -124,8 +124,67 @@ const spansOrNone = emptyOmitted(list(range));
 const importedOrNone = emptyOmitted(list(imported));
 const releasedOrNone = emptyOmitted(list(released));
 
-/** What every event begins with. */
+/** What nearly every event begins with. */
 const head = { at: required(count), arena: required(text) };
+
+// Fields of the events that a batch may consist of, beside the head.
+const allocatedFields = {
+  base: required(decimal),
+  size: required(decimal),
+  policy: required(oneOf(policies)),
+  labels: labelsOrNone,
+  owner: optional(anyText),
+  imported: importedOrNone,
+  slab: optional(range),
+};
+const freedFields = {
+  base: required(decimal),
+  size: required(decimal),
+  released: releasedOrNone,
+};
+const resizedFields = {
+  base: required(decimal),
+  size: required(decimal),
+  previousSize: required(decimal),
+};
+const updatedFields = {
+  address: required(decimal),
+  labels: optional(labels),
+  owner: optional(anyText),
+};
+
+type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }>, 'type'>;
+
+/** The parts of a batch: events without their time, which is that of the batch. */
+const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
+  allocated: fieldSet<PartOf<'allocated'>>(
+    { arena: required(text), ...allocatedFields },
+    outsideSpace,
+  ),
+  freed: fieldSet<PartOf<'freed'>>({ arena: required(text), ...freedFields }, outsideSpace),
+  resized: fieldSet<PartOf<'resized'>>({ arena: required(text), ...resizedFields }, outsideSpace),
+  allocationUpdated: fieldSet<PartOf<'allocationUpdated'>>({
+    arena: required(text),
+    ...updatedFields,
+  }),
+};
+
+const part: Codec<BatchEvent> = {
+  encode(event, name) {
+    const fields = partSets[event.type] as FieldSet<object> | undefined;
+    assert(fields !== undefined, `event type ${event.type} can be part of a batch`);
+    return fields.write(event, { type: event.type }, name);
+  },
+  decode(raw, name) {
+    if (!isObject(raw)) throw new RecordError('malformed', `${name}: expected an object`);
+    const { type } = raw;
+    if (typeof type !== 'string' || !Object.hasOwn(partSets, type)) {
+      throw new RecordError('unknown-type', `${name}.type: ${JSON.stringify(type)} is not known`);
+    }
+    const fields = partSets[type as BatchEvent['type']] as FieldSet<object>;
+    return fields.read(raw, { type }, name, 1) as BatchEvent;
+  },
+};
 
 const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   arenaCreated: fieldSet<EventOf<'arenaCreated'>>({
@@ -158,44 +217,17 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     { ...head, base: required(decimal), size: required(decimal), released: releasedOrNone },
     outsideSpace,
   ),
-  allocated: fieldSet<EventOf<'allocated'>>(
-    {
-      ...head,
-      base: required(decimal),
-      size: required(decimal),
-      policy: required(oneOf(policies)),
-      labels: labelsOrNone,
-      owner: optional(anyText),
-      imported: importedOrNone,
-      slab: optional(range),
-    },
-    outsideSpace,
-  ),
-  freed: fieldSet<EventOf<'freed'>>(
-    { ...head, base: required(decimal), size: required(decimal), released: releasedOrNone },
-    outsideSpace,
-  ),
+  allocated: fieldSet<EventOf<'allocated'>>({ ...head, ...allocatedFields }, outsideSpace),
+  freed: fieldSet<EventOf<'freed'>>({ ...head, ...freedFields }, outsideSpace),
   allFreed: fieldSet<EventOf<'allFreed'>>({
     ...head,
     count: required(count),
     released: releasedOrNone,
   }),
-  resized: fieldSet<EventOf<'resized'>>(
-    {
-      ...head,
-      base: required(decimal),
-      size: required(decimal),
-      previousSize: required(decimal),
-    },
-    outsideSpace,
-  ),
-  allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({
-    ...head,
-    address: required(decimal),
-    labels: optional(labels),
-    owner: optional(anyText),
-  }),
+  resized: fieldSet<EventOf<'resized'>>({ ...head, ...resizedFields }, outsideSpace),
+  allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({ ...head, ...updatedFields }),
   spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),
+  batched: fieldSet<EventOf<'batched'>>({ at: required(count), events: required(list(part)) }),
 };
 
 function outsideSpace({ base, size }: Range): string | undefined {

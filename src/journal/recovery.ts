@@ -55,7 +55,7 @@
  */
 import { assert, AssertionError } from '../engine/assert.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Event } from '../engine/event.ts';
+import { subjectOf, type Event } from '../engine/event.ts';
 import type { Journal, JournalRecord } from './journal.ts';
 import { decode, RecordError } from './record.ts';
 import { notNext, RecoveryError, restoreBackup } from './recovery-error.ts';
@@ -152,7 +152,7 @@ function replay({ revision, body }: JournalRecord, engine: Engine): void {
   } catch (cause) {
     throw new RecoveryError(
       'record-inapplicable',
-      `Record ${revision} (${event.type} in ${event.arena}) contradicts the records before it: ` +
+      `Record ${revision} (${event.type} in ${subjectOf(event)}) contradicts the records before it: ` +
         `${messageOf(cause)}.`,
       restoreBackup,
       { cause },

@@ -5,7 +5,7 @@
 import { assert, AssertionError } from '../../src/engine/assert.ts';
 import type { Alloc, Command } from '../../src/engine/command.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { Event } from '../../src/engine/event.ts';
+import { subjectOf, type Event } from '../../src/engine/event.ts';
 import { refuse, type Refusal } from '../../src/engine/refusal.ts';
 
 /** Commands to this arena are refused. */
@@ -13,6 +13,7 @@ export const missingArena = 'missing';
 
 export class CountingEngine {
   revision = 0;
+  readonly broken = false;
   readonly applied: Event[] = [];
   failing: 'decide' | 'event' | 'apply' | undefined;
   /** What `check` reports, by arena. */
@@ -20,6 +21,7 @@ export class CountingEngine {
 
   decide(command: Command): Event | Refusal {
     if (this.failing === 'decide') throw new AssertionError('decide failed');
+    assert(command.type !== 'batch', 'here nobody sends batches');
     if (command.arena === missingArena) return refuse('arena-not-found', 'There is no such arena.');
     return {
       type: 'allocated',
@@ -41,7 +43,7 @@ export class CountingEngine {
   }
 
   arenas(after: string | undefined, limit: number): { arena: string }[] {
-    const names = [...new Set(this.applied.map(({ arena }) => arena))].toSorted();
+    const names = [...new Set(this.applied.map(subjectOf))].toSorted();
     return names
       .filter((name) => after === undefined || name > after)
       .slice(0, limit)

@@ -1,7 +1,7 @@
 /** Events of every type, arbitrary within what a record may hold, edges of the space included. */
 import fc from 'fast-check';
 import { notations, policies, widths } from '../../src/engine/command.ts';
-import type { Event } from '../../src/engine/event.ts';
+import type { BatchEvent, Event } from '../../src/engine/event.ts';
 
 const end = 1n << 128n;
 const edges = [0n, 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 64n - 1n, end - 1n];
@@ -52,7 +52,7 @@ const tuning = {
 const head = { at, arena: name };
 
 /** One arbitrary for each type: a type without one does not compile. */
-export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
+const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<Event> } = {
   arenaCreated: fc.record(
     {
       type: fc.constant('arenaCreated' as const),
@@ -137,6 +137,33 @@ export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
     released: moves,
   }),
 };
+
+/** Every type that can be part of a batch; the compiler says when one is missing. */
+const parts: Record<BatchEvent['type'], true> = {
+  allocated: true,
+  freed: true,
+  resized: true,
+  allocationUpdated: true,
+};
+
+export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
+  ...single,
+  batched: fc.record({
+    type: fc.constant('batched' as const),
+    at,
+    events: fc.array(
+      fc
+        .oneof(...Object.keys(parts).map((type) => single[type as BatchEvent['type']]))
+        .map(timeless),
+      { minLength: 1, maxLength: 5 },
+    ),
+  }),
+};
+
+function timeless(event: Event): BatchEvent {
+  const { at: _, ...rest } = event;
+  return rest as BatchEvent;
+}
 
 function ranged<T extends Record<string, fc.Arbitrary<unknown>>>(fields: T) {
   return fc

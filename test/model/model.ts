@@ -7,7 +7,8 @@
  * one (instantfit, randomfit, which span is imported) it checks that the choice was a legal one,
  * and that a refusal was given only where brute force finds nothing either.
  */
-import type { Alloc, Command, CreateArena, Range } from '../../src/engine/command.ts';
+import type { Alloc, CreateArena, Range } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import type { Idling } from '../../src/engine/view.ts';
@@ -19,7 +20,10 @@ import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
 import { pieceSizeOf } from './slab.ts';
 import { can, either, must, type Verdict } from './verdict.ts';
 
-type Of<T extends Command['type']> = Extract<Command, { type: T }>;
+/** Batches are judged one operation after another, see batch.ts. */
+type Single = SingleCommand;
+type SingleEvent = Exclude<Event, { type: 'batched' }>;
+type Of<T extends Single['type']> = Extract<Single, { type: T }>;
 
 /** Revisions count from 1. */
 export const neverARevision = -1;
@@ -34,16 +38,23 @@ export class Model {
     return arena;
   };
 
-  /** Adopts the outcome of the command, or says what is wrong with it and adopts nothing. */
-  judge(command: Command, outcome: Event | Refusal): string | undefined {
+  /**
+   * Adopts the outcome of the command, or says what is wrong with it and adopts nothing. `revision` is
+   * that of the event: the next one, or the same for all operations of a batch.
+   */
+  judge(
+    command: Single,
+    outcome: SingleEvent | Refusal,
+    revision = this.revision + 1,
+  ): string | undefined {
     const verdict = this.#verdict(command);
     if ('refused' in outcome) return this.#judgeRefusal(command, outcome, verdict);
     if (!verdict.mayGrant) {
       return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
     }
     const complaint = this.#adopt(command, outcome);
-    this.revision++;
-    for (const arena of this.arenas.values()) noteIdle(arena, this.revision);
+    this.revision = revision;
+    for (const arena of this.arenas.values()) noteIdle(arena, revision);
     return complaint;
   }
 
@@ -60,7 +71,7 @@ export class Model {
     return idling;
   }
 
-  #judgeRefusal(command: Command, refusal: Refusal, verdict: Verdict): string | undefined {
+  #judgeRefusal(command: Single, refusal: Refusal, verdict: Verdict): string | undefined {
     const { refused, pointer, exhaustion } = refusal;
     if (!verdict.codes.includes(refused)) {
       const right = [...(verdict.mayGrant ? ['granted'] : []), ...verdict.codes].join(' or ');
@@ -116,14 +127,14 @@ export class Model {
   }
 
   /** A revision that nothing ever had is the one wrong precondition that sessions draw. */
-  #verdict(command: Command): Verdict {
+  #verdict(command: Single): Verdict {
     const verdict = this.#verdictOnState(command);
     const stale = 'ifRevision' in command && command.ifRevision === neverARevision;
     const missing = verdict.codes.some((code) => code.endsWith('-not-found'));
     return stale && !missing ? must('precondition-failed') : verdict;
   }
 
-  #verdictOnState(command: Command): Verdict {
+  #verdictOnState(command: Single): Verdict {
     if (command.type === 'createArena') return this.#verdictOnCreate(command);
     const arena = this.arenas.get(command.arena);
     if (arena === undefined) return must('arena-not-found');
@@ -212,7 +223,7 @@ export class Model {
       : must('taken', 'exhausted');
   }
 
-  #adopt(command: Command, event: Event): string | undefined {
+  #adopt(command: Single, event: SingleEvent): string | undefined {
     if (event.at !== command.at) return `the event is at ${event.at}, the command at ${command.at}`;
     if (event.arena !== command.arena) return `the event names ${event.arena}`;
     switch (event.type) {

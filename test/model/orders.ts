@@ -5,12 +5,12 @@
  */
 import {
   policies,
-  type Command,
   type Constraint,
   type Policy,
   type Range,
   type Tuning,
 } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { ModelArena } from './arena.ts';
 import { isPowerOfTwo } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
@@ -26,14 +26,19 @@ type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
  * The next command of the session, with `at` as its time. An arena with more than `crowd` blocks is
  * mostly freed.
  */
-export function nextCommand(model: Model, random: Random, at: number, crowd: number): Command {
+export function nextCommand(
+  model: Model,
+  random: Random,
+  at: number,
+  crowd: number,
+): SingleCommand {
   const command = draw(model, random, at, crowd);
   const guarded = ['free', 'resize', 'destroyArena', 'updateArena', 'updateAllocation'];
   if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
-  return { ...command, ifRevision: neverARevision } as Command;
+  return { ...command, ifRevision: neverARevision } as SingleCommand;
 }
 
-function draw(model: Model, random: Random, at: number, crowd: number): Command {
+function draw(model: Model, random: Random, at: number, crowd: number): SingleCommand {
   const names = [...model.arenas.keys()];
   if (random.chance(0.003)) return missing(random, at);
   const lowest = names.includes('a') ? 'a' : random.pick(names);
@@ -82,9 +87,9 @@ function draw(model: Model, random: Random, at: number, crowd: number): Command 
   }
 }
 
-function missing(random: Random, at: number): Command {
+function missing(random: Random, at: number): SingleCommand {
   const arena = 'no-such-arena';
-  return random.pick<Command>([
+  return random.pick<SingleCommand>([
     { type: 'freeAll', at, arena },
     { type: 'free', at, arena, address: 0n },
     { type: 'addSpan', at, arena, base: 0n, size: 0n },
@@ -92,7 +97,12 @@ function missing(random: Random, at: number): Command {
   ]);
 }
 
-function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'xalloc'): Command {
+function alloc(
+  arena: ModelArena,
+  random: Random,
+  at: number,
+  type: 'alloc' | 'xalloc',
+): SingleCommand {
   const size = someSize(arena, random);
   const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
   return {
@@ -150,7 +160,7 @@ function addBoundary(constraint: Draft, size: bigint, quantum: bigint, random: R
   if (!odd || boundary <= quantum * 4096n) constraint.nocross = boundary;
 }
 
-function free(arena: ModelArena, random: Random, at: number, bad: boolean): Command {
+function free(arena: ModelArena, random: Random, at: number, bad: boolean): SingleCommand {
   const { name, settings, held } = arena;
   if (held.length === 0 || (bad && random.chance(0.6))) {
     const address = random.address(topOf(arena), settings.quantum, landmarks(arena, random));
@@ -165,7 +175,7 @@ function free(arena: ModelArena, random: Random, at: number, bad: boolean): Comm
   return { type: 'free', at, arena: name, address, ...given };
 }
 
-function resize(arena: ModelArena, random: Random, at: number): Command {
+function resize(arena: ModelArena, random: Random, at: number): SingleCommand {
   const { quantum } = arena.settings;
   if (arena.held.length === 0) {
     return { type: 'resize', at, arena: arena.name, address: 0n, size: quantum };
@@ -221,7 +231,7 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
 }
 
 /** Mostly what is due; else with an older or a younger bound than is due. */
-function releaseSpans(model: Model, arena: ModelArena, random: Random, at: number): Command {
+function releaseSpans(model: Model, arena: ModelArena, random: Random, at: number): SingleCommand {
   const idling = model.idling();
   if (idling.length > 0 && random.chance(0.7)) {
     const { arena: name, since } = random.pick(idling);
@@ -231,13 +241,13 @@ function releaseSpans(model: Model, arena: ModelArena, random: Random, at: numbe
   return { type: 'releaseSpans', at, arena: arena.name, freeSince };
 }
 
-function label(arena: ModelArena, random: Random, at: number): Command {
+function label(arena: ModelArena, random: Random, at: number): SingleCommand {
   const address = arena.held.length > 0 ? random.pick(arena.held).base : 0n;
   return { type: 'updateAllocation', at, arena: arena.name, address, labels: { colour: 'red' } };
 }
 
 /** A new arena beside the others, often one that exists already or whose spans are wrong. */
-function create(arena: ModelArena, random: Random, at: number): Command {
+function create(arena: ModelArena, random: Random, at: number): SingleCommand {
   const { policy, width, quantum, source } = arena.settings;
   const spans = [{ base: quantum * 100_000n, size: quantum * 8n }];
   if (random.chance(0.2)) spans.push({ base: quantum * 100_004n, size: quantum * 8n });
@@ -249,7 +259,7 @@ function create(arena: ModelArena, random: Random, at: number): Command {
 }
 
 /** The spare arena, or one that must not go: the session would end without the others. */
-function destroy(arena: ModelArena, random: Random, at: number): Command {
+function destroy(arena: ModelArena, random: Random, at: number): SingleCommand {
   const force = random.chance(0.5);
   const refused = arena.held.length > 0 && !force;
   return { type: 'destroyArena', at, arena: refused ? arena.name : 'spare', force };

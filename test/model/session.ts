@@ -7,10 +7,12 @@
  */
 import type { Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
+import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
 import { engineFrom, linesOf } from './checkpoint.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
@@ -28,11 +30,15 @@ export interface Tally {
   refused: number;
   imported: number;
   released: number;
+  /** Batches that were granted. */
+  batches: number;
 }
 
 /** What is compared: the outcome alone, segments and counters too, or the engine's own check too. */
 export type Depth = 'outcome' | 'state' | 'check';
 
+/** Before a command there is a batch so often. */
+const batchChance = 0.06;
 /** In long or large sessions the engine checks itself every so often: it is the dearest step. */
 const checkEvery = 8;
 const longSession = 500;
@@ -49,7 +55,7 @@ export function runSession(session: Session): Tally {
   const replayed = new Engine();
   const model = new Model();
   const random = new Random(session.seed, nameOf(session));
-  const tally = { granted: 0, refused: 0, imported: 0, released: 0 };
+  const tally = { granted: 0, refused: 0, imported: 0, released: 0, batches: 0 };
   const every = session.steps > longSession || session.shape === 'deep' ? checkEvery : 1;
   let step = 0;
   const act = (command: Command, depth: Depth): Event | Refusal => {
@@ -66,6 +72,11 @@ export function runSession(session: Session): Tally {
   }
   const crowd = crowdOf(session.shape);
   for (; step < session.steps; step++) {
+    if (random.chance(batchChance)) {
+      const batch = nextBatch(model, random, step * tick, crowd);
+      const outcome = act(batch, 'check');
+      tally.batches += 'refused' in outcome ? 0 : 1;
+    }
     const command = nextCommand(model, random, step * tick, crowd);
     act(command, step % every === 0 ? 'check' : 'state');
     if (step % (snapshotEvery * every) !== 0) continue;
@@ -83,13 +94,18 @@ export function nameOf({ policy, shape, width, quantum }: Session): string {
 
 /** Lets the engine decide and apply one command, and compares everything with the model. */
 export function judgeOne(engine: Engine, model: Model, command: Command, depth: Depth) {
-  const outcome = engine.decide(command);
+  const { complaint, outcome } =
+    command.type === 'batch'
+      ? judgeBatch(engine, model, command)
+      : judgeSingle(engine, model, command);
+  const wrong = complaint ?? compareAll(engine, model, depth) ?? compareIdling(engine, model);
+  return { complaint: wrong, outcome };
+}
+
+function judgeSingle(engine: Engine, model: Model, command: SingleCommand) {
+  const outcome = engine.decide(command) as SingleOutcome;
   if (!('refused' in outcome)) engine.apply(outcome, engine.revision + 1);
-  const complaint =
-    model.judge(command, outcome) ??
-    compareAll(engine, model, depth) ??
-    compareIdling(engine, model);
-  return { complaint, outcome };
+  return { complaint: model.judge(command, outcome), outcome };
 }
 
 /** What differs between the engine and the model, or nothing. */

@@ -4,12 +4,12 @@
  */
 import {
   policies,
-  type Command,
   type CreateArena,
   type Policy,
   type Range,
   type Width,
 } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import { ceil } from './placement.ts';
 import type { Random } from './random.ts';
 
@@ -44,7 +44,7 @@ export function crowdOf(shape: Shape): number {
 }
 
 /** The commands that set the shape up; every one must be granted. */
-export function setUp(shape: Shape, setting: Setting, random: Random): Command[] {
+export function setUp(shape: Shape, setting: Setting, random: Random): SingleCommand[] {
   const { quantum: q, width } = setting;
   const top = 1n << BigInt(width);
   const create = (spans: Range[]) => [createArena('a', setting, { spans })];
@@ -87,7 +87,7 @@ export function createArena(
   arena: string,
   { policy, width, quantum }: Setting,
   more: Partial<CreateArena> = {},
-): Command {
+): SingleCommand {
   return {
     type: 'createArena',
     at: 0,
@@ -106,7 +106,7 @@ export function createArena(
   };
 }
 
-function reserve(address: bigint, size: bigint): Command {
+function reserve(address: bigint, size: bigint): SingleCommand {
   return {
     type: 'xalloc',
     at: 0,
@@ -118,8 +118,8 @@ function reserve(address: bigint, size: bigint): Command {
   };
 }
 
-function checkerboard(quantum: bigint, units: number): Command[] {
-  const commands: Command[] = [];
+function checkerboard(quantum: bigint, units: number): SingleCommand[] {
+  const commands: SingleCommand[] = [];
   for (let unit = 0; unit < units; unit += 2) {
     commands.push(reserve(quantum * BigInt(unit), quantum));
   }
@@ -127,7 +127,7 @@ function checkerboard(quantum: bigint, units: number): Command[] {
 }
 
 /** Spans around the size of a slab, so that slabs are many, or just fit, or do not. */
-function caches(setting: Setting, random: Random): Command[] {
+function caches(setting: Setting, random: Random): SingleCommand[] {
   const { quantum: q } = setting;
   const quantumCacheMax = q * BigInt(1 + random.int(16));
   const sizes = [400n, 70n, 64n, 63n, 1n];
@@ -136,8 +136,8 @@ function caches(setting: Setting, random: Random): Command[] {
 }
 
 /** Short blocks behind gaps of many lengths and no alignment: many holes that nearly fit. */
-function comb(quantum: bigint, teeth: number, random: Random): Command[] {
-  const commands: Command[] = [];
+function comb(quantum: bigint, teeth: number, random: Random): SingleCommand[] {
+  const commands: SingleCommand[] = [];
   let unit = 1;
   for (let tooth = 0; tooth < teeth; tooth++) {
     unit += 1 + random.int(7);
@@ -188,8 +188,8 @@ function beyondDoubles(top: bigint, quantum: bigint): Range[] {
  * A chain of arenas, each importing from the one above: `a` is the lowest. Quanta differ between
  * the levels in both directions, and a static span of a child lies where its source has none.
  */
-function chain(depth: number, setting: Setting, random: Random): Command[] {
-  const commands: Command[] = [];
+function chain(depth: number, setting: Setting, random: Random): SingleCommand[] {
+  const commands: SingleCommand[] = [];
   const { quantum: q } = setting;
   const names = ['a', 'b', 'c', 'd'].slice(0, depth).toReversed();
   for (const [level, name] of names.entries()) {

@@ -5,7 +5,7 @@
  * what the disk had at that very moment.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Command } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
 import { encode } from '../../src/journal/record.ts';
@@ -16,6 +16,7 @@ import {
   type Sequencer,
   type SequencerOptions,
 } from '../../src/sequencer.ts';
+import type { SingleOutcome } from '../model/batch.ts';
 import type { Checkpointer } from './checkpointer.ts';
 import type { FaultyJournal } from './faulty-journal.ts';
 import type { Oracle } from './oracle.ts';
@@ -90,7 +91,7 @@ export class Life {
   }
 
   /** Asks for a change; with `bug`, the making of the answer throws. */
-  execute(command: Command, bug = false): void {
+  execute(command: SingleCommand, bug = false): void {
     const { serving, full } = this;
     const before = this.engine.revision;
     const decided = this.engine.decide(command);
@@ -111,7 +112,7 @@ export class Life {
     if (this.engine.revision !== before + Number(changed)) {
       throw new Violation(`${command.type} left the engine at ${this.engine.revision}`);
     }
-    this.#oracle.judge(command, applied ?? decided, changed);
+    this.#oracle.judge(command, (applied ?? decided) as SingleOutcome, changed);
     this.#totals.commands++;
     this.#follow(promise, {
       what: command.type,
@@ -190,7 +191,7 @@ export class Life {
   }
 
   /** A bug strikes while an answer is made. */
-  async strike(command: Command): Promise<void> {
+  async strike(command: SingleCommand): Promise<void> {
     // Answers that were there before are on their way.
     await Promise.resolve();
     this.execute(command, true);

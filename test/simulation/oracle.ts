@@ -6,12 +6,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Engine } from '../../src/engine/engine.ts';
-import type { Command } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Event } from '../../src/engine/event.ts';
-import type { Refusal } from '../../src/engine/refusal.ts';
 import { encode } from '../../src/journal/record.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
 import { ModelArena } from '../model/arena.ts';
+import type { SingleOutcome } from '../model/batch.ts';
 import { Model } from '../model/model.ts';
 import { pictureOf } from '../model/picture.ts';
 import type { Disk } from './disk.ts';
@@ -36,7 +36,7 @@ export class Oracle {
   }
 
   /** Judges what the engine would answer, and adopts a grant as the next revision. */
-  judge(command: Command, outcome: Event | Refusal, applied: boolean): void {
+  judge(command: SingleCommand, outcome: SingleOutcome, applied: boolean): void {
     if ('refused' in outcome || applied) {
       const complaint = this.model.judge(command, outcome);
       if (complaint !== undefined) throw new Violation(`${command.type}: ${complaint}`);

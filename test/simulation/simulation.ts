@@ -8,7 +8,8 @@
  * the loop run in the order in which they were made.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { policies, widths, type Command } from '../../src/engine/command.ts';
+import { policies, widths } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { RecoveryError } from '../../src/journal/recovery-error.ts';
 import { recover } from '../../src/journal/recovery.ts';
@@ -88,7 +89,7 @@ class Round {
   readonly #disk = new Disk();
   readonly #oracle = new Oracle();
   /** Creates the arenas; what a crash has undone is asked for again. */
-  readonly #begin: readonly Command[];
+  readonly #begin: readonly SingleCommand[];
   readonly #bounds: Bounds;
   /** Commands so far: the time of the next one. */
   #step = 0;
@@ -223,7 +224,7 @@ class Round {
     life.execute(this.#command());
   }
 
-  #command(): Command {
+  #command(): SingleCommand {
     const at = this.#now();
     this.#step++;
     const { model } = this.#oracle;

@@ -116,6 +116,27 @@ export class Bins {
     this.count++;
   }
 
+  /**
+   * Files a gap in a class in front of another one of it, or, for 0, at the end: where it was before
+   * something that is taken back.
+   */
+  enterBefore(gap: number, index: number, younger: number): void {
+    this.enter(gap, index);
+    if (younger === 0) return;
+    const { words, shift } = this.cells;
+    const at = gap << shift;
+    const head = index << shift;
+    // Out of the end again, and in between.
+    const last = words[at | PREVIOUS]!;
+    words[(last << shift) | NEXT] = index;
+    words[head | PREVIOUS] = last;
+    const previous = words[(younger << shift) | PREVIOUS]!;
+    words[at | PREVIOUS] = previous;
+    words[at | NEXT] = younger;
+    words[(previous << shift) | NEXT] = gap;
+    words[(younger << shift) | PREVIOUS] = gap;
+  }
+
   /** Takes a gap out of its class. */
   leave(gap: number, index: number): void {
     const { words, shift } = this.cells;

@@ -6,13 +6,14 @@
 import { assert } from '../assert.ts';
 import type { Constraint } from '../command.ts';
 import type { Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
+import { Undo } from '../undo.ts';
 import { verify } from './check.ts';
 import { Fit } from './fit.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
 import { Saver } from './saving.ts';
 import { largestFitting, largestFree, place, plainFit } from './search.ts';
-import { Segments, VOID } from './segments.ts';
+import { FREE, Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -35,9 +36,11 @@ export class UnitSpace implements Space {
   readonly #origin: bigint;
   /** The addresses of the window, in number. */
   readonly #whole: bigint;
+  readonly #undo: Undo;
 
   /** `quantum` is 2^shift; the space is the window of 2^LIMIT_BITS quanta that holds `within`. */
-  constructor(shift: number, within: bigint) {
+  constructor(shift: number, within: bigint, undo: Undo = new Undo()) {
+    this.#undo = undo;
     this.#shift = BigInt(shift);
     const quanta = within >> this.#shift;
     this.#origin = quanta - (quanta % UNITS);
@@ -48,10 +51,18 @@ export class UnitSpace implements Space {
   /** The segments in order, indexed now if they were not. */
   get segments(): Segments {
     if (this.#segments === undefined) {
-      this.#segments = this.#run === undefined ? new Segments() : Segments.of(this.#run);
+      const run = this.#run;
+      this.#segments = run === undefined ? new Segments() : Segments.of(run);
       this.#run = undefined;
+      if (this.#undo.trying) this.#undo.push(() => this.#become(run, undefined));
     }
     return this.#segments;
+  }
+
+  /** What the space was before: a run from which segments were made is still as it was then. */
+  #become(run: Run | undefined, segments: Segments | undefined): void {
+    this.#run = run;
+    this.#segments = segments;
   }
 
   holds(base: bigint, size: bigint): boolean {
@@ -64,13 +75,30 @@ export class UnitSpace implements Space {
     const start = this.#unit(base);
     const end = start + this.#length(size);
     const alone = this.#run === undefined && this.#segments === undefined;
-    if (alone && !edgeStart && !edgeEnd) this.#run = new Run(start, end);
-    else this.segments.addRun(start, end, edgeStart, edgeEnd);
+    if (alone && !edgeStart && !edgeEnd) {
+      this.#run = new Run(start, end);
+      if (this.#undo.trying) this.#undo.push(() => this.#become(undefined, undefined));
+      return;
+    }
+    const { segments } = this;
+    segments.addRun(start, end, edgeStart, edgeEnd);
+    if (!this.#undo.trying) return;
+    assert(edgeStart && edgeEnd, 'in a trial, only imported spans are added');
+    this.#undo.push(() => segments.removeRun(start, end));
   }
 
   remove(base: bigint, size: bigint): void {
     const start = this.#unit(base);
-    this.segments.removeRun(start, start + this.#length(size));
+    const end = start + this.#length(size);
+    const { segments } = this;
+    if (this.#undo.trying) {
+      const younger = segments.younger(start);
+      this.#undo.push(() => {
+        segments.addRun(start, end, true, true);
+        segments.refile(start, younger);
+      });
+    }
+    segments.removeRun(start, end);
   }
 
   place(placement: Placement): bigint | undefined {
@@ -112,25 +140,105 @@ export class UnitSpace implements Space {
   occupy(base: bigint, size: bigint, state: number, id: number): void {
     const start = this.#unit(base);
     const length = this.#length(size);
-    if (this.#run?.occupy(start, length, state, id) === true) return;
-    this.segments.occupy(start, length, state, id);
+    if (this.#undo.trying) this.#tryToOccupy(start, length, state, id);
+    else if (this.#run?.occupy(start, length, state, id) !== true) {
+      this.segments.occupy(start, length, state, id);
+    }
+  }
+
+  #tryToOccupy(start: Unit, length: Unit, state: number, id: number): void {
+    const run = this.#run;
+    const gap = run?.standing(start, length) ?? 0;
+    if (run !== undefined && gap !== 0) {
+      const behind = run.bins.younger(gap);
+      assert(run.occupy(start, length, state, id), 'a block is taken where it is placed');
+      this.#undo.push(() => run.unoccupy(start, gap, behind));
+      return;
+    }
+    const { segments } = this;
+    const from = segments.startOf(segments.find(start));
+    const younger = segments.younger(from);
+    segments.occupy(start, length, state, id);
+    this.#undo.push(() => {
+      segments.vacate(start);
+      segments.refile(from, younger);
+    });
   }
 
   vacate(base: bigint): void {
     const start = this.#unit(base);
-    if (this.#run?.vacate(start) !== true) this.segments.vacate(start);
+    if (this.#undo.trying) this.#tryToVacate(start);
+    else if (this.#run?.vacate(start) !== true) this.segments.vacate(start);
+  }
+
+  #tryToVacate(start: Unit): void {
+    const run = this.#run;
+    if (run !== undefined && run.find(start) !== 0) {
+      const before = run.neighbours(start);
+      run.vacate(start);
+      this.#undo.push(() => run.unvacate(start, before));
+      return;
+    }
+    const { segments } = this;
+    const at = segments.find(start);
+    const end = segments.endOf(at);
+    const state = segments.stateOf(at);
+    const id = segments.idOf(at);
+    const left = segments.edgeOf(at) ? -1 : segments.tree.before(at);
+    const from = left >= 0 && segments.stateOf(left) === FREE ? segments.startOf(left) : NONE;
+    const behindLeft = from === NONE ? NONE : segments.younger(from);
+    const behindRight = this.#behindGapAt(end);
+    segments.vacate(start);
+    this.#undo.push(() => {
+      segments.occupy(start, end - start, state, id);
+      // One may stand in the queue right before the other.
+      const rightFirst = behindLeft === end;
+      if (behindRight !== undefined && rightFirst) segments.refile(end, behindRight);
+      if (from !== NONE) segments.refile(from, behindLeft);
+      if (behindRight !== undefined && !rightFirst) segments.refile(end, behindRight);
+    });
+  }
+
+  /** Which gap is filed behind the one that starts at `end` and would merge with what ends there. */
+  #behindGapAt(end: Unit): Unit | undefined {
+    const { segments } = this;
+    if (end >= LIMIT) return undefined;
+    const at = segments.find(end);
+    const merges = segments.stateOf(at) === FREE && !segments.edgeOf(at);
+    return merges ? segments.younger(end) : undefined;
   }
 
   resize(base: bigint, size: bigint): void {
-    this.segments.resize(this.#unit(base), this.#length(size));
+    const { segments } = this;
+    const start = this.#unit(base);
+    const length = this.#length(size);
+    if (this.#undo.trying) {
+      const end = segments.endOf(segments.find(start));
+      const behind = this.#behindGapAt(end);
+      this.#undo.push(() => {
+        segments.resize(start, end - start);
+        if (behind !== undefined) segments.refile(end, behind);
+      });
+    }
+    segments.resize(start, length);
   }
 
   relabel(base: bigint, state: number, id: number): void {
-    this.segments.relabel(this.#unit(base), state, id);
+    const { segments } = this;
+    const start = this.#unit(base);
+    if (this.#undo.trying) {
+      const at = segments.find(start);
+      const before = { state: segments.stateOf(at), id: segments.idOf(at) };
+      this.#undo.push(() => segments.relabel(start, before.state, before.id));
+    }
+    segments.relabel(start, state, id);
   }
 
   cut(at: bigint): void {
-    this.segments.cut(this.#unit(at));
+    const { segments } = this;
+    const unit = this.#unit(at);
+    segments.cut(unit);
+    if (this.#undo.trying) this.#undo.push(() => segments.join(unit));
   }
 
   isFree(base: bigint, size: bigint): boolean {

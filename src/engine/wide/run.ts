@@ -9,6 +9,7 @@
  * The hash grows by one bucket at a time (Litwin's linear hashing), so that no block ever waits for
  * a rehash.
  */
+import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
 import { Bins, classAbove, classOf } from './bins.ts';
 import { BUSY, FREE } from './segments.ts';
@@ -23,6 +24,18 @@ const BEFORE = 5;
 const STATE = 6;
 /** The caller's id of a busy cell, the class of a free one: no double is passed, so none is boxed. */
 const ID = 7;
+
+/** A busy segment and the gaps beside it, by cells (0 for none), each with the next in its queue. */
+export interface Neighbours {
+  readonly end: Unit;
+  readonly state: number;
+  readonly id: number;
+  readonly cell: number;
+  readonly left: number;
+  readonly leftYounger: number;
+  readonly right: number;
+  readonly rightYounger: number;
+}
 
 export class Run {
   readonly bins = new Bins(SHIFT);
@@ -175,18 +188,9 @@ export class Run {
     const { bins } = this;
     const { cells } = bins;
     const { words } = cells;
-    const bucket = this.#bucket(start);
-    let before = 0;
-    let cell = this.#heads[bucket]!;
-    while (cell !== 0 && cells.start(cell) !== start) {
-      before = cell;
-      cell = words[(cell << SHIFT) | CHAIN]!;
-    }
+    const cell = this.#unchain(start);
     if (cell === 0) return false;
     const at = cell << SHIFT;
-    const chained = words[at | CHAIN]!;
-    if (before === 0) this.#heads[bucket] = chained;
-    else words[(before << SHIFT) | CHAIN] = chained;
     this.#busy--;
     this.#chosen = 0;
     const next = words[at | AFTER]!;
@@ -214,6 +218,95 @@ export class Run {
     return true;
   }
 
+  /** Where the gap that `occupy` would take stands in its queue, for `unoccupy`; 0 if it takes none. */
+  standing(start: Unit, size: Unit): number {
+    if (this.place(size) === NONE || this.startOf(this.#chosen) !== start) return 0;
+    return this.#chosen;
+  }
+
+  /**
+   * Takes back an `occupy`, which was the last change: the gap is whole again, in the same cell and in
+   * its class in front of `younger`.
+   */
+  unoccupy(start: Unit, gap: number, younger: number): void {
+    const { bins } = this;
+    const { cells } = bins;
+    const { words } = cells;
+    const cell = this.#unchain(start);
+    assert(cell !== 0, 'what was occupied is there');
+    this.#busy--;
+    this.#chosen = 0;
+    this.free += this.endOf(cell) - start;
+    if (cell === gap) words[(gap << SHIFT) | STATE] = FREE;
+    else {
+      assert(this.after(cell) === gap, 'what is left of the gap comes behind');
+      bins.leave(gap, words[(gap << SHIFT) | ID]!);
+      link(words, words[(cell << SHIFT) | BEFORE]!, gap);
+      bins.drop(cell);
+      cells.setStart(gap, start);
+    }
+    this.#refile(gap, younger);
+  }
+
+  /** What `unvacate` needs to take back the `vacate` that comes next. */
+  neighbours(start: Unit): Neighbours {
+    const cell = this.find(start);
+    const { words } = this.bins.cells;
+    const left = words[(cell << SHIFT) | BEFORE]!;
+    const right = words[(cell << SHIFT) | AFTER]!;
+    const free = (other: number) => words[(other << SHIFT) | STATE] === FREE;
+    return {
+      end: this.endOf(cell),
+      state: this.stateOf(cell),
+      id: this.idOf(cell),
+      cell,
+      left: free(left) ? left : 0,
+      leftYounger: free(left) ? this.bins.younger(left) : 0,
+      right: free(right) ? right : 0,
+      rightYounger: free(right) ? this.bins.younger(right) : 0,
+    };
+  }
+
+  /** Takes back a `vacate`, which was the last change: every cell and every queue is as before. */
+  unvacate(start: Unit, before: Neighbours): void {
+    const { bins } = this;
+    const { cells } = bins;
+    const { end, cell, left, right } = before;
+    const gap = left === 0 ? cell : left;
+    bins.leave(gap, cells.words[(gap << SHIFT) | ID]!);
+    const last = this.after(gap);
+    // Cells come back in the reverse order of their going, and so by the same numbers.
+    if (left !== 0) assert(bins.create() === cell, 'the cell of the block comes back');
+    if (right !== 0) assert(bins.create() === right, 'the cell behind it comes back');
+    const { words } = cells;
+    if (left !== 0) link(words, left, cell);
+    cells.setStart(cell, start);
+    words[(cell << SHIFT) | STATE] = before.state;
+    words[(cell << SHIFT) | ID] = before.id;
+    if (right === 0) link(words, cell, last);
+    else {
+      link(words, cell, right);
+      link(words, right, last);
+      cells.setStart(right, end);
+      words[(right << SHIFT) | STATE] = FREE;
+    }
+    this.free -= end - start;
+    this.#chosen = 0;
+    this.#busy++;
+    this.#chain(cell, start);
+    // One may stand in the queue right before the other.
+    const rightFirst = before.leftYounger === right;
+    if (right !== 0 && rightFirst) this.#refile(right, before.rightYounger);
+    if (left !== 0) this.#refile(left, before.leftYounger);
+    if (right !== 0 && !rightFirst) this.#refile(right, before.rightYounger);
+  }
+
+  #refile(gap: number, younger: number): void {
+    const index = classOf(this.endOf(gap) - this.startOf(gap));
+    this.bins.cells.words[(gap << SHIFT) | ID] = index;
+    this.bins.enterBefore(gap, index, younger);
+  }
+
   get bytes(): number {
     return this.bins.bytes + this.#buckets * 4;
   }
@@ -235,6 +328,24 @@ export class Run {
     const bucket = this.#bucket(start);
     this.bins.cells.words[(cell << SHIFT) | CHAIN] = this.#heads[bucket]!;
     this.#heads[bucket] = cell;
+  }
+
+  /** Takes the busy cell that starts at `start` out of its bucket; 0 where there is none. */
+  #unchain(start: Unit): number {
+    const { cells } = this.bins;
+    const { words } = cells;
+    const bucket = this.#bucket(start);
+    let before = 0;
+    let cell = this.#heads[bucket]!;
+    while (cell !== 0 && cells.start(cell) !== start) {
+      before = cell;
+      cell = words[(cell << SHIFT) | CHAIN]!;
+    }
+    if (cell === 0) return 0;
+    const chained = words[(cell << SHIFT) | CHAIN]!;
+    if (before === 0) this.#heads[bucket] = chained;
+    else words[(before << SHIFT) | CHAIN] = chained;
+    return cell;
   }
 
   /** One bucket more: takes over its share of the bucket that served its hashes until now. */

@@ -12,12 +12,12 @@
  * decides where a block goes.
  */
 import { assert } from '../assert.ts';
-import { Bins } from './bins.ts';
+import { Bins, classOf } from './bins.ts';
 import type { Column } from './guided-tree.ts';
 import { GuidedTree } from './guided-tree.ts';
 import type { Run } from './run.ts';
 import { NODE } from './nodes.ts';
-import { LIMIT, ZERO } from './unit.ts';
+import { LIMIT, NONE, ZERO } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 export const VOID = 0;
@@ -350,6 +350,34 @@ export class Segments {
     const position = this.find(at);
     assert(this.startOf(position) < at && this.stateOf(position) === HELD, 'inside a held segment');
     this.tree.insert(at, entry(HELD, 0, 0));
+  }
+
+  /** Takes back a `cut`: the held segment that starts at `at` becomes part of the one before it. */
+  join(at: Unit): void {
+    const position = this.find(at);
+    assert(this.startOf(position) === at && this.stateOf(position) === HELD, 'a held piece');
+    this.tree.remove();
+  }
+
+  /** The start of the gap that is filed behind the one that starts at `start`, or NONE. */
+  younger(start: Unit): Unit {
+    const position = this.find(start);
+    assert(this.startOf(position) === start && this.stateOf(position) === FREE, 'a gap is filed');
+    const gap = this.bins.younger(this.idOf(position));
+    return gap === 0 ? NONE : this.bins.start(gap);
+  }
+
+  /**
+   * Files the gap that starts at `start` in front of the one at `younger`, or last of its class for
+   * NONE: where it was before something that is taken back.
+   */
+  refile(start: Unit, younger: Unit): void {
+    const position = this.find(start);
+    const gap = this.idOf(position);
+    const size = this.endOf(position) - start;
+    const front = younger === NONE ? 0 : this.idOf(this.find(younger));
+    this.bins.unfile(gap, size);
+    this.bins.enterBefore(gap, classOf(size), front);
   }
 
   /** Whether `[start, end)` lies within one free segment. */

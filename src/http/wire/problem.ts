@@ -6,6 +6,7 @@ import { integerOutput, named } from './field.ts';
 export const problemCodes = {
   'invalid-request': [400, 'The request is invalid'],
   'cursor-mismatch': [400, 'The cursor belongs to another query'],
+  'invalid-reference': [400, 'A reference leads nowhere'],
   unauthorized: [401, 'A valid bearer token is needed'],
   'route-not-found': [404, 'There is no such route'],
   'arena-not-found': [404, 'There is no such arena'],

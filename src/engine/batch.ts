@@ -1,0 +1,70 @@
+/**
+ * Batches: several commands, all or nothing. Each is decided on the state that those before it lead
+ * to, which is made by applying them; afterwards all of it is taken back, so that deciding a batch
+ * changes nothing, and the event that comes of it is applied like any other.
+ */
+import { apply } from './apply.ts';
+import { assert } from './assert.ts';
+import type { At, Batch, BatchCommand, Operation, Range } from './command.ts';
+import type { Reference, ReferenceField } from './command.ts';
+import { decide } from './decide.ts';
+import type { BatchEvent, Event } from './event.ts';
+import { refuse } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
+import type { State } from './state.ts';
+
+export function decideBatch(state: State, { operations, at }: At<Batch>): Event | Refusal {
+  assert(operations.length > 0, 'a batch has an operation');
+  return state.undo.after((): Event | Refusal => {
+    const events: BatchEvent[] = [];
+    const blocks: Range[] = [];
+    for (const [place, operation] of operations.entries()) {
+      const command = filledIn(operation, blocks);
+      const outcome = 'refused' in command ? command : decide(state.arenas, { ...command, at });
+      if ('refused' in outcome) return { ...outcome, operation: place };
+      apply(state, outcome, state.revision + 1);
+      const { at: _, ...event } = outcome;
+      // The compiler can't follow which commands lead to which events.
+      events.push(event as BatchEvent);
+      blocks.push(blockOf(state, event as BatchEvent));
+    }
+    return { type: 'batched', at, events };
+  });
+}
+
+/** The command with what it refers to filled in; `blocks` are those of the operations before it. */
+function filledIn(
+  { command, references }: Operation,
+  blocks: readonly Range[],
+): BatchCommand | Refusal {
+  let filled = command;
+  for (const { field, operation, value } of references) {
+    const block = blocks[operation];
+    if (block === undefined) {
+      const detail = `refers to operation ${operation}, which is not one before it`;
+      return refuse('invalid-reference', detail, { pointer: `/${field}` });
+    }
+    filled = withField(filled, field, valueOf(block, value));
+  }
+  return filled;
+}
+
+function withField(command: BatchCommand, field: ReferenceField, value: bigint): BatchCommand {
+  if ('constraint' in command && field !== 'size') {
+    return { ...command, constraint: { ...command.constraint, [field]: value } };
+  }
+  return { ...command, [field]: value };
+}
+
+function valueOf({ base, size }: Range, value: Reference['value']): bigint {
+  if (value === 'address') return base;
+  return value === 'size' ? size : base + size - 1n;
+}
+
+/** The block that an event was about; after a free, the one that there was. */
+function blockOf(state: State, event: BatchEvent): Range {
+  if (event.type !== 'allocationUpdated') return { base: event.base, size: event.size };
+  const found = state.arenas.get(event.arena)?.allocationAt(event.address);
+  assert(found !== undefined, 'what was updated is there');
+  return found;
+}

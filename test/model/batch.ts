@@ -1,0 +1,160 @@
+/**
+ * Batches in random sessions. What a batch must lead to is what its operations lead to one after
+ * another, on an engine of their own that knows the state only from a snapshot; and deciding it must
+ * leave the engine exactly as it was, down to the order in which free segments are filed.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type {
+  At,
+  Batch,
+  BatchCommand,
+  Operation,
+  Range,
+  Reference,
+} from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Event } from '../../src/engine/event.ts';
+import type { Refusal } from '../../src/engine/refusal.ts';
+import { engineFrom, linesOf } from './checkpoint.ts';
+import type { Model } from './model.ts';
+import { nextCommand } from './orders.ts';
+import type { Random } from './random.ts';
+
+export type SingleOutcome = Exclude<Event, { type: 'batched' }> | Refusal;
+
+const operationsMax = 8;
+const batchable: readonly string[] = ['alloc', 'xalloc', 'free', 'resize', 'updateAllocation'];
+
+/** A few commands, each drawn for the state before all of them, so that some get in others' way. */
+export function nextBatch(model: Model, random: Random, at: number, crowd: number): At<Batch> {
+  const operations: Operation[] = [];
+  const count = 1 + random.int(operationsMax);
+  while (operations.length < count) {
+    const command = nextCommand(model, random, at, crowd);
+    if (!batchable.includes(command.type)) continue;
+    const { at: _, ...single } = command;
+    const place = operations.length;
+    operations.push(withReference(single as BatchCommand, place, operations, random));
+  }
+  return { type: 'batch', at, operations };
+}
+
+/** Now and then an operation refers to one before it; rarely to one that is not. */
+function withReference(
+  command: BatchCommand,
+  place: number,
+  before: readonly Operation[],
+  random: Random,
+): Operation {
+  if (place === 0 || !random.chance(0.35)) return { command, references: [] };
+  const operation = random.chance(0.97) ? random.int(place) : place;
+  const arena = before[operation]?.command.arena ?? command.arena;
+  const there = { ...command, arena };
+  if (there.type === 'free' || there.type === 'resize' || there.type === 'updateAllocation') {
+    return { command: there, references: [{ field: 'address', operation, value: 'address' }] };
+  }
+  if (there.type === 'alloc') {
+    return { command: there, references: [{ field: 'size', operation, value: 'size' }] };
+  }
+  const field = random.pick<'min' | 'max'>(['min', 'max']);
+  const value = random.pick<'address' | 'end'>(['address', 'end']);
+  return { command: there, references: [{ field, operation, value }] };
+}
+
+/** Lets the engine decide and apply a batch; says what is wrong with what came of it. */
+export function judgeBatch(
+  engine: Engine,
+  model: Model,
+  batch: At<Batch>,
+): { complaint: string | undefined; outcome: Event | Refusal } {
+  const before = linesOf(engine);
+  const outcome = engine.decide(batch);
+  if (!isDeepStrictEqual(linesOf(engine), before)) {
+    return { complaint: 'deciding a batch changed the state', outcome };
+  }
+  const expected = oneByOne(engineFrom(before, engine.revision), batch);
+  const { commands, events, refusal } = expected;
+  if ('refused' in outcome || refusal !== undefined) {
+    const same = isDeepStrictEqual(withoutRevision(outcome), withoutRevision(refusal));
+    return { complaint: same ? undefined : `${show(outcome)}, must be ${show(refusal)}`, outcome };
+  }
+  if (outcome.type !== 'batched') return { complaint: `led to ${outcome.type}`, outcome };
+  const parts = events.map(timeless);
+  if (!isDeepStrictEqual(outcome.events, parts)) {
+    return { complaint: `${show(outcome.events)}, must be ${show(parts)}`, outcome };
+  }
+  const revision = engine.revision + 1;
+  engine.apply(outcome, revision);
+  for (const [i, command] of commands.entries()) {
+    const complaint = model.judge(command, events[i]!, revision);
+    if (complaint !== undefined) return { complaint: `operation ${i}: ${complaint}`, outcome };
+  }
+  return { complaint: undefined, outcome };
+}
+
+type SingleEvent = Exclude<SingleOutcome, Refusal>;
+
+function oneByOne(engine: Engine, { operations, at }: At<Batch>) {
+  const commands: SingleCommand[] = [];
+  const events: SingleEvent[] = [];
+  const blocks: Range[] = [];
+  for (const [place, operation] of operations.entries()) {
+    const command = filledIn(operation, blocks, at);
+    if (command === undefined) return { commands, events, refusal: noReference(operation, place) };
+    const outcome = engine.decide(command) as SingleOutcome;
+    if ('refused' in outcome) {
+      return { commands, events, refusal: { ...outcome, operation: place } };
+    }
+    engine.apply(outcome, engine.revision + 1);
+    commands.push(command);
+    events.push(outcome);
+    blocks.push(blockOf(engine, outcome));
+  }
+  return { commands, events, refusal: undefined };
+}
+
+function filledIn(operation: Operation, blocks: readonly Range[], at: number) {
+  const command = structuredClone(operation.command) as unknown as Record<string, unknown>;
+  for (const { field, operation: place, value } of operation.references) {
+    const block = blocks[place];
+    if (block === undefined) return undefined;
+    const values = { address: block.base, size: block.size, end: block.base + block.size - 1n };
+    const constraint = command['constraint'] as Record<string, unknown> | undefined;
+    if (field === 'size' || constraint === undefined) command[field] = values[value];
+    else constraint[field] = values[value];
+  }
+  return { ...command, at } as unknown as SingleCommand;
+}
+
+function noReference({ references }: Operation, operation: number): Refusal {
+  const [reference] = references as [Reference];
+  return {
+    refused: 'invalid-reference',
+    detail: `refers to operation ${reference.operation}, which is not one before it`,
+    pointer: `/${reference.field}`,
+    operation,
+  };
+}
+
+function blockOf(engine: Engine, event: SingleEvent): Range {
+  if ('base' in event && 'size' in event) return event;
+  const { arena, address } = event as Extract<Event, { type: 'allocationUpdated' }>;
+  return { base: address, size: engine.allocation(arena, address)!.size };
+}
+
+function timeless(event: SingleEvent): unknown {
+  const { at: _, ...rest } = event;
+  return rest;
+}
+
+/** One by one, every operation has a revision of its own. */
+function withoutRevision(outcome: Event | Refusal | undefined): unknown {
+  if (outcome === undefined || !('refused' in outcome)) return outcome;
+  if (outcome.refused !== 'precondition-failed') return outcome;
+  return { ...outcome, detail: outcome.detail.replace(/\d+$/, 'n') };
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}` : item));
+}
