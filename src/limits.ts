@@ -34,6 +34,10 @@ export const limits = {
   releaseAfterSecondsMax: 31_536_000,
   /** The largest valid request, a createArena with 1000 spans and 64 labels, is below 200 KiB. */
   bodyBytesMax: 1_048_576,
+  /** All of a batch is decided in one turn of the event loop, and is one record of the journal. */
+  operationsMax: 10_000,
+  /** So many operations with an owner and a few constraints each. */
+  batchBytesMax: 4_194_304,
   /** Errors listed in one reply, so that a reply to garbage stays small. */
   errorsMax: 20,
   /** Characters of a client's own field name that are repeated in an error. */

@@ -7,6 +7,7 @@ import type { Alloc, At } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import type { AllocationView } from '../engine/view.ts';
+import type { ArenaSpace } from './address-space.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { invalidInput } from './invalid-input.ts';
 import type { Answer } from './mutation.ts';
@@ -100,18 +101,9 @@ async function allocate(
 ): Promise<FastifyReply> {
   const space = await spaces.of(arena);
   if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
-  const { size, constraint } = readPlacement(body, space);
-  // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
-  const constrained = constraint.align !== undefined;
-  const command: At<Alloc> = {
-    type: constrained ? 'xalloc' : type,
+  const command = {
+    ...allocCommand(type, arena, body, space),
     at: Date.now(),
-    arena,
-    size,
-    constraint,
-    ...(body.policy !== undefined && { policy: body.policy }),
-    labels: body.labels ?? {},
-    ...(body.owner !== undefined && { owner: body.owner }),
     ...conditionOf(headers),
   };
   const fields = placementPointers(body);
@@ -128,6 +120,30 @@ async function allocate(
     answer: (view) => allocationAnswer(201, view, space),
     fields,
   });
+}
+
+/**
+ * The command of an alloc or xalloc, but for its time and condition.
+ * @throws {InvalidInput} as readPlacement does.
+ */
+export function allocCommand(
+  type: Alloc['type'],
+  arena: string,
+  input: Omit<AllocInput['body'], 'validateOnly'>,
+  space: ArenaSpace,
+): Alloc {
+  const { size, constraint } = readPlacement(input, space);
+  // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
+  const constrained = constraint.align !== undefined;
+  return {
+    type: constrained ? 'xalloc' : type,
+    arena,
+    size,
+    constraint,
+    ...(input.policy !== undefined && { policy: input.policy }),
+    labels: input.labels ?? {},
+    ...(input.owner !== undefined && { owner: input.owner }),
+  };
 }
 
 function allocationAnswer(

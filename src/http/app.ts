@@ -20,6 +20,7 @@ import { ArenaSpaces } from './address-space.ts';
 import { allocationListRoutes } from './allocation-list.ts';
 import { allocationRoutes } from './allocations.ts';
 import { arenaRoutes } from './arenas.ts';
+import { batchRoute } from './batch.ts';
 import { BearerTokens } from './bearer.ts';
 import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
 import { documentOptions, documentRoutes } from './document.ts';
@@ -69,6 +70,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   spanRoutes(app, dependencies);
   allocationRoutes(app, dependencies);
   allocationListRoutes(app, dependencies);
+  batchRoute(app, dependencies);
   segmentRoutes(app, dependencies);
   stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);

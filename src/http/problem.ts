@@ -21,7 +21,7 @@ export const problemType = 'application/problem+json';
 export function problemOf(
   code: ProblemCode,
   detail: string,
-  extra: Partial<Pick<Problem, 'errors' | 'exhaustion' | 'status'>> = {},
+  extra: Partial<Pick<Problem, 'errors' | 'exhaustion' | 'operation' | 'status'>> = {},
 ): Problem {
   const [status, title] = problemCodes[code];
   return { type: `urn:vmemd:problem:${code}`, title, status, detail, code, ...extra };
@@ -44,13 +44,16 @@ export function sendRefusal(
   refusal: Refusal,
   fields: FieldPointers = {},
 ): FastifyReply {
-  const { refused, addresses, pointer, exhaustion } = refusal;
+  const { refused, addresses, exhaustion, operation } = refusal;
   const detail = refusal.detail.replaceAll(/\{(\d)\}/g, (mark, index: string) => {
     const address = addresses?.list[Number(index)];
     return address === undefined ? mark : formatAddress(address, addresses!);
   });
+  const at = operation === undefined ? '' : `/operations/${operation}`;
+  const pointer = refusal.pointer === undefined ? undefined : at + refusal.pointer;
   const problem = problemOf(refused, detail, {
     ...(pointer !== undefined && { errors: [{ pointer: fields[pointer] ?? pointer, detail }] }),
+    ...(operation !== undefined && { operation }),
     ...(exhaustion !== undefined && {
       exhaustion: {
         free: exhaustion.free.toString(),
@@ -89,7 +92,10 @@ function problemOfError(error: Error & { code?: string; statusCode?: number }): 
   }
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return problemOf('payload-too-large', 'The body must be at most 1 MiB.');
+      return problemOf(
+        'payload-too-large',
+        'The body must be at most 1 MiB, that of a batch 4 MiB.',
+      );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return problemOf('unsupported-media-type', 'Send the body as application/json.');
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':

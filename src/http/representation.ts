@@ -2,6 +2,7 @@
  * Representations: how the engine's views look on the wire. Here bigints become text, half-open
  * ranges get their inclusive `end`, and milliseconds become RFC 3339.
  */
+import type { Range } from '../engine/command.ts';
 import type {
   AllocationView,
   ArenaView,
@@ -44,14 +45,21 @@ export function arenaRepresentation(view: ArenaView): Arena {
   };
 }
 
+/** What is written of every range: its ends, its size and, where it is one prefix, that. */
+export function rangeRepresentation({ base, size }: Range, space: AddressSpace) {
+  const cidr = formatCidr(base, size, space);
+  return {
+    address: formatAddress(base, space),
+    end: formatAddress(base + size - 1n, space),
+    size: size.toString(),
+    ...(cidr !== undefined && { cidr }),
+  };
+}
+
 export function allocationRepresentation(view: AllocationView, space: AddressSpace): Allocation {
-  const cidr = formatCidr(view.address, view.size, space);
   return {
     arena: view.arena,
-    address: formatAddress(view.address, space),
-    end: formatAddress(view.address + view.size - 1n, space),
-    size: view.size.toString(),
-    ...(cidr !== undefined && { cidr }),
+    ...rangeRepresentation({ base: view.address, size: view.size }, space),
     labels: view.labels,
     ...(view.owner !== undefined && { owner: view.owner }),
     ...(view.importedBy !== undefined && { importedBy: view.importedBy }),

@@ -11,6 +11,7 @@ import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/contract.ts';
 import * as allocationWire from '../../src/http/wire/allocation.ts';
 import * as arenaWire from '../../src/http/wire/arena.ts';
+import * as batchWire from '../../src/http/wire/batch.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
@@ -34,7 +35,7 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT' | 'HEAD' | 'OPT
 
 /** Components by name, as zod schemas. */
 export const components: ReadonlyMap<string, z.ZodType> = new Map(
-  [arenaWire, allocationWire, spanWire, segmentWire, stateWire, healthWire, problemWire]
+  [arenaWire, allocationWire, batchWire, spanWire, segmentWire, stateWire, healthWire, problemWire]
     .flatMap((module) => Object.values(module) as unknown[])
     .filter((value) => value instanceof z.ZodType)
     .filter((schema) => schema.meta()?.id !== undefined)

@@ -79,6 +79,9 @@ export const problem = named(
       .exactOptional()
       .meta({ description: 'With invalid-request: each thing that is wrong.' }),
     exhaustion: exhaustion.exactOptional(),
+    operation: z.int().min(0).exactOptional().meta({
+      description: 'Of a batch: the operation that was refused, from 0. None was done.',
+    }),
   }),
   {
     description: 'An error, in the form of RFC 9457.',

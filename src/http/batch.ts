@@ -1,0 +1,192 @@
+/** The route of batches: several operations on allocations, in several arenas, all or nothing. */
+import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
+import { z } from 'zod';
+import { assert } from '../engine/assert.ts';
+import {
+  referenceFields,
+  type BatchCommand,
+  type Operation,
+  type Range,
+  type Reference,
+} from '../engine/command.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { BatchEvent } from '../engine/event.ts';
+import type { AllocationView } from '../engine/view.ts';
+import { limits } from '../limits.ts';
+import type { ArenaSpace } from './address-space.ts';
+import { allocCommand } from './allocations.ts';
+import { answer, noQuery, problems, type App } from './contract.ts';
+import { InvalidInput, invalidInput } from './invalid-input.ts';
+import { parseAddress } from './notation.ts';
+import { placementPointers, readSize } from './placement.ts';
+import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
+import { allocationRepresentation, rangeRepresentation } from './representation.ts';
+import type { RouteDependencies } from './route.ts';
+import {
+  batchReport,
+  batchRequest,
+  operationRequest,
+  referencePattern,
+  type OperationName,
+  type OperationResult,
+} from './wire/batch.ts';
+import { allocRequest, updateAllocationRequest, xallocRequest } from './wire/allocation.ts';
+
+type Input = z.output<typeof operationRequest>;
+
+/** The fields that each operation takes, beside `op`, `arena` and `ifRevision`. */
+const fieldsOf: Readonly<Record<OperationName, ReadonlySet<string>>> = {
+  alloc: new Set(Object.keys(allocRequest.shape)),
+  xalloc: new Set(Object.keys(xallocRequest.shape)),
+  free: new Set(['address', 'size']),
+  resize: new Set(['address', 'size']),
+  update: new Set(['address', ...Object.keys(updateAllocationRequest.shape)]),
+};
+const common = new Set(['op', 'arena', 'ifRevision']);
+
+export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'batch',
+    tags: ['Allocations'],
+    summary: 'Several operations, all or nothing',
+    description:
+      'Each operation sees what those before it did, and may refer to it. They are one change, of ' +
+      'one revision. If one is refused, none is done, and `operation` says which it was.',
+    querystring: noQuery,
+    body: batchRequest,
+    response: {
+      200: answer('What each operation led to.', batchReport),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  const bodyLimit = limits.batchBytesMax;
+  app.post('/v1/batch', { schema, bodyLimit }, async (request, reply) => {
+    const { operations: inputs } = request.body;
+    const known = new Map<string, ArenaSpace>();
+    for (const [place, { arena }] of inputs.entries()) {
+      if (known.has(arena)) continue;
+      const space = await spaces.of(arena);
+      if (space === undefined) {
+        return sendRefusal(reply, { ...arenaNotFound(arena), operation: place });
+      }
+      known.set(arena, space);
+    }
+    const fields: Record<string, string> = {};
+    const operations = inputs.map((input, place) => {
+      const at = `/operations/${place}`;
+      collectPointers(fields, at, placementPointers(input));
+      return within(at, () => readOperation(input, known.get(input.arena)!));
+    });
+    return mutate(reply, {
+      command: { type: 'batch', at: Date.now(), operations },
+      read: (engine, event) => {
+        assert(event.type === 'batched', 'a batch leads to one event');
+        return event.events.map((one) => blockAfter(engine, one));
+      },
+      answer: (blocks, revision) => ({
+        status: 200,
+        body: {
+          revision,
+          results: blocks.map((block, place) => {
+            const { op, arena } = inputs[place]!;
+            return resultOf(op, arena, block, known.get(arena)!);
+          }),
+        },
+      }),
+      fields,
+    });
+  });
+}
+
+function collectPointers(all: Record<string, string>, at: string, fields: FieldPointers): void {
+  for (const [from, to] of Object.entries(fields)) all[at + from] = at + to;
+}
+
+/** Errors of one operation point to where it stands in the batch. */
+function within<T>(at: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error;
+    throw new InvalidInput(
+      error.errors.map(({ pointer, detail }) => ({ pointer: at + pointer, detail })),
+    );
+  }
+}
+
+/** @throws {InvalidInput} also where a field is not one of the operation. */
+function readOperation(input: Input, space: ArenaSpace): Operation {
+  for (const field of Object.keys(input)) {
+    if (common.has(field) || fieldsOf[input.op].has(field)) continue;
+    throw invalidInput(`/${field}`, `is not a field of ${input.op}`);
+  }
+  const references: Reference[] = [];
+  const given = { ...input };
+  for (const field of referenceFields) {
+    const reference = readReference(input[field], field);
+    if (reference === undefined) continue;
+    references.push(reference);
+    // Something valid in its place, which the engine overwrites.
+    given[field] = field === 'size' ? '1' : '0';
+  }
+  const command = commandOf(given, space);
+  if (references.length === 0 || !('constraint' in command)) return { command, references };
+  return { command: withoutPlaceholders(command, references), references };
+}
+
+function readReference(text: string | undefined, field: Reference['field']): Reference | undefined {
+  if (text?.startsWith('#') !== true) return undefined;
+  const match = referencePattern.exec(text);
+  if (match === null) throw invalidInput(`/${field}`, 'must be a reference like #0.address');
+  const operation = Number(match[1]);
+  return { field, operation, value: match[2] as Reference['value'] };
+}
+
+type Placed = Extract<BatchCommand, { constraint: unknown }>;
+
+function withoutPlaceholders(command: Placed, references: readonly Reference[]): Placed {
+  const constraint: Record<string, bigint> = { ...command.constraint };
+  for (const { field } of references) delete constraint[field];
+  return { ...command, constraint };
+}
+
+function commandOf(input: Input, space: ArenaSpace): BatchCommand {
+  const { op, arena } = input;
+  const condition = input.ifRevision === undefined ? {} : { ifRevision: input.ifRevision };
+  if (op === 'alloc' || op === 'xalloc') {
+    return { ...allocCommand(op, arena, input, space), ...condition };
+  }
+  if (input.address === undefined) throw invalidInput('/address', 'is missing');
+  const address = parseAddress(input.address, space, '/address');
+  if (op === 'update') {
+    const { labels, owner } = input;
+    if (labels === undefined && owner === undefined) {
+      throw invalidInput('', 'give at least one of labels, owner');
+    }
+    const changes = { ...(labels && { labels }), ...(owner !== undefined && { owner }) };
+    return { type: 'updateAllocation', arena, address, ...changes, ...condition };
+  }
+  const size = input.size === undefined ? undefined : readSize(input.size);
+  if (op === 'free') {
+    return { type: 'free', arena, address, ...(size !== undefined && { size }), ...condition };
+  }
+  if (size === undefined) throw invalidInput('/size', 'is missing');
+  return { type: 'resize', arena, address, size, ...condition };
+}
+
+/** The block that an event was about, as it is now; only its range where it is free by now. */
+function blockAfter(engine: Engine, event: BatchEvent): AllocationView | Range {
+  const base = 'base' in event ? event.base : event.address;
+  const view = event.type === 'freed' ? undefined : engine.allocation(event.arena, base);
+  return view ?? { base, size: 'size' in event ? event.size : 1n };
+}
+
+function resultOf(
+  op: OperationName,
+  arena: string,
+  block: AllocationView | Range,
+  space: ArenaSpace,
+): OperationResult {
+  if ('address' in block) return { op, ...allocationRepresentation(block, space) };
+  return { op, arena, ...rangeRepresentation(block, space) };
+}

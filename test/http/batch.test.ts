@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Service } from './service.ts';
+
+let service: Service;
+beforeEach(async () => {
+  service = await Service.start();
+  await service.call('POST', '/v1/arenas', {
+    name: 'pods',
+    notation: 'ipv4',
+    spans: [{ cidr: '10.0.0.0/24' }],
+  });
+  await service.call('POST', '/v1/arenas', { name: 'vlans', spans: [{ base: 1, size: 4094 }] });
+  await service.call('POST', '/v1/arenas', {
+    name: 'team',
+    notation: 'ipv4',
+    source: 'pods',
+    importSize: 32,
+  });
+});
+afterEach(() => service.stop());
+
+const batch = (...operations: object[]) => service.call('POST', '/v1/batch', { operations });
+const refused = (code: Parameters<Service['refused']>[0], ...operations: object[]) =>
+  service.refused(code, 'POST', '/v1/batch', { operations });
+const state = async () => {
+  const arenas = await service.call('GET', '/v1/arenas');
+  const maps = ['pods', 'vlans', 'team'].map((name) =>
+    service.call('GET', `/v1/arenas/${name}/segments`),
+  );
+  return [arenas.body, ...(await Promise.all(maps)).map(({ body }) => body)];
+};
+
+describe('batch', () => {
+  it('takes from several arenas in one revision, imports included', async () => {
+    const { status, body } = await batch(
+      { op: 'alloc', arena: 'vlans', size: 1, owner: 'tenant-7' },
+      { op: 'alloc', arena: 'team', prefixLength: 28, owner: 'tenant-7' },
+      { op: 'xalloc', arena: 'pods', size: 4, address: '10.0.0.200', labels: { role: 'lb' } },
+    );
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      revision: 4,
+      results: [
+        { op: 'alloc', arena: 'vlans', address: '1', size: '1', owner: 'tenant-7', revision: 4 },
+        { op: 'alloc', arena: 'team', address: '10.0.0.0', cidr: '10.0.0.0/28', revision: 4 },
+        { op: 'xalloc', arena: 'pods', address: '10.0.0.200', labels: { role: 'lb' }, revision: 4 },
+      ],
+    });
+    expect((await service.call('GET', '/readyz')).body).toMatchObject({ revision: 4 });
+  });
+
+  it('does nothing at all where one operation is refused', async () => {
+    await batch({ op: 'alloc', arena: 'team', size: 8 });
+    const before = await state();
+    const problem = await refused(
+      'taken',
+      { op: 'alloc', arena: 'team', size: 32 },
+      { op: 'free', arena: 'team', address: '10.0.0.0' },
+      { op: 'alloc', arena: 'vlans', size: 100 },
+      { op: 'xalloc', arena: 'pods', size: 1, address: '10.0.0.40' },
+    );
+    expect(problem).toMatchObject({ operation: 3 });
+    expect(await state()).toEqual(before);
+  });
+
+  it('sees what the operations before did', async () => {
+    const { body } = await batch(
+      { op: 'alloc', arena: 'pods', size: 256 },
+      { op: 'free', arena: 'pods', address: '#0.address', size: '#0.size' },
+      { op: 'alloc', arena: 'pods', size: 128 },
+      { op: 'xalloc', arena: 'pods', size: 1, min: '#2.end' },
+      { op: 'update', arena: 'pods', address: '#2.address', owner: 'me' },
+      { op: 'resize', arena: 'pods', address: '#2.address', size: '64' },
+    );
+    expect(body.results).toMatchObject([
+      { op: 'alloc', address: '10.0.0.0', size: '64' },
+      { op: 'free', address: '10.0.0.0', end: '10.0.0.255', size: '256' },
+      { op: 'alloc', address: '10.0.0.0', size: '64', owner: 'me' },
+      { op: 'xalloc', address: '10.0.0.128', size: '1' },
+      { op: 'update', address: '10.0.0.0', owner: 'me', size: '64' },
+      { op: 'resize', address: '10.0.0.0', size: '64' },
+    ]);
+  });
+
+  it('gives of a block that is free again only the range', async () => {
+    const { body } = await batch(
+      { op: 'alloc', arena: 'vlans', size: 2, owner: 'a' },
+      { op: 'free', arena: 'vlans', address: '#0.address' },
+    );
+    expect(body.results[0]).toEqual({
+      op: 'alloc',
+      arena: 'vlans',
+      address: '1',
+      end: '2',
+      size: '2',
+    });
+  });
+
+  it.each(['#1.address', '#2.address', '#9999.end'])(
+    'refuses the reference %s of operation 1 by a code of its own',
+    async (address) => {
+      const before = await state();
+      const problem = await refused(
+        'invalid-reference',
+        { op: 'alloc', arena: 'vlans', size: 1 },
+        { op: 'free', arena: 'vlans', address },
+        { op: 'alloc', arena: 'vlans', size: 1 },
+      );
+      expect(problem).toMatchObject({
+        operation: 1,
+        errors: [{ pointer: '/operations/1/address' }],
+      });
+      expect(await state()).toEqual(before);
+    },
+  );
+
+  it.each<[string, object, string]>([
+    ['an unknown operation', { op: 'destroy', arena: 'pods' }, '/operations/0/op'],
+    ['an unknown field', { op: 'free', arena: 'pods', addres: '1' }, '/operations/0/addres'],
+    [
+      'a field of another operation',
+      { op: 'free', arena: 'pods', align: 2 },
+      '/operations/0/align',
+    ],
+    ['no address', { op: 'free', arena: 'pods' }, '/operations/0/address'],
+    ['no size', { op: 'alloc', arena: 'pods' }, '/operations/0/size'],
+    [
+      'a reference of no form',
+      { op: 'free', arena: 'pods', address: '#0.x' },
+      '/operations/0/address',
+    ],
+    ['size 0', { op: 'alloc', arena: 'pods', size: 0 }, '/operations/0/size'],
+    ['an unsafe integer', { op: 'alloc', arena: 'pods', size: 2 ** 60 }, '/operations/0/size'],
+    [
+      'a size beyond the width',
+      { op: 'alloc', arena: 'pods', size: '0x1ffffffff' },
+      '/operations/0/size',
+    ],
+    [
+      'a prefix beyond the width',
+      { op: 'alloc', arena: 'pods', prefixLength: 33 },
+      '/operations/0/prefixLength',
+    ],
+    ['nothing to update', { op: 'update', arena: 'pods', address: '10.0.0.0' }, '/operations/0'],
+  ])('points at %s', async (_what, operation, pointer) => {
+    const { errors } = await refused('invalid-request', operation);
+    expect(errors?.map((error) => error.pointer)).toContain(pointer);
+  });
+
+  it('names the operation whose arena is missing', async () => {
+    const ok = { op: 'alloc', arena: 'vlans', size: 1 };
+    expect(await refused('arena-not-found', ok, { ...ok, arena: 'none' })).toMatchObject({
+      operation: 1,
+    });
+    await refused('invalid-request');
+  });
+
+  it('holds every operation to its revision', async () => {
+    const { body } = await batch({ op: 'alloc', arena: 'vlans', size: 1 });
+    const { revision } = body;
+    const address = '1';
+    await refused('precondition-failed', {
+      op: 'free',
+      arena: 'vlans',
+      address,
+      ifRevision: revision - 1,
+    });
+    const { status } = await batch({ op: 'free', arena: 'vlans', address, ifRevision: revision });
+    expect(status).toBe(200);
+  });
+
+  it('takes ten thousand operations, and no more', async () => {
+    await service.call('POST', '/v1/arenas', { name: 'ids', spans: [{ base: 0, size: 20_000 }] });
+    const operation = { op: 'alloc', arena: 'ids', size: 1 };
+    const many = Array.from({ length: 10_000 }, () => operation);
+    const { status, body } = await batch(...many);
+    expect(status).toBe(200);
+    expect(new Set(body.results.map(({ address }: { address: string }) => address)).size).toBe(
+      10_000,
+    );
+    const { errors } = await refused('invalid-request', ...many, operation);
+    expect(errors).toMatchObject([{ pointer: '/operations' }]);
+  });
+
+  it('is told from a body that is too large', async () => {
+    const owner = 'x'.repeat(255);
+    const operation = { op: 'alloc', arena: 'vlans', size: 1, owner };
+    const many = Array.from({ length: 10_000 }, () => ({
+      ...operation,
+      labels: { a: owner, b: owner },
+    }));
+    await refused('payload-too-large', ...many);
+  });
+});
