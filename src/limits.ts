@@ -42,6 +42,10 @@ export const limits = {
   errorsMax: 20,
   /** Characters of a client's own field name that are repeated in an error. */
   echoCharactersMax: 128,
+  /** As long as other services take; clients mostly send a UUID. */
+  idempotencyKeyCharactersMax: 255,
+  /** They are held in memory, 45 bytes each, and on disk, half a KiB each. */
+  idempotencyKeysMax: 20_000_000,
   /** Shorter bearer tokens can be guessed. */
   tokenCharactersMin: 16,
   /** Every token is compared with every request's. */

@@ -11,6 +11,9 @@
  * until the journal is durable up to the revision it has seen. All that waits forms one queue in
  * the order of revisions, and a commit releases its head.
  *
+ * The answer to a request with an idempotency key is written down before its record leaves for the
+ * journal, and is stored with it, so that either both survive a crash or neither does.
+ *
  * A commit that fails has an unknown outcome and memory cannot be taken back, so the sequencer
  * stops for good: everything that waits or comes later is rejected, and the owner is told once.
  */
@@ -19,11 +22,24 @@ import type { Command } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
-import type { Journal, JournalFigures, JournalRecord, StateHash } from './journal/journal.ts';
+import type {
+  Journal,
+  JournalFigures,
+  JournalRecord,
+  KeyFigures,
+  StateHash,
+} from './journal/journal.ts';
+import { withKeyed, type Keyed } from './journal/keyed.ts';
 import { encode } from './journal/record.ts';
 
 /** What came of a command; a refusal is told by `'refused' in outcome`. */
 export type Outcome<T> = { readonly revision: number; readonly value: T } | Refusal;
+
+/** Of a command whose request had an idempotency key: what is stored with its record. */
+export interface KeyedAnswer<T> extends Pick<Keyed, 'key' | 'request'> {
+  /** Writes the answer down, from what was read right after the command. */
+  readonly reply: (value: T, revision: number) => string;
+}
 
 export interface SequencerOptions {
   /** Most that may wait for the journal, reads and refusals included; beyond it {@link Busy}. */
@@ -130,6 +146,11 @@ export class Sequencer {
     return this.#groups;
   }
 
+  /** The idempotency keys that are held. */
+  get keys(): KeyFigures {
+    return this.#journal.keys;
+  }
+
   /** What the journal holds: checkpoint, history. */
   get journal(): JournalFigures {
     return this.#journal.figures;
@@ -139,11 +160,14 @@ export class Sequencer {
    * Decides and applies `command` now; resolves when the outcome is durable. `read` makes the
    * answer from the state right after the command, before any later one.
    *
+   * With `keyed`, the answer is stored with the record; of a refusal nothing is stored.
+   *
    * Rejects with Busy (nothing done), JournalUnavailable, or what `decide` threw (nothing done).
    */
   execute<T>(
     command: Command,
     read: (engine: Engine, event: Event, revision: number) => T,
+    keyed?: KeyedAnswer<T>,
   ): Promise<Outcome<T>> {
     const unavailable = this.#unavailable();
     if (unavailable !== undefined) return Promise.reject(unavailable);
@@ -160,16 +184,21 @@ export class Sequencer {
     }
     const revision = this.#engine.revision + 1;
     let value: T;
+    let kept: Keyed | undefined;
     try {
       this.#engine.apply(decision, revision);
       assert(this.#engine.revision === revision, `revision ${revision} is applied`);
       value = read(this.#engine, decision, revision);
+      if (keyed !== undefined) {
+        kept = { key: keyed.key, request: keyed.request, reply: keyed.reply(value, revision) };
+        body = withKeyed(body, kept);
+      }
     } catch (error) {
       // Memory may be half changed: it must answer nobody any more.
       this.#stop(error);
       return Promise.reject(error as Error);
     }
-    this.#gathering.push({ revision, body });
+    this.#gathering.push(kept === undefined ? { revision, body } : { revision, body, keyed: kept });
     this.#schedule();
     return this.#whenDurable({ revision, value }, true);
   }
@@ -186,6 +215,15 @@ export class Sequencer {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+  }
+
+  /**
+   * What was answered to an idempotency key, given by its digest; undefined, at once or later, where
+   * nothing was. Rejects with Busy, JournalUnavailable, or where the journal fails.
+   */
+  keyed(key: string): Promise<Keyed | undefined> | undefined {
+    const unavailable = this.#unavailable();
+    return unavailable === undefined ? this.#journal.keyed(key) : Promise.reject(unavailable);
   }
 
   /**
@@ -263,8 +301,8 @@ export class Sequencer {
   #groupSize(): number {
     let characters = 0;
     let size = 0;
-    for (const { body } of this.#gathering) {
-      characters += body.length;
+    for (const { body, keyed } of this.#gathering) {
+      characters += body.length + (keyed?.reply.length ?? 0);
       if (size > 0 && characters > this.#groupCharactersMax) break;
       size += 1;
       if (size === this.#groupRecordsMax) break;

@@ -25,6 +25,7 @@ import { BearerTokens } from './bearer.ts';
 import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
 import { documentOptions, documentRoutes } from './document.ts';
 import { healthRoutes } from './health.ts';
+import { IdempotencyKeys } from './idempotency.ts';
 import { invalidInput } from './invalid-input.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
 import { mutator } from './mutation.ts';
@@ -35,7 +36,7 @@ import { spanRoutes } from './spans.ts';
 import { stateRoutes, type BackupMaker, type StateDependencies } from './state.ts';
 
 export interface AppOptions {
-  readonly sequencer: Pick<Sequencer, 'execute'> &
+  readonly sequencer: Pick<Sequencer, 'execute' | 'keyed' | 'keys'> &
     RouteDependencies['sequencer'] &
     StateDependencies['sequencer'] &
     MetricsDependencies['sequencer'];
@@ -60,6 +61,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   if (tokens !== undefined) requireToken(app, new BearerTokens(tokens));
   logAnswers(app);
   const answers = new AnswerCount(app);
+  const keys = new IdempotencyKeys(app, sequencer, tokens !== undefined);
   hangUpWhenStopping(app);
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
@@ -74,7 +76,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   segmentRoutes(app, dependencies);
   stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);
-  metricsRoute(app, { sequencer, version, answers });
+  metricsRoute(app, { sequencer, version, answers, keys });
   documentRoutes(app);
   await app.ready();
   return app;

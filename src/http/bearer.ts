@@ -13,7 +13,7 @@ export class BearerTokens {
 
   /** Whether an Authorization header carries one of the tokens. */
   admits(authorization: string | undefined): boolean {
-    const token = /^bearer ([^ ]+)$/i.exec(authorization ?? '')?.[1];
+    const token = tokenOf(authorization);
     if (token === undefined) return false;
     const digest = digestOf(token);
     let admitted = false;
@@ -22,6 +22,11 @@ export class BearerTokens {
     }
     return admitted;
   }
+}
+
+/** The token in an Authorization header. */
+export function tokenOf(authorization: string | undefined): string | undefined {
+  return /^bearer ([^ ]+)$/i.exec(authorization ?? '')?.[1];
 }
 
 function digestOf(token: string): Buffer {

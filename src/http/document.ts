@@ -116,6 +116,10 @@ export const unserved: Omit<AppOptions, 'version'> = {
     execute: unused,
     read: unused,
     state: unused,
+    keyed: unused,
+    get keys() {
+      return unused();
+    },
     get journal() {
       return unused();
     },

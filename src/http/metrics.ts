@@ -8,15 +8,17 @@ import { cpuUsage, memoryUsage } from 'node:process';
 import type { Engine } from '../engine/engine.ts';
 import type { Sequencer } from '../sequencer.ts';
 import { noQuery, problems, type App } from './contract.ts';
+import type { IdempotencyKeys } from './idempotency.ts';
 import { metricsText } from './wire/health.ts';
 
 export interface MetricsDependencies {
   readonly sequencer: Pick<
     Sequencer,
-    'read' | 'failed' | 'journal' | 'durableRevision' | 'records' | 'groups' | 'waiting'
+    'read' | 'failed' | 'journal' | 'keys' | 'durableRevision' | 'records' | 'groups' | 'waiting'
   >;
   readonly version: string;
   readonly answers: AnswerCount;
+  readonly keys: Pick<IdempotencyKeys, 'replays'>;
 }
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -87,7 +89,7 @@ function* metrics(
   delay: DelayHistogram,
   totals: Totals | undefined,
 ): Generator<Metric> {
-  const { sequencer, version, answers } = dependencies;
+  const { sequencer, version, answers, keys } = dependencies;
   const versioned = { [`version="${version}"`]: 1 };
   yield { name: 'vmemd_info', type: 'gauge', help: 'The version.', values: versioned };
   yield gauge('up', '1 while requests are answered.', sequencer.failed ? 0 : 1);
@@ -103,6 +105,9 @@ function* metrics(
   yield counter('groups_total', 'Commits since the start.', groups);
   yield gauge('waiting', 'Answers that wait for the journal.', waiting);
   yield* journalMetrics(sequencer.journal);
+  yield gauge('idempotency_keys', 'Idempotency keys held.', sequencer.keys.held);
+  const replays = 'Requests answered as before because of their key, since the start.';
+  yield counter('idempotency_replays_total', replays, keys.replays);
   const byStatus = [...answers.byClass].map(([name, count]) => [`status="${name}"`, count]);
   yield {
     name: 'vmemd_answers_total',

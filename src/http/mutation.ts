@@ -2,8 +2,12 @@
  * Mutations: the one way of a request that changes something, from its command to its answer. A
  * route says what is to be done, what of the state right after it the answer shows, and how that is
  * written; when the answer may go, and what is sent instead of it, is decided here.
+ *
+ * Where the request has an idempotency key, the answer is written down in the turn in which the
+ * command is applied, to be stored with the record; and what is sent is what was written down.
  */
 import type { FastifyReply } from 'fastify';
+import { assert } from '../engine/assert.ts';
 import type { Command } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Event } from '../engine/event.ts';
@@ -35,14 +39,47 @@ export type Mutate = <T>(reply: FastifyReply, mutation: Mutation<T>) => Promise<
 
 export function mutator(sequencer: Pick<Sequencer, 'execute'>): Mutate {
   return async (reply, { command, read, answer, fields }) => {
-    const outcome = await sequencer.execute(command, read);
+    const { keyed } = reply.request;
+    let stored = '';
+    const outcome = await sequencer.execute(
+      command,
+      read,
+      keyed && {
+        ...keyed,
+        reply: (value, revision) => (stored = write(reply, answer(value, revision))),
+      },
+    );
     if ('refused' in outcome) return sendRefusal(reply, outcome, fields);
+    if (keyed !== undefined) return sendStored(reply, stored);
     return send(reply, answer(outcome.value, outcome.revision));
   };
 }
 
-function send(reply: FastifyReply, { status, location, etag, body }: Answer): FastifyReply {
+function send(reply: FastifyReply, { body, ...head }: Answer): FastifyReply {
+  return sendHead(reply, head).send(body);
+}
+
+function sendHead(reply: FastifyReply, { status, location, etag }: Head): FastifyReply {
   if (location !== undefined) reply.header('Location', location);
   if (etag !== undefined) reply.header('ETag', etag);
-  return reply.code(status).send(body);
+  return reply.code(status);
+}
+
+type Head = Omit<Answer, 'body'>;
+
+/** An answer as it is stored: one line of JSON with all but the body, then the body as it is sent. */
+function write(reply: FastifyReply, { body, ...head }: Answer): string {
+  if (body === undefined) return JSON.stringify(head);
+  const stringify = reply.getSerializationFunction(String(head.status), 'application/json');
+  assert(stringify !== undefined, `status ${head.status} has a schema`);
+  return `${JSON.stringify(head)}\n${stringify(body as Record<string, unknown>)}`;
+}
+
+/** Sends an answer that was written down, byte for byte as the first time. */
+export function sendStored(reply: FastifyReply, stored: string): FastifyReply {
+  const end = stored.indexOf('\n');
+  const head = JSON.parse(end === -1 ? stored : stored.slice(0, end)) as Head;
+  if (end === -1) return send(reply, head);
+  reply.type('application/json; charset=utf-8');
+  return sendHead(reply, head).send(stored.slice(end + 1));
 }

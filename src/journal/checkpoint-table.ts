@@ -14,6 +14,8 @@ import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 /** A complete checkpoint. */
 export interface Checkpoint extends Mark {
+  /** The last keyed record that it covers, see keyed.ts; 0 where there was none. */
+  readonly keyedRevision: number;
   readonly completedAt: number;
   readonly ms: number;
   readonly parts: number;
@@ -24,10 +26,14 @@ export interface Checkpoint extends Mark {
 /** What completes a checkpoint. */
 export type Completion = Pick<Checkpoint, 'ms' | 'parts' | 'bytes' | 'hash'>;
 
+/** What it is begun with. */
+export type Begun = Pick<Checkpoint, keyof Mark | 'keyedRevision'>;
+
 interface Row {
   readonly revision: number;
   readonly chain: Uint8Array;
   readonly bytes_total: number;
+  readonly keyed_revision: number;
   readonly completed_at: number | null;
   readonly ms: number | null;
   readonly parts: number | null;
@@ -58,7 +64,7 @@ export class CheckpointTable {
   readonly #stored: Statement<[number, number], PartRow>;
   readonly #put: Statement<[number, number, string, Uint8Array]>;
   #newest: Checkpoint | undefined;
-  #unfinished: Mark | undefined;
+  #unfinished: Begun | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -69,7 +75,7 @@ export class CheckpointTable {
     const rows = db.prepare<[], Row>('select * from checkpoint order by revision').all();
     this.#newest = rows.map(completeOf).findLast((row) => row !== undefined);
     const unfinished = rows.findLast((row) => row.completed_at === null);
-    this.#unfinished = unfinished && markOf(unfinished);
+    this.#unfinished = unfinished && begunOf(unfinished);
   }
 
   /** The newest complete checkpoint. */
@@ -78,18 +84,20 @@ export class CheckpointTable {
   }
 
   /** The one that was begun and not completed. */
-  get unfinished(): Mark | undefined {
+  get unfinished(): Begun | undefined {
     return this.#unfinished;
   }
 
-  begin(mark: Mark): void {
+  begin(begun: Begun): void {
     assert(this.#unfinished === undefined, 'one checkpoint at a time');
+    const { revision, chain, bytesTotal, keyedRevision } = begun;
     this.#db
       .prepare(
-        'insert into checkpoint (revision, chain, bytes_total, started_at) values (?, ?, ?, ?)',
+        `insert into checkpoint (revision, chain, bytes_total, keyed_revision, started_at)
+         values (?, ?, ?, ?, ?)`,
       )
-      .run(mark.revision, mark.chain, mark.bytesTotal, Date.now());
-    this.#unfinished = mark;
+      .run(revision, chain, bytesTotal, keyedRevision, Date.now());
+    this.#unfinished = begun;
   }
 
   /** Stores a part of the unfinished one; returns whether an earlier attempt had stored it. */
@@ -141,7 +149,7 @@ export class CheckpointTable {
     return this.#db.prepare('delete from checkpoint where revision < ?').run(revision).changes > 0;
   }
 
-  #begun(): Mark {
+  #begun(): Begun {
     assert(this.#unfinished !== undefined, 'a checkpoint was begun');
     return this.#unfinished;
   }
@@ -203,13 +211,14 @@ export class PartReader {
   }
 }
 
-function markOf({ revision, chain, bytes_total: bytesTotal }: Row): Mark {
-  return { revision, chain, bytesTotal };
+function begunOf(row: Row): Begun {
+  const { revision, chain, bytes_total: bytesTotal, keyed_revision: keyedRevision } = row;
+  return { revision, chain, bytesTotal, keyedRevision };
 }
 
 function completeOf(row: Row): Checkpoint | undefined {
   const { completed_at: completedAt, ms, parts, bytes, hash } = row;
   if (completedAt === null || ms === null || parts === null) return undefined;
   if (bytes === null || hash === null) return undefined;
-  return { ...markOf(row), completedAt, ms, parts, bytes, hash };
+  return { ...begunOf(row), completedAt, ms, parts, bytes, hash };
 }

@@ -14,6 +14,7 @@ import { CheckpointTable, type Checkpoint } from './checkpoint-table.ts';
 import { GroupTable, type Mark, type StepLimit } from './group-table.ts';
 import { createHead, readHead } from './head-anchor.ts';
 import type { StateHash, Visitor } from './journal.ts';
+import { KeyedTable } from './keyed-table.ts';
 import { migrate, missingMigrations, readMigrations } from './migration.ts';
 import { NewDatabase } from './new-database.ts';
 import { recover } from './recovery.ts';
@@ -46,11 +47,13 @@ export function installBackup(options: {
     const { db } = backup;
     const groups = new GroupTable(db);
     const checkpoints = new CheckpointTable(db);
+    const keyed = new KeyedTable(db);
     const { last, trimmed, ranMs } = groups;
     const checkpoint = checkpoints.newest;
-    const source = { db, directory: file, groups, checkpoints };
+    const source = { db, directory: file, groups, checkpoints, keyed };
     const replay = new Replay(source, last.revision, {
       history: true,
+      keyed: true,
       ...(checkpoint !== undefined && { expected: checkpoint }),
     });
     const total = (checkpoint?.bytes ?? 0) + last.bytesTotal - trimmed.bytesTotal;
@@ -64,7 +67,8 @@ export function installBackup(options: {
         onProgress?.(Math.min(done, total), total);
       }
     };
-    return install(directory, { trimmed, ranMs, last, pages: pages(), checkpoint });
+    const keyedRemoved = keyed.removed;
+    return install(directory, { trimmed, ranMs, keyedRemoved, last, pages: pages(), checkpoint });
   } catch (error) {
     throw storageError(error, directory);
   } finally {
@@ -133,13 +137,19 @@ export async function createDataDirectory(options: {
   const digest = hash.digest();
   // There are no records before, so the chain begins with the state that they would have made.
   const mark: Mark = { revision, chain: digest, bytesTotal: 0 };
+  // Nor is there anything kept for keys.
+  const [keyedRevision, keyedRemoved] = [0, 0];
   const completedAt = Date.now();
-  const checkpoint = { ...mark, completedAt, ms: 0, parts: count, bytes, hash: digest };
+  const checkpoint = {
+    ...{ ...mark, keyedRevision, completedAt, ms: 0 },
+    ...{ parts: count, bytes, hash: digest },
+  };
   const pages = function* (): Generator<Page> {
     for (const body of encoded(engine)) yield { type: 'parts', bodies: [body] };
   };
   try {
-    install(directory, { trimmed: mark, ranMs: 0, last: mark, pages: pages(), checkpoint });
+    const marks = { trimmed: mark, ranMs: 0, keyedRemoved, last: mark };
+    install(directory, { ...marks, pages: pages(), checkpoint });
   } catch (error) {
     throw storageError(error, directory);
   }
@@ -151,17 +161,19 @@ function install(
   contents: {
     readonly trimmed: Mark;
     readonly ranMs: number;
+    readonly keyedRemoved: number;
     readonly last: Mark;
     readonly pages: Iterable<Page>;
     readonly checkpoint: Checkpoint | undefined;
   },
 ): Installed {
-  const { trimmed, ranMs, last, pages, checkpoint } = contents;
+  const { trimmed, ranMs, keyedRemoved, last, pages, checkpoint } = contents;
   mkdirSync(resolve(directory), { recursive: true, mode: 0o700 });
   const database = new NewDatabase({
     file: join(directory, databaseName),
     trimmed,
     ranMs,
+    keyedRemoved,
     ...(checkpoint !== undefined && { checkpoint }),
   });
   try {

@@ -10,6 +10,8 @@
 import type { CheckpointTable } from './checkpoint-table.ts';
 import { equal, type GroupTable } from './group-table.ts';
 import { headName, type Found, type Head } from './head-anchor.ts';
+import { keyedDamaged } from './keyed.ts';
+import type { KeyedTable } from './keyed-table.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 export interface HeadCheck {
@@ -65,7 +67,11 @@ export function refuseLostDatabase(
 }
 
 /** Refuses tables that no version could have left. Throws RecoveryError. */
-export function checkTables(groups: GroupTable, checkpoints: CheckpointTable): void {
+export function checkTables(
+  directory: string,
+  tables: { groups: GroupTable; checkpoints: CheckpointTable; keyed: KeyedTable },
+): void {
+  const { groups, checkpoints, keyed } = tables;
   const { last, trimmed } = groups;
   const { newest, unfinished } = checkpoints;
   const base = newest?.revision ?? 0;
@@ -80,6 +86,10 @@ export function checkTables(groups: GroupTable, checkpoints: CheckpointTable): v
       `The journal ends at record ${last.revision}, before its checkpoint at record ${base}.`,
       restoreBackup,
     );
+  }
+  if (keyed.last > last.revision) {
+    const what = `have one for record ${keyed.last}, but the journal ends at ${last.revision}`;
+    throw keyedDamaged(directory, what);
   }
   const there = newest && groups.markAt(base);
   if (there !== undefined && !equal(there.chain, newest!.chain)) {

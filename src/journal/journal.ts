@@ -9,13 +9,19 @@
  * from what is stored, by replaying it elsewhere, and never asks the live engine: so it takes no
  * time of the caller's, and each one reads back and verifies what the records say. The records it
  * covers are history from then on, kept for as long as the settings say.
+ *
+ * Beside the record of a request that had an idempotency key the journal stores its answer, in the
+ * same commit, and finds it by the key for a day and longer, see keyed.ts.
  */
+import type { Keyed } from './keyed.ts';
 
 /** One event as stored. Revisions run 1, 2, 3 … without gaps. */
 export interface JournalRecord {
   readonly revision: number;
   /** One line of text: the encoding of one event, see record.ts. */
   readonly body: string;
+  /** To be stored with it, where the request had a key. It is not read back with the record. */
+  readonly keyed?: Keyed;
 }
 
 /**
@@ -74,6 +80,15 @@ export interface JournalFigures {
   readonly trimmedRevision: number;
 }
 
+/** The keys that the journal holds. */
+export interface KeyFigures {
+  readonly held: number;
+  /** As many as it is meant to hold: whoever adds more breaks no promise, but takes more memory. */
+  readonly max: number;
+  /** In how many milliseconds the oldest is forgotten; 0 where there is none. */
+  readonly oldestLeavesIn: number;
+}
+
 export interface HistoryPage {
   /** Empty at the end. */
   readonly records: readonly JournalRecord[];
@@ -104,6 +119,12 @@ export interface Journal {
   /** The next page of stored records after a revision, or after the last one that was trimmed. */
   history(after: number): Promise<HistoryPage>;
   readonly figures: JournalFigures;
+  /**
+   * What was stored with a key, by its digest: undefined where the key is not known, and also as
+   * what it resolves to, where it was forgotten meanwhile. Rejects as `state` does.
+   */
+  keyed(key: string): Promise<Keyed | undefined> | undefined;
+  readonly keys: KeyFigures;
   /** Why an append was not acked, for the log. */
   readonly failure: Error | undefined;
   /** Releases what is held; a checkpoint under way is given up. No append may be under way. */

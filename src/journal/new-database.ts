@@ -10,6 +10,7 @@ import { assert } from '../engine/assert.ts';
 import { partDigest, partsStart, type Checkpoint } from './checkpoint-table.ts';
 import type { Mark, StoredGroup } from './group-table.ts';
 import { digestOf } from './group.ts';
+import { insert, insertOf } from './keyed-table.ts';
 import { migrate, readMigrations } from './migration.ts';
 import type { Page } from './replay.ts';
 
@@ -20,6 +21,8 @@ export interface NewDatabaseOptions {
   /** Where the groups begin. */
   readonly trimmed: Mark;
   readonly ranMs: number;
+  /** The last keyed record that has no row. */
+  readonly keyedRemoved: number;
   /** To be followed by all its parts. */
   readonly checkpoint?: Checkpoint;
 }
@@ -45,17 +48,24 @@ export class NewDatabase {
     this.#db.pragma('journal_mode = OFF');
     this.#db.pragma('synchronous = OFF');
     migrate(this.#db, readMigrations(options.migrations));
-    const { trimmed, checkpoint, ranMs } = options;
+    const { trimmed, checkpoint, ranMs, keyedRemoved } = options;
     this.#mark = trimmed;
     this.#db
-      .prepare('update history set trimmed_revision = ?, chain = ?, bytes_total = ?, ran_ms = ?')
-      .run(trimmed.revision, trimmed.chain, trimmed.bytesTotal, ranMs);
+      .prepare(
+        `update history
+         set trimmed_revision = ?, chain = ?, bytes_total = ?, ran_ms = ?, keyed_removed = ?`,
+      )
+      .run(trimmed.revision, trimmed.chain, trimmed.bytesTotal, ranMs, keyedRemoved);
     if (checkpoint !== undefined) this.#beginCheckpoint(checkpoint);
   }
 
   write(page: Page): void {
     this.#db.transaction(() => {
       if (page.type === 'parts') for (const body of page.bodies) this.#putPart(body);
+      if (page.type === 'keyed') {
+        const statement = insertOf(this.#db);
+        for (const row of page.rows) insert(statement, row);
+      }
       if (page.type !== 'groups') return;
       for (const group of page.groups as readonly StoredGroup[]) this.#putGroup(group);
     })();
@@ -81,11 +91,19 @@ export class NewDatabase {
   }
 
   #beginCheckpoint(checkpoint: Checkpoint): void {
-    const { revision, chain, bytesTotal, completedAt, ms, parts, bytes, hash } = checkpoint;
+    const { revision, chain, bytesTotal, keyedRevision } = checkpoint;
+    const { completedAt, ms, parts, bytes, hash } = checkpoint;
     this.#partDigest = partsStart(checkpoint);
     this.#db
-      .prepare('insert into checkpoint values (?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(revision, chain, bytesTotal, completedAt - ms, completedAt, ms, parts, bytes, hash);
+      .prepare(
+        `insert into checkpoint (revision, chain, bytes_total, keyed_revision,
+           started_at, completed_at, ms, parts, bytes, hash)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        ...[revision, chain, bytesTotal, keyedRevision],
+        ...[completedAt - ms, completedAt, ms, parts, bytes, hash],
+      );
   }
 
   #putPart(body: string): void {

@@ -8,6 +8,9 @@
  * Empty labels and empty lists of imported and released spans are left out, because allocating and
  * freeing are most of all records. Labels of an *update* are never left out while they are there:
  * there absence means "unchanged" and an empty object means "none any more".
+ *
+ * The record of a request that had an idempotency key has one more field at its end, which is not of
+ * the event: see keyed.ts.
  */
 import { assert } from '../engine/assert.ts';
 import {
@@ -39,6 +42,7 @@ import {
   type Codec,
   type FieldSet,
 } from './codec.ts';
+import { keyedDigestOf } from './keyed.ts';
 
 export { RecordError } from './codec.ts';
 
@@ -69,7 +73,13 @@ export function decode(body: string): Event {
     throw new RecordError('unknown-type', `type: ${JSON.stringify(type)} is not known`);
   }
   const fields = fieldSets[type as Event['type']] as FieldSet<object>;
-  return fields.read(raw, { type }, '', 2) as Event;
+  if (raw['keyed'] === undefined) return fields.read(raw, { type }, '', 2) as Event;
+  const { keyed, ...event } = raw;
+  const digest = keyedDigestOf(body);
+  if (digest === undefined || keyed !== digest || !/^[0-9a-f]{64}$/.test(digest)) {
+    throw new RecordError('malformed', 'keyed: expected a digest, as the last field');
+  }
+  return fields.read(event, { type }, '', 2) as Event;
 }
 
 function parse(body: string): Readonly<Record<string, unknown>> {

@@ -27,6 +27,8 @@ const exitCodes = {
   'record-undecodable': exitCode.dataDamaged,
   /** A well-formed record that contradicts the state before it. */
   'record-inapplicable': exitCode.dataDamaged,
+  /** The answers kept for idempotency keys are not those that the records tell of. */
+  'keyed-damaged': exitCode.dataDamaged,
   /** The replayed state breaks an invariant. */
   'check-failed': exitCode.dataDamaged,
   /** The newest checkpoint is not whole, contradicts itself, or is not there. */

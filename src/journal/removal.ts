@@ -1,15 +1,17 @@
 /**
- * Removal of what is no longer needed: older checkpoints, and the history that the settings do not
- * keep. It goes in short transactions with pauses between them, so that appends get most of the
+ * Removal of what is no longer needed: older checkpoints, the history that the settings do not
+ * keep, and answers whose idempotency keys are old. It goes in short transactions with pauses between them, so that appends get most of the
  * time; what a stop interrupts is found again by the next start.
  */
 import type { CheckpointTable } from './checkpoint-table.ts';
 import type { GroupTable } from './group-table.ts';
+import type { KeyedTable } from './keyed-table.ts';
 import type { Retention } from './retention.ts';
 
 export interface RemovalOptions {
   readonly groups: GroupTable;
   readonly checkpoints: CheckpointTable;
+  readonly keyed: KeyedTable;
   readonly retention: Retention;
   /** Serves what was asked of the journal; called before every step. */
   readonly beforeStep: () => void;
@@ -61,7 +63,7 @@ export class Removal {
         const trimmed = this.#trim();
         groups += trimmed;
         // What is asked for during the pause is looked for once more.
-        this.#wanted = trimmed > 0 || this.#options.checkpoints.removeOlder();
+        this.#wanted = trimmed > 0 || this.#removeOlder();
         if (this.#wanted) await pause(pauseFactor * (performance.now() - startedAt));
       }
     } catch (error) {
@@ -71,6 +73,11 @@ export class Removal {
       this.#running = undefined;
     }
     if (groups > 0) onTrimmed(groups);
+  }
+
+  #removeOlder(): boolean {
+    const { groups, checkpoints, keyed } = this.#options;
+    return checkpoints.removeOlder() || keyed.removeOlder(groups.ranMs);
   }
 
   #trim(): number {

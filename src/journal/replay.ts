@@ -1,6 +1,6 @@
 /**
- * Replay: what a journal holds, page by page: the parts of the newest checkpoint, then the groups
- * after it. One side reads pages from the database, in the thread that has it; the other, in the
+ * Replay: what a journal holds, page by page: the parts of the newest checkpoint, where they are
+ * asked for the answers kept for idempotency keys, then the groups after it. One side reads pages from the database, in the thread that has it; the other, in the
  * thread that wants them, visits each page while the next one is read. The engine that serves is
  * filled this way at the start, and so is the one that the next checkpoint is taken from.
  */
@@ -10,11 +10,15 @@ import { GroupReader, type GroupTable, type Mark, type StepLimit } from './group
 import { splitRecords, type Group } from './group.ts';
 import type { Head } from './head-anchor.ts';
 import type { JournalRecord, Visitor } from './journal.ts';
+import type { StoredKeyed } from './keyed.ts';
+import { KeyedReader } from './keyed-reader.ts';
+import type { KeyedTable } from './keyed-table.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 export type Page =
   | { readonly type: 'parts'; readonly bodies: readonly string[] }
   | { readonly type: 'checkpoint'; readonly revision: number }
+  | { readonly type: 'keyed'; readonly rows: readonly StoredKeyed[] }
   | { readonly type: 'groups'; readonly groups: readonly Group[] }
   | { readonly type: 'end' };
 
@@ -23,6 +27,7 @@ export interface ReplaySource {
   readonly directory: string;
   readonly groups: GroupTable;
   readonly checkpoints: CheckpointTable;
+  readonly keyed: KeyedTable;
 }
 
 export interface ReplayOptions {
@@ -30,6 +35,8 @@ export interface ReplayOptions {
   readonly expected?: Head;
   /** Reads the groups before the checkpoint too, all that are stored. */
   readonly history?: boolean;
+  /** Reads the keyed rows too, and compares them with the groups. */
+  readonly keyed?: boolean;
 }
 
 const start: Mark = { revision: 0, chain: new Uint8Array(32), bytesTotal: 0 };
@@ -38,9 +45,11 @@ export class Replay {
   readonly #groups: GroupReader;
   #parts: PartReader | undefined;
   readonly #revision: number;
+  readonly #keyed: KeyedReader | undefined;
+  #keyedRead = false;
 
   /** Up to the group that ends at `upTo`. */
-  constructor(source: ReplaySource, upTo: number, { expected, history }: ReplayOptions = {}) {
+  constructor(source: ReplaySource, upTo: number, { expected, history, keyed }: ReplayOptions = {}) {
     const { db, directory, groups, checkpoints } = source;
     const { newest } = checkpoints;
     this.#parts = newest && new PartReader(db, newest);
@@ -49,6 +58,10 @@ export class Replay {
     const stored = groups.trimmed.revision === 0 ? start : groups.trimmed;
     const from = history === true ? stored : (newest ?? stored);
     this.#groups = new GroupReader(db, directory, from, upTo, expected);
+    if (keyed !== true) return;
+    const checkpoint = newest ?? { revision: 0, keyedRevision: 0 };
+    const options = { directory, upTo, checkpoint, from: from.revision };
+    this.#keyed = new KeyedReader(db, source.keyed, options);
   }
 
   /** Where the groups read so far end. */
@@ -63,13 +76,36 @@ export class Replay {
       this.#parts = undefined;
       return { type: 'checkpoint', revision: this.#revision };
     }
+    if (this.#keyed !== undefined && !this.#keyedRead) {
+      const rows = this.#keyed.next(limit);
+      if (rows.length > 0) return { type: 'keyed', rows };
+      this.#keyedRead = true;
+    }
     const groups = this.#groups.next(limit);
-    return groups.length === 0 ? { type: 'end' } : { type: 'groups', groups };
+    if (groups.length > 0) {
+      this.#keyed?.compare(groups);
+      return { type: 'groups', groups };
+    }
+    this.#keyed?.compared();
+    return { type: 'end' };
   }
 }
 
+/** Of keyed rows what finding them needs. */
+export interface KeysPage {
+  readonly type: 'keys';
+  readonly keys: readonly Pick<StoredKeyed, 'revision' | 'key' | 'ranMs'>[];
+}
+
+export interface PageVisitor extends Visitor {
+  keys?(keys: KeysPage['keys']): void;
+}
+
 /** Asks for pages and hands what is on them to the visitor, while the next page is under way. */
-export async function visitPages(ask: () => Promise<Page>, visitor: Visitor): Promise<void> {
+export async function visitPages<P extends Page | KeysPage>(
+  ask: () => Promise<P>,
+  visitor: PageVisitor,
+): Promise<void> {
   let page = await ask();
   while (page.type !== 'end') {
     const next = ask();
@@ -80,13 +116,19 @@ export async function visitPages(ask: () => Promise<Page>, visitor: Visitor): Pr
   }
 }
 
-function visit(page: Exclude<Page, { type: 'end' }>, visitor: Visitor): void {
+function visit(page: Page | KeysPage, visitor: PageVisitor): void {
   switch (page.type) {
     case 'parts':
       for (const body of page.bodies) visitor.part(body);
       return;
     case 'checkpoint':
       visitor.checkpoint(page.revision);
+      return;
+    case 'keys':
+      visitor.keys?.(page.keys);
+      return;
+    case 'keyed':
+    case 'end':
       return;
     case 'groups':
       for (const group of page.groups) {

@@ -27,6 +27,7 @@ import { GroupTable } from './group-table.ts';
 import { chainStart } from './group.ts';
 import { createFirstHead, createHead, readHead, type Found, type Head } from './head-anchor.ts';
 import { checkHead, checkTables, refuseLostDatabase } from './head-check.ts';
+import { KeyedTable } from './keyed-table.ts';
 import { applicationId, migrate, readMigrations } from './migration.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { databaseName, notADatabase, storageError } from './storage-error.ts';
@@ -49,6 +50,7 @@ export interface Opened {
   readonly db: Database.Database;
   readonly groups: GroupTable;
   readonly checkpoints: CheckpointTable;
+  readonly keyed: KeyedTable;
   /** What the head anchor says, where reading the journal has to come by. */
   readonly expected?: Head;
   readonly warnings: readonly string[];
@@ -74,16 +76,18 @@ export function openDatabase({ directory, migrations, acceptRevision }: OpenOpti
     const migrated = migrate(db, known);
     const groups = new GroupTable(db);
     const checkpoints = new CheckpointTable(db);
+    const keyed = new KeyedTable(db);
     const { warnings, ...compared } = checkHead(
       directory,
       readHead(directory),
       { groups, checkpoints },
       acceptRevision,
     );
-    checkTables(groups, checkpoints);
+    checkTables(directory, { groups, checkpoints, keyed });
     countEpoch(db);
     refuseOtherMode(db, directory);
-    return { db, groups, checkpoints, ...compared, warnings: [...migrated, ...warnings] };
+    const tables = { groups, checkpoints, keyed };
+    return { db, ...tables, ...compared, warnings: [...migrated, ...warnings] };
   } catch (error) {
     db?.close();
     throw storageError(error, directory);

@@ -14,19 +14,27 @@ import { equal, GroupReader, type Mark, type StepLimit } from './group-table.ts'
 import type { Group } from './group.ts';
 import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
-import { Replay, type Page, type ReplaySource } from './replay.ts';
+import type { Keyed, KeyedRecord } from './keyed.ts';
+import { Replay, type KeysPage, type Page, type ReplaySource } from './replay.ts';
 import { openDatabase, type OpenOptions } from './sqlite-open.ts';
 import { Upkeep, type BackupReport, type UpkeepEvent, type UpkeepSettings } from './upkeep.ts';
 
 export interface WorkerSettings extends OpenOptions {
   readonly upkeep: UpkeepSettings;
+  /** Whether the answers kept for idempotency keys are read and compared. */
+  readonly keyed: boolean;
 }
 
 export type Request =
   | { readonly type: 'open' }
   | { readonly type: 'read' }
   | { readonly type: 'loaded' }
-  | { readonly type: 'append'; readonly group: Group }
+  | {
+      readonly type: 'append';
+      readonly group: Group;
+      readonly keyed: readonly KeyedRecord[];
+    }
+  | { readonly type: 'keyed'; readonly revision: number }
   | { readonly type: 'checkpoint' }
   | { readonly type: 'state' }
   | { readonly type: 'backup'; readonly file: string }
@@ -54,11 +62,14 @@ export interface Replies {
     readonly last: Mark;
     readonly trimmed: Mark;
     readonly checkpoint?: Checkpoint;
+    /** For how long the service has run in all, in milliseconds. */
+    readonly ranMs: number;
   };
-  read: Page;
+  read: Exclude<Page, { type: 'keyed' }> | KeysPage;
   loaded: true;
   /** The bytes of text that are stored or were trimmed. */
   append: number;
+  keyed: Keyed | undefined;
   checkpoint: CheckpointReport;
   state: StateHash;
   backup: BackupReport;
@@ -94,17 +105,16 @@ class Connection {
   constructor(settings: WorkerSettings, beforeStep: () => void, say: (said: Said) => void) {
     this.#settings = settings;
     const { directory } = settings;
-    const { db, groups, checkpoints, expected, warnings } = openDatabase(settings);
-    const { last, trimmed } = groups;
+    const { db, groups, checkpoints, keyed, expected, warnings } = openDatabase(settings);
+    const { last, trimmed, ranMs } = groups;
     const { newest: checkpoint } = checkpoints;
-    this.opened = { warnings, last, trimmed, ...(checkpoint !== undefined && { checkpoint }) };
+    this.opened = { warnings, last, trimmed, ranMs, ...(checkpoint !== undefined && { checkpoint }) };
     this.#db = db;
-    this.#source = { db, directory, groups, checkpoints };
-    this.#replay = new Replay(
-      this.#source,
-      last.revision,
-      expected === undefined ? {} : { expected },
-    );
+    this.#source = { db, directory, groups, checkpoints, keyed };
+    this.#replay = new Replay(this.#source, last.revision, {
+      keyed: settings.keyed,
+      ...(expected !== undefined && { expected }),
+    });
     this.#onFailure = (error) => {
       this.#failed = true;
       say({ failed: runningFailureOf(error, directory) });
@@ -127,7 +137,9 @@ class Connection {
       case 'loaded':
         return this.#loaded();
       case 'append':
-        return this.#append(request.group);
+        return this.#append(request.group, request.keyed);
+      case 'keyed':
+        return this.#keyed(request.revision);
       case 'checkpoint':
         return this.#upkeep.checkpoint();
       case 'state':
@@ -147,9 +159,12 @@ class Connection {
     }
   }
 
-  #read(): Page {
+  #read(): Replies['read'] {
     assert(this.#replay !== undefined, 'the journal is loaded once');
-    return this.#replay.next(pageLimit);
+    const page = this.#replay.next(pageLimit);
+    if (page.type !== 'keyed') return page;
+    const keys = page.rows.map(({ revision, key, ranMs }) => ({ revision, key, ranMs }));
+    return { type: 'keys', keys };
   }
 
   /** Everything was read, every digest compared and every record accepted. */
@@ -170,12 +185,13 @@ class Connection {
     return true;
   }
 
-  #append(group: Group): number {
+  #append(group: Group, keyed: readonly KeyedRecord[]): number {
     assert(!this.#failed, 'nothing is appended after a failure');
     assert(this.#head !== undefined, 'the journal was loaded');
     const { groups } = this.#source;
     try {
-      groups.append(group);
+      if (keyed.length === 0) groups.append(group);
+      else this.#appendBoth(group, keyed);
       // After the commit, so that the anchor is never ahead, and before the answer.
       this.#head.write(groups.last);
     } catch (error) {
@@ -186,6 +202,27 @@ class Connection {
     }
     this.#upkeep.appended();
     return groups.last.bytesTotal;
+  }
+
+  /** A record and what is kept for its key are there together or not at all. */
+  #appendBoth(group: Group, records: readonly KeyedRecord[]): void {
+    const { db, groups, keyed } = this.#source;
+    db.transaction(() => {
+      groups.append(group);
+      keyed.append(records, groups.ranMs);
+    })();
+  }
+
+  #keyed(revision: number): Keyed | undefined {
+    const { keyed, directory } = this.#source;
+    try {
+      const row = keyed.find(revision, directory);
+      return row && { key: row.key, request: row.request, reply: row.reply };
+    } catch (error) {
+      // A next start would refuse it.
+      this.#onFailure(error);
+      throw error;
+    }
   }
 
   #history(after: number): Replies['history'] {

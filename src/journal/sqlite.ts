@@ -12,6 +12,8 @@ import type { Checkpoint } from './checkpoint-table.ts';
 import { errorOf } from './failure.ts';
 import { joinRecords } from './group.ts';
 import type { Mark } from './group-table.ts';
+import { KeyIndex } from './key-index.ts';
+import { keyedKeptMs, type Keyed, type KeyedRecord } from './keyed.ts';
 import {
   StorageFailure,
   type AppendOutcome,
@@ -20,11 +22,17 @@ import {
   type Journal,
   type JournalFigures,
   type JournalRecord,
+  type KeyFigures,
   type StateHash,
   type Visitor,
 } from './journal.ts';
 import { recordsOf, visitPages } from './replay.ts';
-import { checkpointBytesDefault, historyBytesDefault, historyDaysDefault } from './retention.ts';
+import {
+  checkpointBytesDefault,
+  historyBytesDefault,
+  historyDaysDefault,
+  keysMaxDefault,
+} from './retention.ts';
 import type { BackupReport, UpkeepEvent } from './upkeep.ts';
 import type {
   Numbered,
@@ -50,6 +58,10 @@ export interface SqliteOptions {
   readonly historyBytes?: number;
   /** Whether checkpoints and trimming come of their own accord; true unless given. */
   readonly maintenance?: boolean;
+  /** Whether the answers kept for idempotency keys are read and compared; true unless given. */
+  readonly keyed?: boolean;
+  /** How many keys are to be held. */
+  readonly keysMax?: number;
   readonly onEvent?: (event: JournalEvent) => void;
 }
 
@@ -73,6 +85,7 @@ export async function openSqliteJournal(options: SqliteOptions): Promise<SqliteJ
     directory,
     ...(migrations !== undefined && { migrations }),
     ...(acceptRevision !== undefined && { acceptRevision }),
+    keyed: options.keyed ?? true,
     upkeep: {
       checkpointBytes: options.checkpointBytes ?? checkpointBytesDefault,
       retention: {
@@ -84,7 +97,7 @@ export async function openSqliteJournal(options: SqliteOptions): Promise<SqliteJ
   });
   try {
     const opened = await connection.ask({ type: 'open' });
-    return new SqliteJournal(connection, opened, options.onEvent);
+    return new SqliteJournal(connection, opened, options);
   } catch (error) {
     await connection.ended;
     throw error;
@@ -103,18 +116,24 @@ export class SqliteJournal implements Journal {
   #trimmed: Omit<Mark, 'chain'>;
   #checkpoint: Checkpoint | undefined;
   #checkpointing = false;
+  readonly #keys = new KeyIndex(keyedKeptMs);
+  readonly #keysMax: number;
+  readonly #ranBefore: number;
+  readonly #openedAt = performance.now();
 
   constructor(
     connection: Connection,
-    { warnings, last, trimmed, checkpoint }: Replies['open'],
-    onEvent: (event: JournalEvent) => void = () => undefined,
+    { warnings, last, trimmed, checkpoint, ranMs }: Replies['open'],
+    { onEvent, keysMax }: Pick<SqliteOptions, 'onEvent' | 'keysMax'>,
   ) {
     this.#connection = connection;
     this.warnings = warnings;
     this.#last = last;
     this.#trimmed = trimmed;
     this.#checkpoint = checkpoint;
-    this.#onEvent = onEvent;
+    this.#ranBefore = ranMs;
+    this.#keysMax = keysMax ?? keysMaxDefault;
+    this.#onEvent = onEvent ?? (() => undefined);
     connection.onEvent = (event) => this.#noted(event);
     connection.onFailure = (error) => this.#fail(error);
   }
@@ -142,7 +161,16 @@ export class SqliteJournal implements Journal {
   async load(visitor: Visitor): Promise<void> {
     assert(this.#state === 'opened', `load comes once, first (${this.#state})`);
     this.#state = 'loading';
-    await visitPages(() => this.#connection.ask({ type: 'read' }), visitor);
+    await visitPages(() => this.#connection.ask({ type: 'read' }), {
+      part: (body) => visitor.part(body),
+      checkpoint: (revision) => visitor.checkpoint(revision),
+      record: (record) => visitor.record(record),
+      keys: (keys) => {
+        for (const { key, revision, ranMs } of keys) {
+          if (this.#ranMs - ranMs < keyedKeptMs) this.#keys.add(key, revision, ranMs);
+        }
+      },
+    });
     await this.#connection.ask({ type: 'loaded' });
     if (this.#state === 'loading') this.#state = 'ready';
   }
@@ -155,8 +183,10 @@ export class SqliteJournal implements Journal {
     assert(group.firstRevision === next, `revision ${next} is next`);
     this.#state = 'appending';
     try {
-      const bytesTotal = await this.#connection.ask({ type: 'append', group });
+      const keyed = keyedOf(records);
+      const bytesTotal = await this.#connection.ask({ type: 'append', group, keyed });
       this.#last = { revision: group.lastRevision, bytesTotal };
+      for (const { key, revision } of keyed) this.#keys.add(key, revision, this.#ranMs);
       if (this.#state === 'appending') this.#state = 'ready';
       return 'acked';
     } catch (error) {
@@ -164,6 +194,25 @@ export class SqliteJournal implements Journal {
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
       return 'unknown';
     }
+  }
+
+  keyed(key: string): Promise<Keyed | undefined> | undefined {
+    const revision = this.#keys.revisionOf(key, this.#ranMs);
+    return revision === undefined ? undefined : this.#ask({ type: 'keyed', revision });
+  }
+
+  get keys(): KeyFigures {
+    const now = this.#ranMs;
+    return {
+      held: this.#keys.size(now),
+      max: this.#keysMax,
+      oldestLeavesIn: this.#keys.oldestLeavesIn(now),
+    };
+  }
+
+  /** As the thread that stores counts it, but for a few milliseconds. */
+  get #ranMs(): number {
+    return this.#ranBefore + performance.now() - this.#openedAt;
   }
 
   checkpoint(): Promise<CheckpointReport> {
@@ -250,6 +299,15 @@ export class SqliteJournal implements Journal {
     this.#failure ??= error;
     this.#onEvent({ type: 'failed', error });
   }
+}
+
+const none: readonly KeyedRecord[] = [];
+
+function keyedOf(records: readonly JournalRecord[]): readonly KeyedRecord[] {
+  if (records.every(({ keyed }) => keyed === undefined)) return none;
+  return records.flatMap(({ revision, keyed }) =>
+    keyed === undefined ? [] : [{ revision, ...keyed }],
+  );
 }
 
 interface Waiting {

@@ -6,7 +6,7 @@
  * the size of the last one: so all checkpoints together write no more than the records do, and a
  * start never reads more than about twice the state.
  */
-import type { Checkpoint, CheckpointTable } from './checkpoint-table.ts';
+import type { Begun, Checkpoint, CheckpointTable } from './checkpoint-table.ts';
 import { equal, type GroupTable, type Mark } from './group-table.ts';
 import { Job, type JobResult, type Task } from './job.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
@@ -72,6 +72,7 @@ export class Upkeep {
     this.#removal = new Removal({
       groups: this.#groups,
       checkpoints: this.#checkpoints,
+      keyed: options.source.keyed,
       retention: options.retention,
       beforeStep: options.beforeStep,
       onTrimmed: (groups) => {
@@ -197,10 +198,11 @@ export class Upkeep {
     return report;
   }
 
-  #begin(): Mark {
-    const { last } = this.#groups;
-    this.#checkpoints.begin(last);
-    return last;
+  #begin(): Begun {
+    const { groups, keyed } = this.#options.source;
+    const begun = { ...groups.last, keyedRevision: keyed.last };
+    this.#checkpoints.begin(begun);
+    return begun;
   }
 
   async #hash(): Promise<CheckpointReport> {
@@ -237,6 +239,7 @@ export class Upkeep {
     const checkpoint = this.#checkpoints.newest;
     const replay = this.#replayTo(last.revision, {
       history: true,
+      keyed: true,
       ...(checkpoint !== undefined && { expected: checkpoint }),
     });
     const task: Task = {
@@ -245,6 +248,7 @@ export class Upkeep {
       file,
       trimmed,
       ranMs,
+      keyedRemoved: this.#options.source.keyed.removed,
       ...(migrations !== undefined && { migrations }),
       ...(checkpoint !== undefined && { checkpoint }),
     };

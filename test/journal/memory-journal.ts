@@ -12,9 +12,11 @@ import type {
   Journal,
   JournalFigures,
   JournalRecord,
+  KeyFigures,
   StateHash,
   Visitor,
 } from '../../src/journal/journal.ts';
+import type { Keyed } from '../../src/journal/keyed.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
 
@@ -35,6 +37,7 @@ export class MemoryJournal implements Journal {
   closed = false;
   /** Complete commits by themselves, rather than by `complete`. */
   automatic = false;
+  keysMax = 1000;
   #complete: ((outcome: AppendOutcome | Error) => void) | undefined;
 
   constructor(stored: readonly JournalRecord[] = [], checkpoint?: StoredCheckpoint) {
@@ -75,6 +78,16 @@ export class MemoryJournal implements Journal {
   complete(outcome: AppendOutcome | Error = 'acked'): void {
     assert(this.#complete !== undefined, 'an append is under way');
     this.#complete(outcome);
+  }
+
+  keyed(key: string): Promise<Keyed | undefined> | undefined {
+    const found = this.stored.findLast(({ keyed }) => keyed?.key === key)?.keyed;
+    return found && Promise.resolve(found);
+  }
+
+  get keys(): KeyFigures {
+    const held = this.stored.filter(({ keyed }) => keyed !== undefined).length;
+    return { held, max: this.keysMax, oldestLeavesIn: held === 0 ? 0 : 3_600_000 };
   }
 
   async checkpoint(): Promise<CheckpointReport> {

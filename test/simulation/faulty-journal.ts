@@ -12,9 +12,11 @@ import type {
   Journal,
   JournalFigures,
   JournalRecord,
+  KeyFigures,
   StateHash,
   Visitor,
 } from '../../src/journal/journal.ts';
+import type { Keyed } from '../../src/journal/keyed.ts';
 import { MemoryJournal } from '../journal/memory-journal.ts';
 import type { Disk } from './disk.ts';
 
@@ -103,6 +105,14 @@ export class FaultyJournal implements Journal {
 
   async history(after: number): Promise<HistoryPage> {
     return this.#view().history(after);
+  }
+
+  keyed(key: string): Promise<Keyed | undefined> | undefined {
+    return this.#dead ? new Promise(() => undefined) : this.#view().keyed(key);
+  }
+
+  get keys(): KeyFigures {
+    return this.#view().keys;
   }
 
   get figures(): JournalFigures {

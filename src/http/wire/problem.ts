@@ -22,13 +22,16 @@ export const problemCodes = {
   'allocation-busy': [409, 'The allocation is in use'],
   'size-mismatch': [409, 'The size is not that of the allocation'],
   'limit-exceeded': [409, "The arena's limit is reached"],
+  'idempotency-in-progress': [409, 'A request with this key is being served'],
   'precondition-failed': [412, 'The revision is another one'],
   'payload-too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The body must be application/json'],
   'never-fits': [422, 'The request could never be granted'],
+  'idempotency-mismatch': [422, 'The key was used for another request'],
   'headers-too-large': [431, 'The headers are too large'],
   internal: [500, 'Internal error'],
   'journal-unavailable': [503, 'The journal is unavailable'],
+  'too-many-keys': [503, 'Too many idempotency keys are held'],
   'not-ready': [503, 'Not ready'],
 } as const satisfies Record<string, readonly [number, string]>;
 
