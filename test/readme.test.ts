@@ -208,6 +208,7 @@ describe('the tables', () => {
       'record-repeated': true,
       'record-undecodable': true,
       'record-inapplicable': true,
+      'keyed-damaged': true,
       'check-failed': true,
       'checkpoint-damaged': true,
       'tail-missing': true,

@@ -54,10 +54,15 @@ export function pathOf(flag: string, value: Flags[string]): string {
  * Opens the journal of a source, hands it to `work`, and closes it however that ends. Rejects with
  * RecoveryError where the data cannot be used, with ToolError where there is none.
  */
-export function withJournal<T>(source: Source, terminal: Terminal, work: Work<T>): Promise<T> {
+export function withJournal<T>(
+  source: Source,
+  terminal: Terminal,
+  work: Work<T>,
+  settings: OpenSettings = {},
+): Promise<T> {
   const { kind, path } = source;
   return kind === 'directory'
-    ? withDirectory(path, terminal, work)
+    ? withDirectory(path, terminal, work, settings)
     : withBackup(path, tmpdir(), terminal, work);
 }
 
@@ -126,6 +131,7 @@ function named(error: unknown, copy: string, file: string): unknown {
 export interface OpenSettings {
   readonly historyDays?: number;
   readonly historyBytes?: number;
+  readonly keyed?: boolean;
 }
 
 /** As {@link withJournal}, of a data directory. Nothing is trimmed or added of its own accord. */

@@ -14,7 +14,7 @@ import { arenaSpace } from '../http/address-space.ts';
 import { formatAddress, type AddressSpace } from '../http/notation.ts';
 import { allocationRepresentation, spanRepresentation } from '../http/representation.ts';
 import { recover } from '../journal/recovery.ts';
-import { pathOf, sourceOf, withJournal } from './data-source.ts';
+import { pathOf, sourceOf, withJournal, type Work } from './data-source.ts';
 import { dumpVersion, type DumpLine } from './dump-line.ts';
 import { makeFile } from './new-file.ts';
 import { stateHashOf } from './state-hash.ts';
@@ -34,7 +34,7 @@ export async function dump(flags: Flags, terminal: Terminal): Promise<void> {
   }
   const source = sourceOf(others, terminal.environment);
   const path = to === undefined ? undefined : pathOf('to', to);
-  await withJournal(source, terminal, async (journal, progress) => {
+  const work: Work<void> = async (journal, progress) => {
     const engine = new Engine();
     await recover(journal, engine, {
       onProgress: (done) => progress.update('records read', done),
@@ -48,7 +48,9 @@ export async function dump(flags: Flags, terminal: Terminal): Promise<void> {
       file.end();
       await finished(file);
     });
-  });
+  };
+  // Answers kept for idempotency keys are not in a dump, so it can be made where they are damaged.
+  await withJournal(source, terminal, work, { keyed: false });
 }
 
 /** Writes the dump of an engine, which must not change meanwhile. */

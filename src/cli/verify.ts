@@ -3,7 +3,7 @@
  * and holds it against itself.
  *
  * 1. The data is loaded as at a start: digests, the head anchor, every record after the checkpoint,
- *    every invariant of every arena.
+ *    every answer that is kept for an idempotency key, every invariant of every arena.
  * 2. The history is read, with its chain of digests and every record in it.
  * 3. Where none of it was trimmed, the state is made once more from record 1 on. At the checkpoint's
  *    revision it has to have the checkpoint's hash, and at the end that of the first.
@@ -25,6 +25,8 @@ export interface VerifyReport {
   readonly arenas: number;
   readonly spans: number;
   readonly allocations: number;
+  /** Idempotency keys held, each with its answer. */
+  readonly keys: number;
   /** Records read, those of the history included. */
   readonly records: number;
   /** The last record that was trimmed; 0: the state was also made from record 1 on. */
@@ -48,7 +50,7 @@ export async function verify(flags: Flags, terminal: Terminal): Promise<void> {
 
 /** Verifies an opened journal that was not loaded yet. Rejects with RecoveryError. */
 export async function verifyJournal(
-  journal: Pick<Journal, 'load' | 'history'>,
+  journal: Pick<Journal, 'load' | 'history' | 'keys'>,
   progress: Progress,
 ): Promise<VerifyReport> {
   const checkpoint = new CheckpointHash();
@@ -60,6 +62,7 @@ export async function verifyJournal(
   return {
     revision,
     ...counts,
+    keys: journal.keys.held,
     records: Math.max(records, read),
     trimmedRevision,
     ...(checkpoint.revision > 0 && { checkpoint: checkpoint.revision }),
@@ -72,7 +75,7 @@ async function load(
   journal: Pick<Journal, 'load'>,
   checkpoint: CheckpointHash,
   progress: Progress,
-): Promise<Omit<VerifyReport, 'trimmedRevision'>> {
+): Promise<Omit<VerifyReport, 'trimmedRevision' | 'keys'>> {
   const engine = new Engine();
   const { revision, records } = await recover(
     { load: (visitor) => journal.load(checkpoint.watching(visitor)) },
@@ -197,6 +200,7 @@ function rowsOf(report: VerifyReport): [string, string | number][] {
     ['arenas', report.arenas],
     ['spans', report.spans],
     ['allocations', report.allocations],
+    ['keys', report.keys],
     ['checkpoint', checkpoint === undefined ? 'none' : `at revision ${checkpoint}`],
     ['records', records === 0 ? 'none' : `${records}, from ${first} on`],
     ['state hash', report.stateHash],

@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { version } from '../version.ts';
 import type { AppOptions } from './app.ts';
 import { noQuery, type App } from './contract.ts';
+import { documentKeys } from './idempotency-document.ts';
 
 const description = `\
 \`vmemd\` allocates numeric ranges: IP blocks, ports, VLANs, GPU virtual addresses, plain ids. An
@@ -68,6 +69,8 @@ export const documentOptions = {
     },
     convertConstToEnum: false,
     ...fastifyZodOpenApiTransformers,
+    transformObject: (document) =>
+      documentKeys(fastifyZodOpenApiTransformers.transformObject(document)),
   }),
   /** Nothing on the page comes from elsewhere: the policy forbids it and the badge is off. */
   ui: {

@@ -49,7 +49,11 @@ export class Replay {
   #keyedRead = false;
 
   /** Up to the group that ends at `upTo`. */
-  constructor(source: ReplaySource, upTo: number, { expected, history, keyed }: ReplayOptions = {}) {
+  constructor(
+    source: ReplaySource,
+    upTo: number,
+    { expected, history, keyed }: ReplayOptions = {},
+  ) {
     const { db, directory, groups, checkpoints } = source;
     const { newest } = checkpoints;
     this.#parts = newest && new PartReader(db, newest);

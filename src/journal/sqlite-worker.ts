@@ -108,7 +108,13 @@ class Connection {
     const { db, groups, checkpoints, keyed, expected, warnings } = openDatabase(settings);
     const { last, trimmed, ranMs } = groups;
     const { newest: checkpoint } = checkpoints;
-    this.opened = { warnings, last, trimmed, ranMs, ...(checkpoint !== undefined && { checkpoint }) };
+    this.opened = {
+      warnings,
+      last,
+      trimmed,
+      ranMs,
+      ...(checkpoint !== undefined && { checkpoint }),
+    };
     this.#db = db;
     this.#source = { db, directory, groups, checkpoints, keyed };
     this.#replay = new Replay(this.#source, last.revision, {

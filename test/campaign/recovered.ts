@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { Engine } from '../../src/engine/engine.ts';
-import type { Journal } from '../../src/journal/journal.ts';
+import type { Journal, Visitor } from '../../src/journal/journal.ts';
 import { recover } from '../../src/journal/recovery.ts';
-import { Replay, visitPages } from '../../src/journal/replay.ts';
+import { Replay, visitPages, type Page } from '../../src/journal/replay.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
 import { openDatabase } from '../../src/journal/sqlite-open.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
@@ -17,20 +17,30 @@ export interface Recovered {
   readonly fingerprint: string;
 }
 
+export interface RecoveredKeys extends Recovered {
+  /** What was answered to requests with an idempotency key, by revision. */
+  readonly answers: ReadonlyMap<number, string>;
+}
+
 const pageLimit = { characters: 1 << 20, ms: 100 };
 
 /** Rejects with RecoveryError where the service would refuse to start. */
-export async function recovered(directory: string): Promise<Recovered> {
+export async function recovered(directory: string): Promise<RecoveredKeys> {
   let opened;
   try {
     opened = openDatabase({ directory });
-    const { db, groups, checkpoints, expected } = opened;
-    const source = { db, directory, groups, checkpoints };
-    const options = expected === undefined ? {} : { expected };
+    const { db, groups, checkpoints, keyed, expected } = opened;
+    const source = { db, directory, groups, checkpoints, keyed };
+    const options = { keyed: true, ...(expected !== undefined && { expected }) };
     const replay = new Replay(source, groups.last.revision, options);
-    return await recoveredFrom({
-      load: (visitor) => visitPages(async () => replay.next(pageLimit), visitor),
-    });
+    const answers = new Map<number, string>();
+    const next = async (): Promise<Page> => {
+      const page = replay.next(pageLimit);
+      if (page.type === 'keyed') for (const row of page.rows) answers.set(row.revision, row.reply);
+      return page;
+    };
+    const load = (visitor: Visitor): Promise<void> => visitPages(next, visitor);
+    return { ...(await recoveredFrom({ load })), answers };
   } catch (error) {
     throw storageError(error, directory);
   } finally {
