@@ -12,7 +12,7 @@ CREATE TABLE checkpoint (
   parts integer,
   bytes integer,
   -- SHA-256 over every part and a newline after each: the hash of the state.
-  hash blob check (length(hash) = 32),
+  hash blob check (length(hash) = 32), keyed_revision integer not null default 0,
   check ((completed_at is null) = (hash is null)),
   check ((completed_at is null) = (ms is null)),
   check ((completed_at is null) = (parts is null)),
@@ -37,7 +37,7 @@ CREATE TABLE history (
   bytes_total integer not null check (bytes_total >= 0),
   -- As in journal_group, written when the service stops or trims.
   ran_ms integer not null check (ran_ms >= 0)
-) strict;
+, keyed_removed integer not null default 0) strict;
 
 CREATE TABLE journal_group (
   first_revision integer primary key check (first_revision >= 1),
@@ -49,6 +49,22 @@ CREATE TABLE journal_group (
   -- SHA-256 over the digest of the row before, the revisions and the body.
   digest blob not null check (length(digest) = 32)
 , bytes_total integer not null default 0, ran_ms integer not null default 0) strict;
+
+CREATE TABLE keyed (
+  -- That of the record that the request made.
+  revision integer primary key check (revision >= 1),
+  -- That of the keyed record before it, 0 before the first: a row that is lost leaves a gap.
+  previous integer not null check (previous >= 0 and previous < revision),
+  -- As in journal_group.
+  ran_ms integer not null check (ran_ms >= 0),
+  -- The first half of a SHA-256 over whose the key is and the key.
+  key blob not null check (length(key) = 16),
+  -- SHA-256 over the request.
+  request blob not null check (length(request) = 32),
+  reply text not null,
+  -- SHA-256 over all of the above.
+  digest blob not null check (length(digest) = 32)
+) strict;
 
 CREATE TABLE migration (
   id integer primary key,

@@ -8,6 +8,7 @@ import {
   checkpointBytesDefault,
   historyBytesDefault,
   historyDaysDefault,
+  keysMaxDefault,
 } from './journal/retention.ts';
 import { limits } from './limits.ts';
 
@@ -27,6 +28,8 @@ export interface Settings {
   readonly historyDays: number;
   /** … unless there is more of it than this. */
   readonly historyBytes: number;
+  /** How many idempotency keys are held. */
+  readonly keysMax: number;
   /** Accepts a journal that ends here although its head anchor says more, or is missing. */
   readonly acceptRevision?: number;
   /** Bearer tokens, any of which opens the API. Absent: it is open to everyone who can connect. */
@@ -55,6 +58,11 @@ export const settingNames = {
     flag: 'history-mib',
     variable: 'VMEMD_HISTORY_MIB',
     otherwise: String(historyBytesDefault / mib),
+  },
+  idempotencyKeys: {
+    flag: 'idempotency-keys',
+    variable: 'VMEMD_IDEMPOTENCY_KEYS',
+    otherwise: String(keysMaxDefault),
   },
   acceptRevision: { flag: 'accept-revision', variable: 'VMEMD_ACCEPT_REVISION', otherwise: '' },
   tokens: { flag: 'tokens', variable: 'VMEMD_TOKENS', otherwise: '' },
@@ -91,12 +99,13 @@ export function readSettings(flags: Flags, environment: Environment): Settings {
   }
   return Object.freeze({
     host,
-    port: portOf(given('port')),
+    port: countOf(given('port'), limits.portMax),
     data: dataOf(given('data')),
     logLevel: logLevelOf(given('logLevel')),
     checkpointBytes: Math.ceil(amountOf(given('checkpointMib'), limits.checkpointMibMax) * mib),
     historyDays: amountOf(given('historyDays'), limits.historyDaysMax),
     historyBytes: Math.ceil(amountOf(given('historyMib'), limits.historyMibMax) * mib),
+    keysMax: countOf(given('idempotencyKeys'), limits.idempotencyKeysMax),
     ...(accepted.text !== '' && { acceptRevision: revisionOf(accepted) }),
     ...(tokens !== undefined && { tokens }),
   });
@@ -126,12 +135,10 @@ function hostOf({ text, source }: Given): string {
   throw new InvalidSetting(`${source} must be an IP address or a host name, not "${text}".`);
 }
 
-function portOf({ text, source }: Given): number {
-  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Infinity;
-  if (port <= limits.portMax) return port;
-  throw new InvalidSetting(
-    `${source} must be a number from 0 to ${limits.portMax}, not "${text}".`,
-  );
+function countOf({ text, source }: Given, max: number): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : Infinity;
+  if (count <= max) return count;
+  throw new InvalidSetting(`${source} must be a number from 0 to ${max}, not "${text}".`);
 }
 
 function dataOf({ text, source }: Given): string {

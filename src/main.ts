@@ -78,12 +78,14 @@ function settingsOrExit(flags: Flags): Settings {
 
 async function start(settings: Settings, logger: Logger): Promise<void> {
   const startedAt = performance.now();
-  const { data: directory, acceptRevision, checkpointBytes, historyDays, historyBytes } = settings;
+  const { data: directory, acceptRevision, checkpointBytes } = settings;
+  const { historyDays, historyBytes, keysMax } = settings;
   const journal = await openSqliteJournal({
     directory,
     checkpointBytes,
     historyDays,
     historyBytes,
+    keysMax,
     ...(acceptRevision !== undefined && { acceptRevision }),
     onEvent: (event) => note(logger, event),
   });

@@ -31,6 +31,7 @@ describe('settings', () => {
       checkpointBytes: 16 * 2 ** 20,
       historyDays: 90,
       historyBytes: 2 ** 30,
+      keysMax: 1_000_000,
     });
   });
 
@@ -44,6 +45,7 @@ describe('settings', () => {
       VMEMD_CHECKPOINT_MIB: '0.5',
       VMEMD_HISTORY_DAYS: '0',
       VMEMD_HISTORY_MIB: '2',
+      VMEMD_IDEMPOTENCY_KEYS: '5',
       VMEMD_ACCEPT_REVISION: '17',
     };
     expect(readSettings({}, environment)).toEqual({
@@ -55,6 +57,7 @@ describe('settings', () => {
       checkpointBytes: 2 ** 19,
       historyDays: 0,
       historyBytes: 2 ** 21,
+      keysMax: 5,
       acceptRevision: 17,
     });
     const flags = { host: 'localhost', port: '0', data: 'y', 'log-level': 'warn' };

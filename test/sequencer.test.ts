@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { AssertionError } from '../src/engine/assert.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import type { Event } from '../src/engine/event.ts';
+import { digestOfKeyed, keyedDigestOf } from '../src/journal/keyed.ts';
 import { decode } from '../src/journal/record.ts';
 import { Busy, JournalUnavailable, Sequencer, type SequencerOptions } from '../src/sequencer.ts';
 import { alloc, CountingEngine, missingArena } from './journal/counting-engine.ts';
@@ -368,5 +369,66 @@ describe('close', () => {
     await turn();
     expect(first.error).toBeInstanceOf(JournalUnavailable);
     expect([closed.settled, journal.closed, failures.length]).toEqual([true, true, 1]);
+  });
+});
+
+describe('a command whose request had a key', () => {
+  const keyed = {
+    key: '0123456789abcdef0123456789abcdef',
+    request: 'ab'.repeat(32),
+    reply: (value: unknown, revision: number) => `answer ${String(value)} at ${revision}`,
+  };
+
+  test('has its answer in the record, before the record leaves', async () => {
+    const plain = execute();
+    const answered = follow(sequencer.execute(alloc(), answer, keyed));
+    await turn();
+    const [group] = journal.groups;
+    const { key, request } = keyed;
+    expect(group).toMatchObject([{ revision: 1 }, { revision: 2 }]);
+    expect(group?.[0]).not.toHaveProperty('keyed');
+    const kept = { key, request, reply: 'answer 2 at 2' };
+    expect(group?.[1]?.keyed).toEqual(kept);
+    expect(keyedDigestOf(group?.[1]?.body ?? '')).toBe(digestOfKeyed(kept));
+    expect(decode(group?.[1]?.body ?? '')).toMatchObject({ type: 'allocated', base: 2n });
+    // Not known to anybody before it is durable.
+    expect(sequencer.keyed(key)).toBeUndefined();
+    expect(answered.settled).toBe(false);
+    journal.complete();
+    await turn();
+    expect(answered.value).toEqual({ revision: 2, value: 2n });
+    expect(plain.settled).toBe(true);
+    expect(await sequencer.keyed(key)).toEqual(kept);
+    expect(sequencer.keys.held).toBe(1);
+  });
+
+  test('stores nothing where it is refused', async () => {
+    const refused = follow(sequencer.execute(alloc(missingArena), answer, keyed));
+    await turn();
+    expect(refused.value).toHaveProperty('refused');
+    expect(journal.groups).toEqual([]);
+    expect(sequencer.keyed(keyed.key)).toBeUndefined();
+  });
+
+  test('counts with its answer for the size of a group', async () => {
+    begin({ groupCharactersMax: 1000 });
+    const long = { ...keyed, reply: () => 'x'.repeat(900) };
+    void sequencer.execute(alloc(), answer, long);
+    void sequencer.execute(alloc(), answer, long);
+    await turn();
+    expect(revisions()).toEqual([[1]]);
+  });
+
+  test('whose answer cannot be written stops the sequencer: memory is ahead of any record', async () => {
+    const bug = new Error('no answer');
+    const fail = (): string => {
+      throw bug;
+    };
+    const failed = follow(sequencer.execute(alloc(), answer, { ...keyed, reply: fail }));
+    await turn();
+    expect(failed.error).toBe(bug);
+    expect(failures).toEqual([bug]);
+    expect(journal.groups).toEqual([]);
+    await expect(sequencer.keyed(keyed.key)).rejects.toThrow(JournalUnavailable);
   });
 });

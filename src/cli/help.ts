@@ -41,6 +41,7 @@ asked and ends. A second signal ends it at once; nothing that was answered is lo
   --history-days DAYS    for how long records are kept after      VMEMD_HISTORY_DAYS     90
                          recovery has no need of them …
   --history-mib MIB      … and how much of them at most           VMEMD_HISTORY_MIB      1024
+  --idempotency-keys N   how many are held, each for 24 hours     VMEMD_IDEMPOTENCY_KEYS 1000000
   --accept-revision N    go on with a journal that lost its end,  VMEMD_ACCEPT_REVISION  (none)
                          as it is: see docs/recovery.md
   --tokens FILE          bearer tokens that open the API, one     VMEMD_TOKENS           (none)

@@ -49,7 +49,7 @@ function documentKey(operation: Operation): void {
   const { responses } = operation;
   const problem = responses['500'];
   for (const [status, { description }] of Object.entries(problems(409, 422))) {
-    responses[status] ??= { ...problem, ...{ description } };
+    responses[status] ??= { ...problem, description };
   }
   for (const [status, response] of Object.entries(responses)) {
     if (status.startsWith('2')) {

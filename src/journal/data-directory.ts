@@ -140,10 +140,8 @@ export async function createDataDirectory(options: {
   // Nor is there anything kept for keys.
   const [keyedRevision, keyedRemoved] = [0, 0];
   const completedAt = Date.now();
-  const checkpoint = {
-    ...{ ...mark, keyedRevision, completedAt, ms: 0 },
-    ...{ parts: count, bytes, hash: digest },
-  };
+  const completion = { ms: 0, parts: count, bytes, hash: digest };
+  const checkpoint = { ...mark, keyedRevision, completedAt, ...completion };
   const pages = function* (): Generator<Page> {
     for (const body of encoded(engine)) yield { type: 'parts', bodies: [body] };
   };

@@ -91,19 +91,15 @@ export class NewDatabase {
   }
 
   #beginCheckpoint(checkpoint: Checkpoint): void {
-    const { revision, chain, bytesTotal, keyedRevision } = checkpoint;
-    const { completedAt, ms, parts, bytes, hash } = checkpoint;
     this.#partDigest = partsStart(checkpoint);
     this.#db
       .prepare(
         `insert into checkpoint (revision, chain, bytes_total, keyed_revision,
            started_at, completed_at, ms, parts, bytes, hash)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         values (@revision, @chain, @bytesTotal, @keyedRevision,
+           @startedAt, @completedAt, @ms, @parts, @bytes, @hash)`,
       )
-      .run(
-        ...[revision, chain, bytesTotal, keyedRevision],
-        ...[completedAt - ms, completedAt, ms, parts, bytes, hash],
-      );
+      .run({ ...checkpoint, startedAt: checkpoint.completedAt - checkpoint.ms });
   }
 
   #putPart(body: string): void {

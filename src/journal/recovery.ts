@@ -44,6 +44,9 @@
  * | another process has the data open                 | refuse: locked                            |
  * | a file that is no SQLite database                 | refuse: not-a-database                    |
  * | a database that is not ours                       | refuse: foreign-database                  |
+ * | an answer kept for a key, unlike its digest       | refuse: keyed-damaged                     |
+ * | an answer kept for a key is missing               | refuse: keyed-damaged                     |
+ * | an answer kept for a key, and no record with one  | refuse: keyed-damaged                     |
  * | a damaged page, a group unlike its digest         | refuse: damaged                           |
  * | a write-ahead log without its database            | refuse: damaged                           |
  * | no permission, not a directory                    | refuse: directory-unusable                |

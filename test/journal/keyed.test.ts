@@ -144,10 +144,7 @@ describe('an answer', () => {
   test('is not part of the state', async () => {
     written();
     const store = await opened();
-    const { hash } = store;
-    const before = hash.call(store);
-    expect((await store.replayed()).hash).toBe(before);
-    expect((await store.journal.state()).hash).toBe(before);
+    expect((await store.replayed()).hash).toBe(store.hash());
   });
 
   test('is in a backup, and in what is made of it', async () => {
@@ -373,11 +370,10 @@ describe('damage', () => {
     const { revision, reply } = row;
     const keyed = { key: 'ab'.repeat(16), request: requestDigest, reply };
     const digest = digestOfRow({ revision, previous, ranMs: 0 }, digestOfKeyed(keyed));
-    const bytes = [keyed.key, keyed.request].map((hex) => Buffer.from(hex, 'hex'));
-    db.prepare('insert into keyed values (?, ?, 0, ?, ?, ?, ?)').run(
-      ...[revision, previous],
-      ...[bytes[0], bytes[1], reply, digest],
-    );
+    const [key, request] = [keyed.key, keyed.request].map((hex) => Buffer.from(hex, 'hex'));
+    db.prepare(
+      'insert into keyed values (@revision, @previous, 0, @key, @request, @reply, @digest)',
+    ).run({ revision, previous, key, request, reply, digest });
   }
 });
 
