@@ -13,7 +13,7 @@ interface Document {
 
 interface Operation {
   parameters?: object[];
-  readonly responses: Record<string, { headers?: Record<string, object> }>;
+  readonly responses: Record<string, { description?: string; headers?: Record<string, object> }>;
 }
 
 const parameter = {

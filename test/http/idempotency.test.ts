@@ -64,6 +64,33 @@ function key(text: string): Headers {
   return { 'Idempotency-Key': text };
 }
 
+interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string }[];
+}
+
+function paths(): [string, Record<string, Operation>][] {
+  return Object.entries(
+    (service.app.swagger() as { paths: Record<string, Record<string, Operation>> }).paths,
+  );
+}
+
+/** The operations that take a key, by the document. */
+function mutations(): string[] {
+  return paths()
+    .flatMap(([, operations]) => Object.values(operations))
+    .filter(({ parameters }) => parameters?.some(({ name }) => name === 'idempotency-key'))
+    .map(({ operationId }) => operationId);
+}
+
+function operationOf(method: Method, url: string): string | undefined {
+  const [path = ''] = url.split('?');
+  const found = paths().find(([pattern]) =>
+    new RegExp(`^${pattern.replaceAll(/\{[A-Za-z]+\}/g, '[^/]+')}$`).test(path),
+  );
+  return found?.[1][method.toLowerCase()]?.operationId;
+}
+
 const arenas = '/v1/arenas';
 const pods = {
   name: 'pods',
@@ -95,6 +122,11 @@ describe('a request that is sent again with its key', () => {
     }
     const { revision } = service.engine;
     expect(revision).toBe(steps.length);
+    const done = steps.map(([method, path]) => operationOf(method, path));
+    expect(
+      mutations().filter((name) => !done.includes(name)),
+      'give each a step',
+    ).toEqual([]);
     // The arena is gone: none of these could be done once more.
     for (const [index, [method, path, body, headers]] of steps.entries()) {
       const again = await send(method, path, body, { ...headers, ...key(`step ${index}`) });
