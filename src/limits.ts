@@ -62,6 +62,24 @@ export const limits = {
   /** Lets a load balancer spread long-lived connections again after a scale-out. */
   requestsPerConnectionMax: 10_000,
   connectionsMax: 5_000,
+  /** Streams of events at a time: whatever happens is written to every one of them. */
+  eventStreamsMax: 256,
+  /** Half of connectionTimeoutMs, so that a stream on which nothing happens is not taken for stuck. */
+  eventHeartbeatMs: 15_000,
+  /** Text of a stream that is written at once; a reader that is slow has this much under way. */
+  eventChunkCharactersMax: 16_384,
+  /** Events written as text in one turn of the loop, for all streams: about half a millisecond. */
+  eventsPerTurnMax: 64,
+  /** How often streams are told that there is more: of many changes they make one write. */
+  eventWakeMs: 20,
+  /** Records kept in memory for streams: some seconds of a busy service … */
+  feedRecordsMax: 8_192,
+  /** … unless these have more text. */
+  feedCharactersMax: 4_194_304,
+  /** Arenas that were destroyed and whose notation is remembered for streams. */
+  formerArenasMax: 10_000,
+  /** A stream that is still being written when the service stops has this long to end in order. */
+  eventGraceMs: 1_000,
   portMax: 65_535,
   /** Beyond any disk this is meant for: what is larger is a slip of the pen. */
   checkpointMibMax: 1_048_576,

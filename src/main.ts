@@ -15,6 +15,7 @@ import { runTool } from './cli/tool.ts';
 import { InvalidSetting, readSettings, type Flags, type Settings } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { exitCode, type ExitCode } from './exit-code.ts';
+import { Feed } from './feed.ts';
 import { buildApp } from './http/app.ts';
 import type { App } from './http/contract.ts';
 import { StorageFailure } from './journal/journal.ts';
@@ -94,10 +95,15 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   const { revision, checkpoint, records, arenas } = await recover(journal, engine, {
     onProgress: (applied) => logger.info({ records: applied }, 'recovering'),
   });
-  const sequencer = new Sequencer(engine, journal, { onFailure: (cause) => end(logger, cause) });
+  const feed = new Feed(journal, revision);
+  const sequencer = new Sequencer(engine, journal, {
+    onDurable: (durable) => feed.add(durable),
+    onFailure: (cause) => end(logger, cause),
+  });
   const { tokens } = settings;
   const app = await buildApp({
     sequencer,
+    feed,
     backups: {
       file: join(directory, 'backup.tmp'),
       make: (file) => journal.backup(file),

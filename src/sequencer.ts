@@ -48,6 +48,8 @@ export interface SequencerOptions {
   readonly groupRecordsMax?: number;
   /** Most characters in one commit, unless its first record alone is longer. */
   readonly groupCharactersMax?: number;
+  /** Given the records of every commit, in order, when they are durable and before any answer. */
+  readonly onDurable?: (records: readonly JournalRecord[]) => void;
   /**
    * Called once when the sequencer has stopped for good. The cause is {@link JournalUnavailable}
    * where a commit failed; anything else is a bug of ours, met after memory had changed.
@@ -89,6 +91,7 @@ interface Waiting {
 export class Sequencer {
   readonly #engine: Engine;
   readonly #journal: Journal;
+  readonly #onDurable: (records: readonly JournalRecord[]) => void;
   readonly #onFailure: (cause: unknown) => void;
   readonly #queueMax: number;
   readonly #groupRecordsMax: number;
@@ -112,6 +115,7 @@ export class Sequencer {
   constructor(engine: Engine, journal: Journal, options: SequencerOptions) {
     this.#engine = engine;
     this.#journal = journal;
+    this.#onDurable = options.onDurable ?? (() => undefined);
     this.#onFailure = options.onFailure;
     this.#queueMax = options.queueMax ?? queueMaxDefault;
     this.#groupRecordsMax = options.groupRecordsMax ?? groupRecordsMaxDefault;
@@ -294,7 +298,7 @@ export class Sequencer {
     this.#committing = false;
     if (cause !== undefined) this.#stop(cause);
     // Where the engine failed meanwhile, everyone who waited has been rejected already.
-    else if (this.#failure === undefined) this.#committed(group.length, revision);
+    else if (this.#failure === undefined) this.#committed(group, revision);
     if (!this.#committing) this.#drained?.();
   }
 
@@ -310,13 +314,14 @@ export class Sequencer {
     return size;
   }
 
-  #committed(records: number, revision: number): void {
+  #committed(records: readonly JournalRecord[], revision: number): void {
     assert(revision > this.#durableRevision, 'the durable revision grows');
     this.#durableRevision = revision;
-    this.#records += records;
+    this.#records += records.length;
     this.#groups += 1;
     // The disk goes first: it works while the answers are written.
     this.#commit();
+    this.#onDurable(records);
     this.#release();
   }
 

@@ -102,7 +102,7 @@ describe('the document', () => {
     const expected =
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
       'removeSpan alloc xalloc getAllocation updateAllocation free resize listAllocations ' +
-      'freeAll searchAllocations listSegments whatis getState getBackup livez readyz metrics';
+      'freeAll searchAllocations listSegments whatis watchEvents getState getBackup livez readyz metrics';
     expect(names.toSorted()).toEqual(expected.split(' ').toSorted());
   });
 

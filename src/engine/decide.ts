@@ -130,7 +130,8 @@ function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): 
   }
   const spans = [...arena.spans.from(0n)].filter((span) => span.imported);
   const released = releaseAll(arenas, arena, spans);
-  return { type: 'arenaDestroyed', at: command.at, arena: arena.name, released };
+  const { name, notation, width } = arena;
+  return { type: 'arenaDestroyed', at: command.at, arena: name, released, notation, width };
 }
 
 function addSpan(arenas: Arenas, arena: Arena, command: At<AddSpan>): Event | Refusal {

@@ -3,7 +3,7 @@
  * touches, so that applying it decides nothing: replay can't be refused, and a later change of
  * policy can't rewrite the past.
  */
-import type { CreateArena, Labels, Policy, Range, Tuning } from './command.ts';
+import type { CreateArena, Labels, Notation, Policy, Range, Tuning, Width } from './command.ts';
 
 /** A span that `arena` took from its source, in the order in which it must be applied: topmost first. */
 export interface Imported extends Range {
@@ -32,6 +32,9 @@ export interface ArenaDestroyed {
   readonly arena: string;
   /** All that the arena had imported. */
   readonly released: readonly Released[];
+  /** What it was, for who reads its events when it is gone; absent in records of older versions. */
+  readonly notation?: Notation;
+  readonly width?: Width;
 }
 export interface SpanAdded extends Range {
   readonly type: 'spanAdded';

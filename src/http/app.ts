@@ -14,6 +14,7 @@ import {
 } from 'fastify';
 import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
+import type { Feed } from '../feed.ts';
 import { limits } from '../limits.ts';
 import type { Sequencer } from '../sequencer.ts';
 import { ArenaSpaces } from './address-space.ts';
@@ -24,6 +25,9 @@ import { batchRoute } from './batch.ts';
 import { BearerTokens } from './bearer.ts';
 import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
 import { documentOptions, documentRoutes } from './document.ts';
+import { EventStreams, type EventStreamsOptions } from './event-stream.ts';
+import { EventTexts } from './event-text.ts';
+import { eventRoutes } from './events.ts';
 import { healthRoutes } from './health.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { invalidInput } from './invalid-input.ts';
@@ -40,17 +44,20 @@ export interface AppOptions {
     RouteDependencies['sequencer'] &
     StateDependencies['sequencer'] &
     MetricsDependencies['sequencer'];
+  readonly feed: Feed;
   readonly backups: BackupMaker;
   readonly logger: FastifyBaseLogger;
   /** Bearer tokens, any of which opens /v1. Absent: /v1 is open to everyone. */
   readonly tokens?: readonly string[];
   /** Of the service, for the document. */
   readonly version: string;
+  /** For tests that cannot wait. */
+  readonly events?: EventStreamsOptions;
 }
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { sequencer, backups, tokens, version } = options;
+  const { sequencer, feed, backups, tokens, version, events } = options;
   const app = newApp(options.logger);
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
@@ -66,7 +73,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
   await app.register(fastifySwaggerUi, documentOptions.ui);
-  const spaces = new ArenaSpaces(sequencer);
+  const spaces = new ArenaSpaces(sequencer, feed.revision);
+  const streams = new EventStreams(feed, new EventTexts(spaces), events);
   const dependencies = { sequencer, mutate: mutator(sequencer), spaces };
   arenaRoutes(app, dependencies);
   spanRoutes(app, dependencies);
@@ -74,9 +82,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
   allocationListRoutes(app, dependencies);
   batchRoute(app, dependencies);
   segmentRoutes(app, dependencies);
+  eventRoutes(app, { sequencer, feed, streams });
   stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);
-  metricsRoute(app, { sequencer, version, answers, keys });
+  metricsRoute(app, { sequencer, streams, version, answers, keys });
   documentRoutes(app);
   await app.ready();
   return app;

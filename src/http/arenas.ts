@@ -219,7 +219,7 @@ function destroyArenaRoute(app: App, { mutate, spaces }: RouteDependencies): voi
     const condition = conditionOf(request.headers);
     return mutate(reply, {
       command: { type: 'destroyArena', at: Date.now(), arena: name, force, ...condition },
-      read: () => spaces.forget(name),
+      read: (_engine, event, revision) => spaces.forget(event, revision),
       answer: () => ({ status: 204 }),
     });
   });

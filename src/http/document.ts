@@ -9,10 +9,12 @@ import { fastifyZodOpenApiTransformers } from 'fastify-zod-openapi';
 import { writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { z } from 'zod';
+import { Feed } from '../feed.ts';
 import { version } from '../version.ts';
 import type { AppOptions } from './app.ts';
 import { noQuery, type App } from './contract.ts';
 import { documentKeys } from './idempotency-document.ts';
+import { event } from './wire/event.ts';
 
 const description = `\
 \`vmemd\` allocates numeric ranges: IP blocks, ports, VLANs, GPU virtual addresses, plain ids. An
@@ -29,6 +31,8 @@ what it shows would survive a crash. Errors are \`application/problem+json\` (RF
 /** How the plugins that make and show the document are set up. */
 export const documentOptions = {
   components: {
+    // No reply has it as its body: it is what the events of a stream have as their data.
+    components: { schemas: { Event: event } },
     documentOpts: {
       // A reply may gain fields in a later version; only requests are closed to unknown ones.
       override: ({ zodSchema, jsonSchema }: Parameters<OverrideOption>[0]) => {
@@ -53,6 +57,7 @@ export const documentOptions = {
         { name: 'Spans', description: 'The contiguous ranges an arena consists of.' },
         { name: 'Allocations', description: 'Busy segments and what is known about them.' },
         { name: 'Segments', description: 'The map of an arena.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'State', description: 'The state as a whole: its hash, and backups.' },
         { name: 'Health', description: 'For whoever runs the service.' },
       ],
@@ -127,6 +132,7 @@ export const unserved: Omit<AppOptions, 'version'> = {
       return unused();
     },
   },
+  feed: new Feed({ history: unused }, 0),
   backups: { file: '', make: unused },
   logger: pino({ level: 'silent' }),
 };

@@ -16,6 +16,7 @@ export interface MetricsDependencies {
     Sequencer,
     'read' | 'failed' | 'journal' | 'keys' | 'durableRevision' | 'records' | 'groups' | 'waiting'
   >;
+  readonly streams: { readonly count: number; readonly sent: number };
   readonly version: string;
   readonly answers: AnswerCount;
   readonly keys: Pick<IdempotencyKeys, 'replays'>;
@@ -89,7 +90,7 @@ function* metrics(
   delay: DelayHistogram,
   totals: Totals | undefined,
 ): Generator<Metric> {
-  const { sequencer, version, answers, keys } = dependencies;
+  const { sequencer, streams, version, answers, keys } = dependencies;
   const versioned = { [`version="${version}"`]: 1 };
   yield { name: 'vmemd_info', type: 'gauge', help: 'The version.', values: versioned };
   yield gauge('up', '1 while requests are answered.', sequencer.failed ? 0 : 1);
@@ -108,6 +109,8 @@ function* metrics(
   yield gauge('idempotency_keys', 'Idempotency keys held.', sequencer.keys.held);
   const replays = 'Requests answered as before because of their key, since the start.';
   yield counter('idempotency_replays_total', replays, keys.replays);
+  yield gauge('event_streams', 'Streams of events that are open.', streams.count);
+  yield counter('events_sent_total', 'Events sent to streams since the start.', streams.sent);
   const byStatus = [...answers.byClass].map(([name, count]) => [`status="${name}"`, count]);
   yield {
     name: 'vmemd_answers_total',

@@ -218,7 +218,12 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     changes: required(changes),
     released: releasedOrNone,
   }),
-  arenaDestroyed: fieldSet<EventOf<'arenaDestroyed'>>({ ...head, released: releasedOrNone }),
+  arenaDestroyed: fieldSet<EventOf<'arenaDestroyed'>>({
+    ...head,
+    released: releasedOrNone,
+    notation: optional(oneOf(notations)),
+    width: optional(oneOf(widths)),
+  }),
   spanAdded: fieldSet<EventOf<'spanAdded'>>(
     { ...head, base: required(decimal), size: required(decimal) },
     outsideSpace,

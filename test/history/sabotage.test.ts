@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
+import { Feed } from '../../src/feed.ts';
 import { buildApp, type AppOptions } from '../../src/http/app.ts';
 import { Sequencer } from '../../src/sequencer.ts';
 import { MemoryJournal } from '../journal/memory-journal.ts';
@@ -102,7 +103,8 @@ async function recorded(part: (sequencer: Sequencer) => Part): Promise<History> 
   const sequencer = new Sequencer(engine, journal, { onFailure: () => undefined });
   const logger = pino({ level: 'silent' });
   const noBackups = { file: '', make: () => Promise.reject(new Error('nobody asks for a backup')) };
-  const options = { backups: noBackups, logger, version: '0.0.0' };
+  const feed = new Feed(journal, 0);
+  const options = { feed, backups: noBackups, logger, version: '0.0.0' };
   const app = await buildApp({ ...options, sequencer: part(sequencer) });
   try {
     const url = await app.listen({ host: '127.0.0.1', port: 0 });

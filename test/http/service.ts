@@ -7,11 +7,14 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { Engine } from '../../src/engine/engine.ts';
+import { Feed } from '../../src/feed.ts';
 import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/contract.ts';
+import type { EventStreamsOptions } from '../../src/http/event-stream.ts';
 import * as allocationWire from '../../src/http/wire/allocation.ts';
 import * as arenaWire from '../../src/http/wire/arena.ts';
 import * as batchWire from '../../src/http/wire/batch.ts';
+import * as eventWire from '../../src/http/wire/event.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
@@ -19,9 +22,10 @@ import * as segmentWire from '../../src/http/wire/segment.ts';
 import * as spanWire from '../../src/http/wire/span.ts';
 import * as stateWire from '../../src/http/wire/state.ts';
 import type { BackupMaker } from '../../src/http/state.ts';
-import { StorageFailure } from '../../src/journal/journal.ts';
+import { StorageFailure, type JournalRecord } from '../../src/journal/journal.ts';
+import { recover } from '../../src/journal/recovery.ts';
 import { Sequencer } from '../../src/sequencer.ts';
-import { MemoryJournal } from '../journal/memory-journal.ts';
+import { MemoryJournal, type StoredCheckpoint } from '../journal/memory-journal.ts';
 
 export interface Answer {
   readonly status: number;
@@ -35,7 +39,17 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'PUT' | 'HEAD' | 'OPT
 
 /** Components by name, as zod schemas. */
 export const components: ReadonlyMap<string, z.ZodType> = new Map(
-  [arenaWire, allocationWire, batchWire, spanWire, segmentWire, stateWire, healthWire, problemWire]
+  [
+    arenaWire,
+    allocationWire,
+    batchWire,
+    spanWire,
+    segmentWire,
+    eventWire,
+    stateWire,
+    healthWire,
+    problemWire,
+  ]
     .flatMap((module) => Object.values(module) as unknown[])
     .filter((value) => value instanceof z.ZodType)
     .filter((schema) => schema.meta()?.id !== undefined)
@@ -71,19 +85,32 @@ export class Service {
   }
 
   static async start(
-    options: { tokens?: readonly string[]; queueMax?: number; backups?: BackupMaker } = {},
+    options: {
+      tokens?: readonly string[];
+      queueMax?: number;
+      backups?: BackupMaker;
+      events?: EventStreamsOptions;
+      /** What an earlier service has left. */
+      stored?: readonly JournalRecord[];
+      storedCheckpoint?: StoredCheckpoint;
+    } = {},
   ): Promise<Service> {
-    const { tokens, queueMax, backups = noBackups } = options;
+    const { tokens, queueMax, backups = noBackups, events } = options;
     const engine = new Engine();
-    const journal = new MemoryJournal();
+    const journal = new MemoryJournal(options.stored, options.storedCheckpoint);
     journal.automatic = true;
+    await recover(journal, engine);
+    const feed = new Feed(journal, engine.revision);
     const sequencer = new Sequencer(engine, journal, {
+      onDurable: (records) => feed.add(records),
       onFailure: () => undefined,
       ...(queueMax !== undefined && { queueMax }),
     });
     const app = await buildApp({
       sequencer,
+      feed,
       backups,
+      ...(events !== undefined && { events }),
       logger: pino({ level: 'silent' }),
       version: '0.0.0',
       ...(tokens !== undefined && { tokens }),

@@ -89,11 +89,16 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
     changes: fc.record(tuning, { requiredKeys: [] }),
     released: moves,
   }),
-  arenaDestroyed: fc.record({
-    type: fc.constant('arenaDestroyed' as const),
-    ...head,
-    released: moves,
-  }),
+  arenaDestroyed: fc.record(
+    {
+      type: fc.constant('arenaDestroyed' as const),
+      ...head,
+      released: moves,
+      notation: fc.constantFrom(...notations),
+      width: fc.constantFrom(...widths),
+    },
+    { requiredKeys: ['type', 'at', 'arena', 'released'] },
+  ),
   spanAdded: ranged({ type: fc.constant('spanAdded' as const), ...head }),
   spanRemoved: ranged({ type: fc.constant('spanRemoved' as const), ...head, released: moves }),
   allocated: fc

@@ -127,6 +127,8 @@ describe('decode refuses', () => {
             key,
           ).toBeInstanceOf(RecordError);
           if (optional.has(key) || key === 'importSize' || key === 'limit') continue;
+          // Records of older versions do not have them.
+          if (event.type === 'arenaDestroyed' && ['notation', 'width'].includes(key)) continue;
           const missing = JSON.stringify({ ...raw, [key]: undefined });
           expect(
             thrownBy(() => decode(missing)),

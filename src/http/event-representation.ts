@@ -1,0 +1,195 @@
+/**
+ * Events as clients see them: which arenas an event touches, and its fields on the wire. The table
+ * has an entry for every type of event, which the compiler enforces; a new type is added there.
+ */
+import type { Range } from '../engine/command.ts';
+import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
+import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
+import type { BatchedWireEvent, MovedSpan, WireEvent } from './wire/event.ts';
+
+/** The address space that an arena which the event touches had at its revision. */
+export type SpaceOf = (arena: string) => AddressSpace;
+
+type Fields = Omit<WireEvent, 'revision' | 'at' | 'type'>;
+/** What an event can show that is part of a batch. */
+type PartFields = Omit<BatchedWireEvent, 'type'>;
+
+interface Kind<E, F = Fields> {
+  /** Names of all arenas of which something changed. */
+  readonly touches: (event: E) => Iterable<string>;
+  /** The fields of the type; those of what is empty or unset are left out. */
+  readonly fields: (event: E, spaceOf: SpaceOf) => F;
+}
+
+type EventOf<T extends Event['type']> = Omit<Extract<Event, { type: T }>, 'at'>;
+type FieldsOf<T> = T extends BatchEvent['type'] ? PartFields : Fields;
+
+const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = {
+  arenaCreated: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => ({
+      arena: event.arena,
+      notation: event.notation,
+      width: event.width,
+      quantum: event.quantum.toString(),
+      quantumCacheMax: event.quantumCacheMax.toString(),
+      ...(event.source !== undefined && { source: event.source }),
+      ...tuningOf(event),
+      ...listed('spans', event.spans, (span) => spanOf(span, spaceOf(event.arena))),
+    }),
+  },
+  arenaUpdated: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: ({ arena, changes, released }, spaceOf) => ({
+      arena,
+      ...tuningOf(changes),
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  arenaDestroyed: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: ({ arena, released }, spaceOf) => ({
+      arena,
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  spanAdded: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => rangeOf(event, spaceOf),
+  },
+  spanRemoved: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...listed('released', event.released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  allocated: {
+    touches: ({ arena, imported }) => [arena, ...arenasOf(imported)],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...(event.owner !== undefined && { owner: event.owner }),
+      ...(Object.keys(event.labels).length > 0 && { labels: event.labels }),
+      policy: event.policy,
+      ...listed('imported', event.imported, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  freed: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...listed('released', event.released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  allFreed: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: ({ arena, count, released }, spaceOf) => ({
+      arena,
+      count,
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  resized: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      previousSize: event.previousSize.toString(),
+    }),
+  },
+  allocationUpdated: {
+    touches: ({ arena }) => [arena],
+    fields: ({ arena, address, owner, labels }, spaceOf) => ({
+      arena,
+      address: formatAddress(address, spaceOf(arena)),
+      ...(owner !== undefined && { owner }),
+      ...(labels !== undefined && { labels }),
+    }),
+  },
+  spansReleased: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: ({ arena, released }, spaceOf) => ({
+      arena,
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  batched: {
+    touches: ({ events }) => events.flatMap((event) => [...kindOf(event).touches(event)]),
+    fields: ({ events }, spaceOf) => ({
+      events: events.map((event) => ({
+        type: event.type,
+        ...kindOf(event).fields(event, spaceOf),
+      })),
+    }),
+  },
+};
+
+export const eventTypes: readonly string[] = Object.keys(kinds);
+
+/** Names of the arenas that an event touches, the sources of spans that moved included. */
+export function arenasTouched(event: Event): ReadonlySet<string> {
+  return new Set(kindOf(event).touches(event));
+}
+
+export function eventRepresentation(event: Event, revision: number, spaceOf: SpaceOf): WireEvent {
+  const { at, type } = event;
+  const fields = kindOf(event).fields(event, spaceOf);
+  return { revision, at: new Date(at).toISOString(), type, ...fields };
+}
+
+/** The entry of a type takes exactly the events of it; the compiler can't follow the lookup. */
+function kindOf<E extends Event | BatchEvent>({ type }: E): Kind<E, FieldsOf<E['type']>> {
+  return kinds[type] as unknown as Kind<E, FieldsOf<E['type']>>;
+}
+
+function* arenasOf(spans: readonly (Imported | Released)[]): Iterable<string> {
+  for (const { arena, source } of spans) {
+    yield arena;
+    yield source;
+  }
+}
+
+function rangeOf(event: Range & { readonly arena: string }, spaceOf: SpaceOf) {
+  const space = spaceOf(event.arena);
+  const { base: address, ...rest } = spanOf(event, space);
+  return { arena: event.arena, address, ...rest };
+}
+
+function spanOf({ base, size }: Range, space: AddressSpace) {
+  const cidr = formatCidr(base, size, space);
+  return {
+    base: formatAddress(base, space),
+    end: formatAddress(base + size - 1n, space),
+    size: size.toString(),
+    ...(cidr !== undefined && { cidr }),
+  };
+}
+
+/** In the notation of the arena that has the span, as it lists it itself. */
+function movedOf(span: Imported | Released, spaceOf: SpaceOf): MovedSpan {
+  const { arena, source } = span;
+  return { arena, source, ...spanOf(span, spaceOf(arena)) };
+}
+
+type Settings = Partial<Extract<Event, { type: 'arenaUpdated' }>['changes']>;
+
+function tuningOf({ importSize, limit, labels, ...settings }: Settings): Fields {
+  const { policy, largeImport, keepSpans, releaseAfterSeconds } = settings;
+  return {
+    ...(policy !== undefined && { policy }),
+    ...(importSize !== undefined && { importSize: importSize.toString() }),
+    ...(largeImport !== undefined && { largeImport }),
+    ...(keepSpans !== undefined && { keepSpans }),
+    ...(releaseAfterSeconds !== undefined && { releaseAfterSeconds }),
+    ...(limit !== undefined && { limit: limit.toString() }),
+    ...(labels !== undefined && { labels }),
+  };
+}
+
+/** A list under its name, where it is not empty. */
+function listed<K extends string, T, W>(
+  name: K,
+  items: readonly T[],
+  write: (item: T) => W,
+): { [_ in K]?: W[] } {
+  return items.length === 0 ? {} : ({ [name]: items.map(write) } as { [_ in K]: W[] });
+}
