@@ -25,6 +25,8 @@ export const limits = {
   pageItemsDefault: 100,
   /** Allocations looked at for one page of a filtered list, for the same reason. */
   pageScanMax: 20_000,
+  /** Free segments, and segments of sources, looked at to count what fits: some milliseconds. */
+  fitsScanMax: 20_000,
   /** Far longer than any cursor that was ever handed out. */
   cursorCharactersMax: 512,
   /** Filters by label in one query; each is compared with every allocation looked at. */

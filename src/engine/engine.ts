@@ -52,6 +52,8 @@ import type { Command } from './command.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
 import { chainRevision } from './import.ts';
+import { fits } from './fits.ts';
+import type { Fits } from './fits.ts';
 import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
@@ -65,6 +67,7 @@ import type {
   AllocationView,
   ArenaView,
   CheckView,
+  FitsView,
   Idling,
   SegmentView,
   SpanView,
@@ -219,6 +222,11 @@ export class Engine {
   /** The next page of the allocations that match, in order of their addresses. */
   search(arena: string, wanted: Search): Found {
     return search(this.#named(arena), wanted);
+  }
+
+  /** What there is room for; a refusal is of what is invalid in view of the arena. */
+  fits(arena: string, wanted: Fits): FitsView | Refusal {
+    return fits(this.#arenas, this.#named(arena), wanted);
   }
 
   /** Segments that end above `from`, in order; stops when `visit` returns false. */

@@ -67,7 +67,7 @@ export function plan(
   return undefined;
 }
 
-function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
+export function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
   return arena.source === undefined ? undefined : arenas.get(arena.source);
 }
 
@@ -341,7 +341,7 @@ function placeByPolicy(arena: Arena, base: bigint, length: bigint, ask: Ask): bi
   return lowest;
 }
 
-function fitOf(arena: Arena, { align, phase, nocross }: Constraint): Fit {
+export function fitOf(arena: Arena, { align, phase, nocross }: Constraint): Fit {
   const step = align === undefined || align < arena.quantum ? arena.quantum : align;
   return new Fit(step, phase ?? 0n, nocross ?? 0n);
 }

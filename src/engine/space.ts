@@ -56,6 +56,12 @@ export interface SpanRun extends Range {
   readonly edge: boolean;
 }
 
+/** How many blocks fit side by side, at least; exactly, unless there may be more. */
+export interface BlockCount {
+  readonly blocks: bigint;
+  readonly more: boolean;
+}
+
 /** Bases and sizes are multiples of the quantum; sizes are positive. */
 export interface Space {
   /** Whether the space can hold `[base, base + size)` at all. */
@@ -68,6 +74,8 @@ export interface Space {
   place(placement: Placement): bigint | undefined;
   /** The largest size that `place` would find room for under the constraint. */
   largestFitting(constraint: Constraint): bigint;
+  /** How many blocks there is room for side by side; looks at no more than `most` free segments. */
+  count(size: bigint, constraint: Constraint, most: number): BlockCount;
   /** Takes a free range for `id`; state is BUSY or HELD. */
   occupy(base: bigint, size: bigint, state: number, id: number): void;
   /** Frees the busy or held segment at `base`. */

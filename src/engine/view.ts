@@ -75,6 +75,23 @@ export interface Idling {
   readonly since: number;
 }
 
+export interface FitsView {
+  /** Of a block, rounded up to the quantum. */
+  readonly size: bigint;
+  /** Blocks that the arena's own free segments have room for; at least, if there may be `more`. */
+  readonly count: bigint;
+  readonly more: boolean;
+  /** Blocks that imports may serve beyond those, at most; absent without a source. */
+  readonly importable?: bigint;
+  readonly free: bigint;
+  readonly largestFree: bigint;
+  /** The largest size that would be granted under the constraint now, imports included. */
+  readonly largestFitting: bigint;
+  readonly holes: number;
+  /** How many free segments have a size of [2^order, 2^(order + 1)), where any has. */
+  readonly histogram: readonly { readonly order: number; readonly holes: number }[];
+}
+
 export interface CheckView {
   readonly segments: number;
   readonly allocations: number;

@@ -28,6 +28,7 @@ import { documentOptions, documentRoutes } from './document.ts';
 import { EventStreams, type EventStreamsOptions } from './event-stream.ts';
 import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
+import { fitsRoute } from './fits.ts';
 import { healthRoutes } from './health.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { invalidInput } from './invalid-input.ts';
@@ -83,6 +84,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   batchRoute(app, dependencies);
   segmentRoutes(app, dependencies);
   eventRoutes(app, { sequencer, feed, streams });
+  fitsRoute(app, dependencies);
   stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);
   metricsRoute(app, { sequencer, streams, version, answers, keys });

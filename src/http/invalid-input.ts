@@ -32,6 +32,18 @@ export function invalidInput(pointer: string, detail: string): InvalidInput {
   return new InvalidInput([{ pointer, detail }]);
 }
 
+/** What `read` throws, about fields below `at` rather than of the body. */
+export function readBelow<T>(at: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof InvalidInput)) throw error;
+    throw new InvalidInput(
+      error.errors.map(({ pointer, detail }) => ({ pointer: at + pointer, detail })),
+    );
+  }
+}
+
 /** A JSON pointer (RFC 6901) from the steps of a path; over-long steps are cut. */
 export function pointerTo(steps: readonly PropertyKey[]): string {
   return steps.map((step) => `/${escaped(String(step))}`).join('');

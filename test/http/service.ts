@@ -15,6 +15,7 @@ import * as allocationWire from '../../src/http/wire/allocation.ts';
 import * as arenaWire from '../../src/http/wire/arena.ts';
 import * as batchWire from '../../src/http/wire/batch.ts';
 import * as eventWire from '../../src/http/wire/event.ts';
+import * as fitsWire from '../../src/http/wire/fits.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
@@ -46,6 +47,7 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
     spanWire,
     segmentWire,
     eventWire,
+    fitsWire,
     stateWire,
     healthWire,
     problemWire,

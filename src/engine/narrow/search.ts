@@ -20,12 +20,16 @@ import type { Segments } from './segments.ts';
 import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
 import type { Unit } from './unit.ts';
 
-export interface Request {
+/** A block, wherever it may lie. */
+export interface Wanted {
   readonly size: Unit;
   readonly fit: Fit;
   /** The window, half-open; `[ZERO, LIMIT)` is none. */
   readonly from: Unit;
   readonly to: Unit;
+}
+
+export interface Request extends Wanted {
   readonly policy: Policy;
   /** End of the last nextfit grant. */
   readonly cursor: Unit;
@@ -85,16 +89,58 @@ function coversAll(segments: Segments, from: Unit, to: Unit): boolean {
 
 /** The largest size that `place` would find room for now under the request's fit and window. */
 export function largestFitting(segments: Segments, fit: Fit, from: Unit, to: Unit): Unit {
-  const { tree } = segments;
-  const column = tree.column(fit);
-  if (from <= ZERO && to >= LIMIT) return tree.largest(column);
   if (from >= to) return ZERO;
-  const at = segments.find(from);
-  let most = clippedCapacity(segments, fit, at, from, to);
+  const { tree } = segments;
+  const guide = new Guide(tree, fit, ONE, segments.bins.count);
+  let most = ZERO;
+  // Without a column of the fit's own, whatever is longer than the largest so far is tried.
+  for (let at = segments.find(from); !guide.exact; at = tree.position) {
+    if (segments.startOf(at) >= to) return most;
+    const capacity = clippedCapacity(segments, fit, at, from, to);
+    if (capacity > most) most = capacity;
+    else if (segments.stateOf(at) === FREE) guide.missed();
+    // No block is larger than from one boundary to the next.
+    if (most === fit.nocross && most > ZERO) return most;
+    if (!tree.nextAtLeast(guide.column, most + ONE)) return most;
+  }
+  const { column } = guide;
+  if (from <= ZERO && to >= LIMIT) return tree.largest(column);
+  most = clippedCapacity(segments, fit, segments.find(from), from, to);
   const within = tree.largestUntil(column, to);
   if (within > most) most = within;
   const last = clippedCapacity(segments, fit, segments.find(to - ONE), from, to);
   return last > most ? last : most;
+}
+
+/** Blocks counted, and whether the free segments that were not looked at may hold more. */
+export interface Count {
+  readonly blocks: Unit;
+  readonly more: boolean;
+}
+
+/**
+ * How many blocks could be placed side by side now. Looks at no more than `most` free segments, of
+ * those that are at least as large as the block.
+ */
+export function count(segments: Segments, wanted: Wanted, most: number): Count {
+  const { size, fit, from, to } = wanted;
+  const { tree } = segments;
+  let blocks = ZERO;
+  if (from + size > to || !fit.admits(size)) return { blocks, more: false };
+  const column = isPrefix(fit, size) ? tree.column(undefined) : tree.column(plainFit);
+  let position = segments.find(from);
+  for (let looked = 0; ; ) {
+    if (segments.startOf(position) + size > to) break;
+    if (segments.stateOf(position) === FREE) {
+      if (++looked > most) return { blocks, more: true };
+      const start = segments.startOf(position) > from ? segments.startOf(position) : from;
+      const end = segments.endOf(position) < to ? segments.endOf(position) : to;
+      blocks += fit.count(start, end, size);
+    }
+    if (!tree.nextAtLeast(column, size)) break;
+    position = tree.position;
+  }
+  return { blocks, more: false };
 }
 
 /** Size of the largest free segment. */
@@ -149,6 +195,11 @@ class Guide {
         : tree.existing(fit);
     this.#exact = own !== undefined;
     this.column = own ?? tree.column(plainFit);
+  }
+
+  /** Whether the column is that of the fit. */
+  get exact(): boolean {
+    return this.#exact;
   }
 
   /** A candidate inside the window did not fit: builds the fit's own column when it is time. */

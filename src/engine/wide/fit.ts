@@ -95,6 +95,36 @@ export class Fit {
     return boundary - first > there ? boundary - first : there;
   }
 
+  /** How many blocks of `size` fit in the range side by side: each at the lowest start that is left. */
+  count(start: Unit, end: Unit, size: Unit): Unit {
+    const { align, phase, nocross } = this;
+    const first = this.lowest(start, end, size);
+    if (first === NONE) return ZERO;
+    const step = floorTo(size + align - ONE, align);
+    if (nocross === ZERO || (this.#binary && align >= nocross)) {
+      return sideBySide(first, end, size, step);
+    }
+    if (!this.#binary && size <= align) {
+      // No start bars another: those count that are followed by `size` before the next boundary.
+      const starts = sideBySide(first, end, size, step);
+      return residuesUpTo(starts, first, align, nocross, nocross - size);
+    }
+    const boundary = floorTo(first, nocross) + nocross;
+    if (boundary >= end) return sideBySide(first, end, size, step);
+    // Every two boundaries have room for blocks of their own.
+    const last = floorTo(end, nocross);
+    const whole = quotient(last - boundary, nocross);
+    const ends =
+      sideBySide(first, boundary, size, step) + sideBySide(this.#up(last), end, size, step);
+    if (this.#binary) return ends + whole * sideBySide(phase, nocross, size, step);
+    // How far behind its boundary the first start lies differs: near enough, there is room for one more.
+    const least = quotient(nocross - size, step);
+    const near = nocross - size - least * step;
+    const stride = align - (nocross - floorTo(nocross, align));
+    const distance = this.#up(boundary) - boundary;
+    return ends + whole * least + residuesUpTo(whole, distance, stride, align, near);
+  }
+
   #up(start: Unit): Unit {
     if (start <= this.phase) return this.phase;
     const distance = start - this.phase;
@@ -131,8 +161,7 @@ export class Fit {
 }
 
 function half(unit: Unit): Unit {
-  const two = ONE + ONE;
-  return floorTo(unit, two) / two;
+  return quotient(unit, ONE + ONE);
 }
 
 /**
@@ -150,6 +179,39 @@ function firstMultiple(stride: bigint, modulus: bigint, least: bigint, most: big
   if (low > high) return -1n;
   const wraps = firstMultiple(modulus % stride, stride, low, high);
   return wraps < 0n ? -1n : (least + modulus * wraps + stride - 1n) / stride;
+}
+
+function quotient(unit: Unit, divisor: Unit): Unit {
+  return floorTo(unit, divisor) / divisor;
+}
+
+/** Blocks that begin a step apart, from `from` on, as long as they end by `to`. */
+function sideBySide(from: Unit, to: Unit, size: Unit, step: Unit): Unit {
+  return from + size > to ? ZERO : quotient(to - size - from, step) + ONE;
+}
+
+/** Of the residues of `from + i·stride` modulo `modulus`, 0 <= i < `count`: how many are at most `most`. */
+function residuesUpTo(count: Unit, from: Unit, stride: Unit, modulus: Unit, most: Unit): Unit {
+  if (most >= modulus) return count;
+  const [n, c, d, m] = [toBigint(count), toBigint(from), toBigint(stride), toBigint(modulus)];
+  // A residue above `most` is one at which raising it by what is left of the modulus wraps around.
+  const wrapped = floorSum(n, m, d, c + m - toBigint(most) - 1n) - floorSum(n, m, d, c);
+  return toUnit(n - wrapped);
+}
+
+/** The sum of ⌊(a·i + b) / m⌋ over 0 <= i < n, as Euclid's algorithm goes through the quotients. */
+function floorSum(n: bigint, m: bigint, a: bigint, b: bigint): bigint {
+  let sum = 0n;
+  for (;;) {
+    sum += ((n - 1n) * n / 2n) * (a / m) + n * (b / m);
+    a %= m;
+    b %= m;
+    const most = a * n + b;
+    if (most < m) return sum;
+    n = most / m;
+    b = most % m;
+    [m, a] = [a, m];
+  }
 }
 
 /** The size of the largest naturally aligned power of two in the range; ZERO in an empty one. */

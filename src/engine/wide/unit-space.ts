@@ -6,14 +6,14 @@
  */
 import { assert } from '../assert.ts';
 import type { Constraint } from '../command.ts';
-import type { Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
+import type { BlockCount, Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
 import { Undo } from '../undo.ts';
 import { verify } from './check.ts';
 import { Fit } from './fit.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
 import { Saver } from './saving.ts';
-import { largestFitting, largestFree, place, plainFit } from './search.ts';
+import { count, largestFitting, largestFree, place, plainFit } from './search.ts';
 import { FREE, Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -136,6 +136,14 @@ export class UnitSpace implements Space {
     const window = this.#window(constraint, ONE);
     if (window === undefined) return 0n;
     return toBigint(largestFitting(segments, window.fit, window.from, window.to)) << this.#shift;
+  }
+
+  count(size: bigint, constraint: Constraint, most: number): BlockCount {
+    const length = size > this.#whole ? NONE : this.#length(size);
+    const window = length === NONE ? undefined : this.#window(constraint, length);
+    if (window === undefined) return { blocks: 0n, more: false };
+    const { blocks, more } = count(this.segments, { ...window, size: length }, most);
+    return { blocks: toBigint(blocks), more };
   }
 
   occupy(base: bigint, size: bigint, state: number, id: number): void {

@@ -1,0 +1,97 @@
+/**
+ * What still fits: how many more blocks of one kind an arena has room for, and how its free segments
+ * are cut up. Reads only.
+ */
+import type { Arena } from './arena.ts';
+import type { Constraint } from './command.ts';
+import type { Arenas } from './import.ts';
+import { fitOf, largestFitting, sourceOf } from './import.ts';
+import { FREE } from './narrow/segments.ts';
+import type { Refusal } from './refusal.ts';
+import { badBlock } from './validity.ts';
+import type { FitsView } from './view.ts';
+
+export interface Fits {
+  readonly size: bigint;
+  readonly constraint: Constraint;
+  /** Most free segments of the arena, and segments of its sources, that are looked at. */
+  readonly most: number;
+}
+
+export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Refusal {
+  const { constraint, most } = wanted;
+  const size = arena.roundup(wanted.size);
+  const bad = badBlock(arena, wanted.size, size, constraint);
+  if (bad !== undefined) return bad;
+  const { space } = arena;
+  const { blocks, more } = space.count(size, constraint, most);
+  const allowed = leftOf(arena) / size;
+  const count = smaller(blocks, allowed);
+  const source = sourceOf(arenas, arena);
+  const above = source === undefined ? 0n : countAbove(arenas, arena, { ...wanted, size });
+  const ask = { size, constraint, policy: arena.tuning.policy, seed: 0 };
+  return {
+    size,
+    count,
+    more: more && blocks < allowed,
+    ...(source === undefined ? {} : { importable: smaller(above, allowed - count) }),
+    free: space.free,
+    largestFree: space.largestFree,
+    largestFitting: largestFitting(arenas, arena, ask),
+    holes: space.holes,
+    histogram: histogramOf(arena),
+  };
+}
+
+/**
+ * How many more the sources have room for, at most: in what is free there, in whole quanta of the
+ * coarsest on the way, as if any of it could be taken as one span.
+ */
+function countAbove(arenas: Arenas, arena: Arena, { size, constraint, most }: Fits): bigint {
+  const fit = fitOf(arena, constraint);
+  const { min = 0n, max = arena.limit - 1n } = constraint;
+  const to = smaller(max + 1n, arena.limit);
+  let coarse = arena.quantum;
+  let allowed = leftOf(arena) / size;
+  let count = 0n;
+  let looked = 0;
+  for (let at = sourceOf(arenas, arena); at !== undefined; at = sourceOf(arenas, at)) {
+    if (at.quantum > coarse) coarse = at.quantum;
+    // What is taken of an arena, and of all above it, its own limit bounds.
+    allowed = smaller(allowed, count + leftOf(at) / size);
+    let here = 0n;
+    at.space.walk(min, (segment) => {
+      if (segment.base >= to) return false;
+      // Where there are too many segments to look at each, nothing more is known than what is free.
+      if (++looked > most) {
+        here = at.space.free / size;
+        return false;
+      }
+      if (segment.state !== FREE) return true;
+      const base = (segment.base + coarse - 1n) & -coarse;
+      const end = smaller((segment.base + segment.size) & -coarse, to);
+      here += fit.count(base < min ? min : base, end, size);
+      return true;
+    });
+    count += here;
+  }
+  return smaller(count, allowed);
+}
+
+/** Free segments by order of their size in addresses, those orders that occur. */
+function histogramOf(arena: Arena): FitsView['histogram'] {
+  const shift = arena.quantum.toString(2).length - 1;
+  return arena.space.histogram.flatMap((holes, order) =>
+    holes === 0 ? [] : [{ order: order + shift, holes }],
+  );
+}
+
+/** How much more the arena's limit lets be allocated, or all there can be. */
+function leftOf({ tuning, allocated, limit }: Arena): bigint {
+  if (tuning.limit === undefined) return limit;
+  return tuning.limit > allocated ? tuning.limit - allocated : 0n;
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
