@@ -264,7 +264,7 @@ describe('searchAllocations', () => {
 });
 
 describe('a page of a filtered list', () => {
-  it('ends after a bounded number of allocations, and the next goes on', async () => {
+  it('ends after a bounded number of allocations, and the next goes on', { timeout: 60_000 }, async () => {
     const spans = limits.pageScanMax;
     for (let index = 0; index < spans + 5; index += 1) {
       const outcome = await service.sequencer.execute(

@@ -203,7 +203,7 @@ function residuesUpTo(count: Unit, from: Unit, stride: Unit, modulus: Unit, most
 function floorSum(n: bigint, m: bigint, a: bigint, b: bigint): bigint {
   let sum = 0n;
   for (;;) {
-    sum += ((n - 1n) * n / 2n) * (a / m) + n * (b / m);
+    sum += (((n - 1n) * n) / 2n) * (a / m) + n * (b / m);
     a %= m;
     b %= m;
     const most = a * n + b;

@@ -130,7 +130,7 @@ export function count(segments: Segments, wanted: Wanted, most: number): Count {
   if (from + size > to || !fit.admits(size)) return { blocks, more: false };
   const column = isPrefix(fit, size) ? tree.column(undefined) : tree.column(plainFit);
   let position = segments.find(from);
-  for (let looked = 0; ; ) {
+  for (let looked = 0; ;) {
     if (segments.startOf(position) + size > to) break;
     if (segments.stateOf(position) === FREE) {
       if (++looked > most) return { blocks, more: true };
