@@ -18,7 +18,7 @@ import type { Column, GuidedTree } from './guided-tree.ts';
 import { Fit } from './fit.ts';
 import { FREE, VOID } from './segments.ts';
 import type { Segments } from './segments.ts';
-import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
+import { LIMIT, NONE, ONE, ZERO, floorTo, order, power } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** A block, wherever it may lie. */
@@ -45,9 +45,12 @@ const MISSES_MIN = 32;
 /** and one for so many free segments, since a column is made from them all. */
 const MISSES_SHARE = 8;
 /** Heads of size classes that instantfit tries under a constraint. */
-const HEADS_MAX = 16;
-/** Draws of randomfit before it enumerates what fits. */
-const DRAWS_MAX = 64;
+const HEADS_MAX = 8;
+/** A class spans an eighth of an octave: 2^-3. */
+const EIGHTH = 3;
+/** Draws of randomfit before it goes through what fits; each further round has so many times more. */
+const DRAWS_MIN = 64;
+const ROUND_GROWTH = 4;
 /** Members of one class that instantfit looks through rather than index all sizes. */
 const MEMBERS_MAX = 16;
 
@@ -213,7 +216,8 @@ class Guide {
   }
 }
 
-function lowest(segments: Segments, request: Request, from: Unit): Unit {
+/** The lowest placement from `from` on, in a segment of at least `least` units. */
+function lowest(segments: Segments, request: Request, from: Unit, least = request.size): Unit {
   const { tree } = segments;
   const { size, fit, to } = request;
   if (from + size > to) return NONE;
@@ -223,7 +227,7 @@ function lowest(segments: Segments, request: Request, from: Unit): Unit {
     if (at !== NONE) return at;
   }
   const guide = new Guide(tree, fit, size, segments.bins.count);
-  while (tree.nextAtLeast(guide.column, size)) {
+  while (tree.nextAtLeast(guide.column, least)) {
     const position = tree.position;
     if (segments.startOf(position) + size > to) return NONE;
     const at = lowestIn(segments, request, position, from);
@@ -279,7 +283,15 @@ function instant(segments: Segments, request: Request): Unit {
     }
     index = bins.nextFilled(index + 1);
   }
-  return NONE;
+  // No head of a class fits: the lowest member of any that does.
+  return lowest(segments, request, from, leastAbove(size));
+}
+
+/** The least size that is filed in a class in which every member is at least `size`. */
+function leastAbove(size: Unit): Unit {
+  if (classAbove(size) === classOf(size)) return size;
+  const step = power(order(size) - EIGHTH);
+  return floorTo(size, step) + step;
 }
 
 /**
@@ -408,19 +420,24 @@ function random(segments: Segments, request: Request): Unit {
   const draw = generator(request.seed);
   // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
   const inWindow = bounded ? segmentsIn(segments, from, to) : { rank: 0, count: large };
-  for (let i = 0; i < DRAWS_MAX; i++) {
-    let at: number;
-    if (large <= inWindow.count) {
-      sizes.select(tooSmall + Math.floor(draw() * large));
-      at = segments.find(startOfGap(segments));
-    } else {
-      tree.select(inWindow.rank + Math.floor(draw() * inWindow.count));
-      at = tree.position;
+  // Where many fit a draw soon hits one, and where few fit they are soon gone through: rounds of both,
+  // each longer than the last, take about as long as the quicker of the two.
+  for (let round = DRAWS_MIN; ; round *= ROUND_GROWTH) {
+    for (let i = 0; i < round; i++) {
+      let at: number;
+      if (large <= inWindow.count) {
+        sizes.select(tooSmall + Math.floor(draw() * large));
+        at = segments.find(startOfGap(segments));
+      } else {
+        tree.select(inWindow.rank + Math.floor(draw() * inWindow.count));
+        at = tree.position;
+      }
+      const start = lowestIn(segments, request, at, from);
+      if (start !== NONE) return start;
     }
-    const start = lowestIn(segments, request, at, from);
-    if (start !== NONE) return start;
+    const few = randomOfFew(segments, request, draw, round * ROUND_GROWTH);
+    if (few !== undefined) return few;
   }
-  return randomOfAll(segments, request, new Guide(tree, fit, size, segments.bins.count), draw);
 }
 
 /** The free segments that reach into `[from, to)`: how many there are before, and how many they are. */
@@ -433,23 +450,32 @@ function segmentsIn(segments: Segments, from: Unit, to: Unit): { rank: number; c
   return { rank, count: end - rank };
 }
 
-/** Few fit: goes through them all, keeping the n-th with probability 1/n. */
-function randomOfAll(s: Segments, request: Request, guide: Guide, draw: () => number): Unit {
-  const { size, from, to } = request;
+/**
+ * Goes through all that fit, keeping the n-th with probability 1/n; undefined where that takes more
+ * than `most` candidates.
+ */
+function randomOfFew(
+  s: Segments,
+  request: Request,
+  draw: () => number,
+  most: number,
+): Unit | undefined {
+  const { size, fit, from, to } = request;
+  const guide = new Guide(s.tree, fit, size, s.bins.count);
   let position = s.find(from);
   let found = NONE;
   let seen = 0;
-  for (let first = true; ; first = false) {
-    if (s.startOf(position) + size > to) break;
+  for (let candidates = 0; ; candidates++) {
+    if (s.startOf(position) + size > to) return found;
     if (s.stateOf(position) === FREE) {
       const at = lowestIn(s, request, position, from);
       if (at !== NONE && Math.floor(draw() * ++seen) === 0) found = at;
-      if (at === NONE && !first && s.endOf(position) <= to) guide.missed();
+      if (at === NONE && candidates > 0 && s.endOf(position) <= to) guide.missed();
     }
-    if (!s.tree.nextAtLeast(guide.column, size)) break;
+    if (candidates === most) return undefined;
+    if (!s.tree.nextAtLeast(guide.column, size)) return found;
     position = s.tree.position;
   }
-  return found;
 }
 
 /** Uniform draws from [0, 1) out of 32 bits of seed (splitmix's mixing function). */
