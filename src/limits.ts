@@ -20,6 +20,10 @@ export const limits = {
   ownerCharactersMax: 255,
   /** A createArena with more than this many spans would hold up the other requests. */
   spansPerRequestMax: 1000,
+  /** All pieces of a split are in its answer, as many as in a page. */
+  splitPiecesMax: 1000,
+  /** As many as a split may have led to. */
+  mergePartsMax: 1000,
   /** A page is built between two other requests: 1000 items take about a millisecond. */
   pageItemsMax: 1000,
   pageItemsDefault: 100,

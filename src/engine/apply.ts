@@ -4,6 +4,7 @@
  */
 import { assert, unreachable } from './assert.ts';
 import { Arena } from './arena.ts';
+import type { Range } from './command.ts';
 import type { Allocated, Event, Imported, Released } from './event.ts';
 import type { State } from './state.ts';
 
@@ -59,6 +60,21 @@ export function apply(state: State, event: Event, revision: number): void {
       );
       arena.resize(event, revision);
       break;
+    case 'allocationSplit':
+      assert(
+        arena.allocationAt(event.base)?.size === event.size,
+        'an allocation is split as it is',
+      );
+      assert(tiles(event.pieces, event), 'the pieces are the allocation');
+      arena.split(event.pieces, revision);
+      break;
+    case 'allocationsMerged': {
+      const { parts, labels } = event;
+      const all = parts.every(({ base, size }) => arena.allocationAt(base)?.size === size);
+      assert(all && tiles(parts, event), 'the parts are allocations side by side');
+      arena.merge(parts, labels === undefined ? {} : { labels }, revision);
+      break;
+    }
     case 'allocationUpdated': {
       const { address, labels, owner } = event;
       const changes = {
@@ -75,6 +91,16 @@ export function apply(state: State, event: Event, revision: number): void {
       unreachable(event);
   }
   arena.touch(revision);
+}
+
+/** Whether the parts, in order, make up the whole. */
+function tiles(parts: readonly Range[], { base, size }: Range): boolean {
+  let at = base;
+  for (const part of parts) {
+    if (part.base !== at || part.size <= 0n) return false;
+    at += part.size;
+  }
+  return at === base + size;
 }
 
 function arenaNamed(arenas: ReadonlyMap<string, Arena>, name: string): Arena {

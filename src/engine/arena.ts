@@ -121,8 +121,7 @@ export class Arena {
 
   allocate({ base, size }: Range, about: About, revision: number, at: number): void {
     this.touch(revision);
-    const id = this.allocations.create(base, at, revision, about);
-    if (this.#undo.trying) this.#undo.push(() => this.allocations.drop(id, base));
+    const id = this.#create(base, at, revision, about);
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
       const { cache } = this;
@@ -150,6 +149,34 @@ export class Arena {
     this.describe(base, revision, {});
   }
 
+  /** Makes the allocation that the pieces make up, in order, that many, each known like it. */
+  split(pieces: readonly Range[], revision: number): void {
+    const [first, ...others] = pieces;
+    const found = first === undefined ? undefined : this.allocationAt(first.base);
+    assert(found !== undefined, 'an allocation is split by its address');
+    const createdAt = this.allocations.createdAt(found.id);
+    const about = this.allocations.about(found.id);
+    for (const { base } of others) {
+      this.space.cut(base, this.#create(base, createdAt, revision, about));
+      this.#tally(base, 1, revision);
+    }
+    this.describe(found.base, revision, {});
+  }
+
+  /** Makes the allocations, which lie side by side and are in order, one, known like the first. */
+  merge(parts: readonly Range[], changes: Partial<About>, revision: number): void {
+    const [first, ...others] = parts;
+    assert(first !== undefined, 'something is merged');
+    for (const { base } of others) {
+      const found = this.allocationAt(base);
+      assert(found !== undefined, 'an allocation is merged by its address');
+      this.#drop(found.id, base);
+      this.space.join(base);
+      this.#tally(base, -1, revision);
+    }
+    this.describe(first.base, revision, changes);
+  }
+
   /** Changes what is known of the allocation at `base`: the fields that are given. */
   describe(base: bigint, revision: number, changes: Partial<About>): void {
     this.touch(revision);
@@ -172,7 +199,7 @@ export class Arena {
     const opened = cache.open(slab, pieceSize);
     if (this.#undo.trying) this.#undo.push(() => cache.close(opened));
     for (let i = 1n; i <= opened.busy.length; i++) {
-      if (i * pieceSize < slab.size) this.space.cut(slab.base + i * pieceSize);
+      if (i * pieceSize < slab.size) this.space.cut(slab.base + i * pieceSize, 0);
     }
   }
 
@@ -182,6 +209,12 @@ export class Arena {
     if (this.#undo.trying) this.#undo.push(() => cache.ungive(base, empty));
     if (empty === undefined) return;
     for (let at = 0n; at < empty.size; at += empty.pieceSize) this.space.vacate(empty.base + at);
+  }
+
+  #create(base: bigint, createdAt: number, revision: number, about: About): number {
+    const id = this.allocations.create(base, createdAt, revision, about);
+    if (this.#undo.trying) this.#undo.push(() => this.allocations.drop(id, base));
+    return id;
   }
 
   #drop(id: number, base: bigint): void {

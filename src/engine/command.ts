@@ -142,6 +142,34 @@ export interface Resize {
   readonly ifRevision?: number;
 }
 
+/** Makes one allocation several, side by side, each with all that is known of it. */
+export interface Split {
+  readonly type: 'split';
+  readonly arena: string;
+  readonly address: bigint;
+  /** Sizes of the pieces in order of address, multiples of the quantum; or that of each of them. */
+  readonly sizes: readonly bigint[] | bigint;
+  /** Most pieces that one size may lead to. */
+  readonly piecesMax: number;
+  readonly ifRevision?: number;
+}
+
+/** Makes allocations that lie side by side one. */
+export interface Merge {
+  readonly type: 'merge';
+  readonly arena: string;
+  /** Of the lowest of them. */
+  readonly address: bigint;
+  /** Addresses of the others, in any order; or the last address of all. */
+  readonly others: readonly bigint[] | { readonly end: bigint };
+  /** Most parts that an end may lead to. */
+  readonly partsMax: number;
+  /** Of the one that they become; unless given theirs are the same, and stay. */
+  readonly labels?: Labels;
+  /** Of the lowest of them. */
+  readonly ifRevision?: number;
+}
+
 export interface UpdateAllocation {
   readonly type: 'updateAllocation';
   readonly arena: string;
@@ -163,7 +191,7 @@ export interface ReleaseSpans {
 export type At<C> = C & { readonly at: number };
 
 /** What a batch may consist of: all that happens to single allocations. */
-export type BatchCommand = Alloc | Free | Resize | UpdateAllocation;
+export type BatchCommand = Alloc | Free | Resize | Split | Merge | UpdateAllocation;
 
 /** Which address or size an operation takes from what one before it led to. */
 export interface Reference {
@@ -200,6 +228,8 @@ export type Command = At<
   | Free
   | FreeAll
   | Resize
+  | Split
+  | Merge
   | UpdateAllocation
   | ReleaseSpans
   | Batch

@@ -180,20 +180,24 @@ function changedSince(
   return refuse('precondition-failed', `${which} at revision ${revision}`);
 }
 
-function changed(arena: Arena, id: number, ifRevision: number | undefined): Refusal | undefined {
+export function changed(
+  arena: Arena,
+  id: number,
+  ifRevision: number | undefined,
+): Refusal | undefined {
   const revision = arena.allocations.revision(id);
   if (ifRevision === undefined || ifRevision === revision) return undefined;
   return refuse('precondition-failed', `the allocation is at revision ${revision}`);
 }
 
-function held(arena: Arena, id: number): Refusal | undefined {
+export function held(arena: Arena, id: number): Refusal | undefined {
   const { importedBy } = arena.allocations.about(id);
   if (importedBy === undefined) return undefined;
   const detail = `this range is a span of the arena '${importedBy}', which gives it back once it is free`;
   return refuse('allocation-busy', detail);
 }
 
-function allocationAt(arena: Arena, address: bigint): Found | Refusal {
+export function allocationAt(arena: Arena, address: bigint): Found | Refusal {
   const found = arena.allocationAt(address);
   if (found !== undefined) return found;
   const { base, state } = arena.space.find(address);

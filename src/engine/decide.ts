@@ -16,6 +16,7 @@ import type {
   UpdateArena,
 } from './command.ts';
 import { alloc, free, resize, updateAllocation } from './decide-allocation.ts';
+import { merge, split } from './decide-split.ts';
 import type { Event } from './event.ts';
 import type { Arenas } from './import.ts';
 import { releaseAll, releases } from './import.ts';
@@ -54,6 +55,10 @@ export function decide(arenas: Arenas, command: SingleCommand): Event | Refusal 
     }
     case 'resize':
       return resize(arenas, arena, command);
+    case 'split':
+      return split(arena, command);
+    case 'merge':
+      return merge(arena, command);
     case 'updateAllocation':
       return updateAllocation(arena, command);
     case 'releaseSpans': {

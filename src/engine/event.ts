@@ -72,6 +72,20 @@ export interface Resized extends Range {
   readonly arena: string;
   readonly previousSize: bigint;
 }
+/** The range is that of the allocation, which is now the pieces: side by side, in order of address. */
+export interface AllocationSplit extends Range {
+  readonly type: 'allocationSplit';
+  readonly arena: string;
+  readonly pieces: readonly Range[];
+}
+/** The parts, side by side and in order of address, are now one allocation, the range. */
+export interface AllocationsMerged extends Range {
+  readonly type: 'allocationsMerged';
+  readonly arena: string;
+  readonly parts: readonly Range[];
+  /** Of the one; absent where it keeps those of the first part. */
+  readonly labels?: Labels;
+}
 export interface AllocationUpdated {
   readonly type: 'allocationUpdated';
   readonly arena: string;
@@ -90,7 +104,8 @@ export interface Batched {
   readonly type: 'batched';
   readonly events: readonly BatchEvent[];
 }
-export type BatchEvent = Allocated | Freed | Resized | AllocationUpdated;
+export type BatchEvent =
+  Allocated | Freed | Resized | AllocationSplit | AllocationsMerged | AllocationUpdated;
 
 /** `at` is the time of the command, in milliseconds since 1970 UTC. */
 export type Event = { readonly at: number } & (
@@ -103,6 +118,8 @@ export type Event = { readonly at: number } & (
   | Freed
   | AllFreed
   | Resized
+  | AllocationSplit
+  | AllocationsMerged
   | AllocationUpdated
   | SpansReleased
   | Batched

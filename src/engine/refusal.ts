@@ -17,6 +17,8 @@ export const refusalCodes = [
   'arena-busy',
   'allocation-busy',
   'size-mismatch',
+  'not-adjacent',
+  'not-alike',
   'overlap',
   'never-fits',
   'limit-exceeded',

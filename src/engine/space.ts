@@ -83,8 +83,10 @@ export interface Space {
   /** Moves the end of the busy segment at `base`. */
   resize(base: bigint, size: bigint): void;
   relabel(base: bigint, state: number, id: number): void;
-  /** Makes the inside address `at` of a held segment the start of another one. */
-  cut(at: bigint): void;
+  /** Makes the inside address `at` of a busy or held segment the start of another one, for `id`. */
+  cut(at: bigint, id: number): void;
+  /** Makes the busy or held segment that starts at `at` a part of the one before it, of its kind. */
+  join(at: bigint): void;
   /** Whether a range lies within one free segment. */
   isFree(base: bigint, size: bigint): boolean;
   /** The segment that holds an address; state VOID where no span does. */

@@ -33,7 +33,7 @@ import { integerInput } from './wire/field.ts';
 
 const tags = ['Allocations'];
 /** Where the requests about one allocation give its address. */
-const addressPointers = { '/address': '/path/address' };
+export const addressPointers = { '/address': '/path/address' };
 
 export function allocationRoutes(app: App, dependencies: RouteDependencies): void {
   allocRoute(app, dependencies);
@@ -146,7 +146,7 @@ export function allocCommand(
   };
 }
 
-function allocationAnswer(
+export function allocationAnswer(
   status: 200 | 201,
   view: AllocationView | undefined,
   space: AddressSpace,

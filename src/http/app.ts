@@ -38,6 +38,7 @@ import { handleClientError, handleError, problemOf, sendProblem } from './proble
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
 import { spanRoutes } from './spans.ts';
+import { splitRoutes } from './split.ts';
 import { stateRoutes, type BackupMaker, type StateDependencies } from './state.ts';
 
 export interface AppOptions {
@@ -80,6 +81,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   arenaRoutes(app, dependencies);
   spanRoutes(app, dependencies);
   allocationRoutes(app, dependencies);
+  splitRoutes(app, dependencies);
   allocationListRoutes(app, dependencies);
   batchRoute(app, dependencies);
   segmentRoutes(app, dependencies);

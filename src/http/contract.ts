@@ -147,6 +147,8 @@ function prepareBody(schema: z.ZodObject): Prepare | undefined {
     const inner = unwrap(field as z.ZodType);
     if (wide.has(inner)) {
       steps.push((value) => integerToText(value, key));
+    } else if (inner instanceof z.ZodArray && wide.has(inner.element as z.ZodType)) {
+      steps.push((value) => integersToText(value, key));
     } else if (inner instanceof z.ZodArray && inner.element instanceof z.ZodObject) {
       const prepare = prepareBody(inner.element);
       if (prepare !== undefined) steps.push((value) => prepareItems(value, key, prepare));
@@ -182,6 +184,16 @@ function integerToText(value: Record<string, unknown>, key: string): InputError 
   }
   const detail = 'must be an integer from 0 to 9007199254740991; send a larger one as a string';
   return { pointer: `/${key}`, detail };
+}
+
+function integersToText(value: Record<string, unknown>, key: string): InputError | undefined {
+  const items = value[key];
+  if (!Array.isArray(items)) return undefined;
+  for (const index of items.keys()) {
+    const error = integerToText(items as unknown as Record<string, unknown>, String(index));
+    if (error !== undefined) return { ...error, pointer: `/${key}${error.pointer}` };
+  }
+  return undefined;
 }
 
 /** Text that is not of the form the schema asks for is left as it is, for zod to refuse. */

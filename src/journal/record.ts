@@ -157,6 +157,17 @@ const resizedFields = {
   size: required(decimal),
   previousSize: required(decimal),
 };
+const splitFields = {
+  base: required(decimal),
+  size: required(decimal),
+  pieces: required(list(range)),
+};
+const mergedFields = {
+  base: required(decimal),
+  size: required(decimal),
+  parts: required(list(range)),
+  labels: optional(labels),
+};
 const updatedFields = {
   address: required(decimal),
   labels: optional(labels),
@@ -173,6 +184,14 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
   ),
   freed: fieldSet<PartOf<'freed'>>({ arena: required(text), ...freedFields }, outsideSpace),
   resized: fieldSet<PartOf<'resized'>>({ arena: required(text), ...resizedFields }, outsideSpace),
+  allocationSplit: fieldSet<PartOf<'allocationSplit'>>(
+    { arena: required(text), ...splitFields },
+    outsideSpace,
+  ),
+  allocationsMerged: fieldSet<PartOf<'allocationsMerged'>>(
+    { arena: required(text), ...mergedFields },
+    outsideSpace,
+  ),
   allocationUpdated: fieldSet<PartOf<'allocationUpdated'>>({
     arena: required(text),
     ...updatedFields,
@@ -240,6 +259,11 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     released: releasedOrNone,
   }),
   resized: fieldSet<EventOf<'resized'>>({ ...head, ...resizedFields }, outsideSpace),
+  allocationSplit: fieldSet<EventOf<'allocationSplit'>>({ ...head, ...splitFields }, outsideSpace),
+  allocationsMerged: fieldSet<EventOf<'allocationsMerged'>>(
+    { ...head, ...mergedFields },
+    outsideSpace,
+  ),
   allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({ ...head, ...updatedFields }),
   spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),
   batched: fieldSet<EventOf<'batched'>>({ at: required(count), events: required(list(part)) }),

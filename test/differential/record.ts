@@ -84,7 +84,7 @@ class Recording {
     this.#lines.push(`${line} ${writeAnswer(answer)}`);
     if (answer.address === undefined) return;
     const size = ceil(request.size, this.#preset.quantum);
-    this.#arena.hold({ base: answer.address, size });
+    this.#arena.hold({ labels: {}, base: answer.address, size });
   }
 
   #judge(request: Request, said: string | undefined, line: string): Answer {

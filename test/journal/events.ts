@@ -136,6 +136,25 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
     },
     { requiredKeys: ['type', 'at', 'arena', 'address'] },
   ),
+  allocationSplit: ranged({
+    type: fc.constant('allocationSplit' as const),
+    ...head,
+    pieces: fc.array(range, { maxLength: 3 }),
+  }),
+  allocationsMerged: fc
+    .tuple(
+      fc.record(
+        {
+          type: fc.constant('allocationsMerged' as const),
+          ...head,
+          parts: fc.array(range, { maxLength: 3 }),
+          labels,
+        },
+        { requiredKeys: ['type', 'at', 'arena', 'parts'] },
+      ),
+      range,
+    )
+    .map(([event, placed]) => ({ ...event, ...placed })),
   spansReleased: fc.record({
     type: fc.constant('spansReleased' as const),
     ...head,
@@ -148,6 +167,8 @@ const parts: Record<BatchEvent['type'], true> = {
   allocated: true,
   freed: true,
   resized: true,
+  allocationSplit: true,
+  allocationsMerged: true,
   allocationUpdated: true,
 };
 

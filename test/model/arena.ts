@@ -3,7 +3,7 @@
  * segments are never stored: they are what is left of the spans, computed by one linear pass, so
  * that no bookkeeping of the model can drift from the truth.
  */
-import type { CreateArena, Policy } from '../../src/engine/command.ts';
+import type { CreateArena, Labels, Policy } from '../../src/engine/command.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import { highest, lowest, type Segment, type Wish } from './placement.ts';
 import { nextPiece, pieceSizeOf, piecesOf, type Slab } from './slab.ts';
@@ -13,6 +13,8 @@ export interface Span extends Segment {
 }
 
 export interface Held extends Segment {
+  readonly labels: Labels;
+  readonly owner?: string;
   /** The arena that holds this block as a span of its own. */
   readonly importedBy?: string;
 }
@@ -119,6 +121,12 @@ export class ModelArena {
     const slab = this.slabHolding(base);
     if (slab !== undefined && !this.isBusy(slab)) remove(this.slabs, slab.base);
     return dropped;
+  }
+
+  /** Changes what is known of the block at `base`. */
+  describe(base: bigint, changes: Partial<Pick<Held, 'labels' | 'owner'>>): void {
+    const at = this.held.findIndex((held) => held.base === base);
+    this.held[at] = { ...this.held[at]!, ...changes };
   }
 
   openSlab(slab: Slab): void {

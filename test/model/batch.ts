@@ -24,7 +24,15 @@ import type { Random } from './random.ts';
 export type SingleOutcome = Exclude<Event, { type: 'batched' }> | Refusal;
 
 const operationsMax = 8;
-const batchable: readonly string[] = ['alloc', 'xalloc', 'free', 'resize', 'updateAllocation'];
+const batchable: readonly string[] = [
+  'alloc',
+  'xalloc',
+  'free',
+  'resize',
+  'split',
+  'merge',
+  'updateAllocation',
+];
 
 /** A few commands, each drawn for the state before all of them, so that some get in others' way. */
 export function nextBatch(model: Model, random: Random, at: number, crowd: number): At<Batch> {
@@ -51,7 +59,7 @@ function withReference(
   const operation = random.chance(0.97) ? random.int(place) : place;
   const arena = before[operation]?.command.arena ?? command.arena;
   const there = { ...command, arena };
-  if (there.type === 'free' || there.type === 'resize' || there.type === 'updateAllocation') {
+  if (there.type !== 'alloc' && there.type !== 'xalloc') {
     return { command: there, references: [{ field: 'address', operation, value: 'address' }] };
   }
   if (there.type === 'alloc') {

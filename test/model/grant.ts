@@ -4,6 +4,7 @@
  * says; an imported span must have been free in the source, once per level, and the block lies
  * where the policy would put it inside the new span.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Alloc, Policy } from '../../src/engine/command.ts';
 import type { Event, Imported } from '../../src/engine/event.ts';
 import { contains, overlap, type ModelArena } from './arena.ts';
@@ -29,7 +30,12 @@ export function adoptAllocated(
       ? judgeBlock(lookup, arena, wish, event, policy)
       : judgeCached(lookup, arena, wish, event, { policy, pieceSize });
   if (complaint !== undefined) return complaint;
-  arena.hold({ base: event.base, size: event.size });
+  const { labels, owner } = command;
+  const as = { labels, ...(owner === undefined ? {} : { owner }) };
+  if (!isDeepStrictEqual({ labels: event.labels, owner: event.owner }, { labels, owner })) {
+    return 'grants with other labels, or to another owner';
+  }
+  arena.hold({ base: event.base, size: event.size, ...as });
   if (event.policy === 'nextfit') arena.cursor = event.base + event.size;
   return undefined;
 }
@@ -138,7 +144,7 @@ function adoptImport(lookup: Lookup, { arena: name, source, base, size }: Import
   }
   const { limit } = parent.settings;
   if (limit !== undefined && parent.allocated() + size > limit) return `exceeds ${source}'s limit`;
-  parent.hold({ base, size, importedBy: name });
+  parent.hold({ base, size, labels: {}, importedBy: name });
   if (parent.settings.policy === 'nextfit') parent.cursor = base + size;
   child.addSpan({ base, size, kind: 'imported' });
   return parent.spans.some((s) => contains(s, span)) || parent.runs().some((r) => contains(r, span))

@@ -18,6 +18,7 @@ import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
 import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
 import { pieceSizeOf } from './slab.ts';
+import { adoptMerged, adoptSplit, verdictOnMerge, verdictOnSplit } from './split.ts';
 import { can, either, must, type Verdict } from './verdict.ts';
 
 /** Batches are judged one operation after another, see batch.ts. */
@@ -159,6 +160,10 @@ export class Model {
         return verdictOnFree(arena, command);
       case 'resize':
         return verdictOnResize(arena, command);
+      case 'split':
+        return verdictOnSplit(arena, command);
+      case 'merge':
+        return verdictOnMerge(arena, command);
     }
   }
 
@@ -245,8 +250,12 @@ export class Model {
         return this.#adoptAllFreed(event);
       case 'resized':
         return this.#adoptResized(command as Of<'resize'>, event);
+      case 'allocationSplit':
+        return adoptSplit(this.lookup(event.arena), command as Of<'split'>, event);
+      case 'allocationsMerged':
+        return adoptMerged(this.lookup(event.arena), command as Of<'merge'>, event);
       case 'allocationUpdated':
-        return undefined;
+        return this.#adoptLabel(command as Of<'updateAllocation'>);
       case 'spansReleased':
         return this.#adoptDue(event, (command as Of<'releaseSpans'>).freeSince);
     }
@@ -316,6 +325,14 @@ export class Model {
     if (event.count !== own.length) return `freed ${event.count} of ${own.length} allocations`;
     for (const { base } of own) arena.drop(base);
     return adoptReleased(this.arenas, event.released, 'excess');
+  }
+
+  #adoptLabel({ arena: name, address, labels, owner }: Of<'updateAllocation'>): undefined {
+    const changes = {
+      ...(labels === undefined ? {} : { labels }),
+      ...(owner === undefined ? {} : { owner }),
+    };
+    this.lookup(name).describe(address, changes);
   }
 
   #adoptResized(command: Of<'resize'>, event: Extract<Event, { type: 'resized' }>) {

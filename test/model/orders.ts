@@ -16,9 +16,12 @@ import { isPowerOfTwo } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
 import type { Random } from './random.ts';
 import { createArena } from './shape.ts';
+import { drawMerge, drawSplit } from './split.ts';
 
 /** Milliseconds between two commands, so that spans kept for seconds come due within a session. */
 export const tick = 250;
+
+const owners = ['ann', 'bob', 'cid'];
 
 type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
 
@@ -33,7 +36,15 @@ export function nextCommand(
   crowd: number,
 ): SingleCommand {
   const command = draw(model, random, at, crowd);
-  const guarded = ['free', 'resize', 'destroyArena', 'updateArena', 'updateAllocation'];
+  const guarded = [
+    'free',
+    'resize',
+    'split',
+    'merge',
+    'destroyArena',
+    'updateArena',
+    'updateAllocation',
+  ];
   if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
   return { ...command, ifRevision: neverARevision } as SingleCommand;
 }
@@ -50,12 +61,14 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
     free: crowded ? 60 : 22,
     badFree: 3,
     resize: 6,
+    split: 4,
+    merge: 5,
     addSpan: arena.spans.length > 16 ? 0.5 : 1.5,
     removeSpan: 2,
     freeAll: 0.3,
     update: 2,
     releaseSpans: arena.settings.source === undefined ? 0.1 : 2,
-    label: 0.5,
+    label: 1.5,
     create: 1,
     destroy: 0.5,
   });
@@ -68,6 +81,10 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
       return free(arena, random, at, kind === 'badFree');
     case 'resize':
       return resize(arena, random, at);
+    case 'split':
+      return drawSplit(arena, random, at);
+    case 'merge':
+      return drawMerge(arena, random, at);
     case 'addSpan':
       return { type: 'addSpan', at, arena: arena.name, ...newSpan(arena, random) };
     case 'removeSpan':
@@ -111,7 +128,8 @@ function alloc(
     arena: arena.name,
     size,
     constraint: type === 'alloc' ? {} : someConstraint(arena, random, size),
-    labels: {},
+    labels: random.chance(0.9) ? {} : { colour: 'red' },
+    ...(random.chance(0.2) ? { owner: random.pick(owners) } : {}),
     seed: random.bits(),
     ...policy,
   };
@@ -243,7 +261,9 @@ function releaseSpans(model: Model, arena: ModelArena, random: Random, at: numbe
 
 function label(arena: ModelArena, random: Random, at: number): SingleCommand {
   const address = arena.held.length > 0 ? random.pick(arena.held).base : 0n;
-  return { type: 'updateAllocation', at, arena: arena.name, address, labels: { colour: 'red' } };
+  const owner = random.pick(owners);
+  const changes = random.pick([{ labels: { colour: 'red' } }, { owner }, { labels: {}, owner }]);
+  return { type: 'updateAllocation', at, arena: arena.name, address, ...changes };
 }
 
 /** A new arena beside the others, often one that exists already or whose spans are wrong. */

@@ -5,6 +5,7 @@
  * Now and then the engine is rebuilt from its snapshot, and the session goes on with the new one;
  * another engine, which only applies the events, must always have the same snapshot.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
@@ -142,6 +143,8 @@ function compareArena(engine: Engine, arena: ModelArena): string | undefined {
     const at = differ < 0 ? segments.length : differ;
     return `segment ${at} is ${show(walked[at])}, must be ${show(segments[at])}`;
   }
+  const known = knownOf(engine, arena);
+  if (known !== undefined) return known;
   const counters = {
     size: arena.size(),
     allocated: arena.allocated(),
@@ -157,6 +160,20 @@ function compareArena(engine: Engine, arena: ModelArena): string | undefined {
     if (got !== value) return `${name} is ${got}, must be ${value}`;
   }
   return undefined;
+}
+
+/** What is known of an allocation that the model knows otherwise. */
+function knownOf(engine: Engine, arena: ModelArena): string | undefined {
+  let at = 0;
+  let complaint: string | undefined;
+  engine.walkAllocations(arena.name, 0n, ({ address, labels, owner, importedBy }) => {
+    const held = arena.held[at++];
+    const alike = held?.base === address && isDeepStrictEqual(held.labels, labels);
+    if (alike && held.owner === owner && held.importedBy === importedBy) return true;
+    complaint = `the allocation at ${address} is ${JSON.stringify({ labels, owner, importedBy })}`;
+    return false;
+  });
+  return complaint;
 }
 
 function same(a: SegmentView, b: SegmentView | undefined): boolean {

@@ -344,17 +344,23 @@ export class Segments {
     this.tree.ref[at] = entry(state, this.tree.ref[at]! & EDGE, id);
   }
 
-  /** Makes `at`, inside a held segment, the start of another one. */
-  cut(at: Unit): void {
+  /** Makes `at`, inside a busy or held segment, the start of another one. */
+  cut(at: Unit, id: number): void {
     const position = this.find(at);
-    assert(this.startOf(position) < at && this.stateOf(position) === HELD, 'inside a held segment');
-    this.tree.insert(at, entry(HELD, 0, 0));
+    const state = this.stateOf(position);
+    assert(this.startOf(position) < at && state >= BUSY, 'only what is not free is cut, inside');
+    assert(id <= ID, 'an id fits beside the state');
+    this.tree.insert(at, entry(state, 0, id));
   }
 
-  /** Takes back a `cut`: the held segment that starts at `at` becomes part of the one before it. */
+  /** Makes the segment that starts at `at` a part of the one before it, which is not free either. */
   join(at: Unit): void {
     const position = this.find(at);
-    assert(this.startOf(position) === at && this.stateOf(position) === HELD, 'a held piece');
+    const before = this.tree.before(position);
+    assert(this.startOf(position) === at && !this.edgeOf(position), 'a segment without an edge');
+    const alike = before >= 0 && this.stateOf(before) === this.stateOf(position);
+    assert(alike && this.stateOf(position) >= BUSY, 'only what is not free is joined, and alike');
+    this.find(at);
     this.tree.remove();
   }
 

@@ -242,11 +242,19 @@ export class UnitSpace implements Space {
     segments.relabel(start, state, id);
   }
 
-  cut(at: bigint): void {
+  cut(at: bigint, id: number): void {
     const { segments } = this;
     const unit = this.#unit(at);
-    segments.cut(unit);
+    segments.cut(unit, id);
     if (this.#undo.trying) this.#undo.push(() => segments.join(unit));
+  }
+
+  join(at: bigint): void {
+    const { segments } = this;
+    const unit = this.#unit(at);
+    const id = segments.idOf(segments.find(unit));
+    segments.join(unit);
+    if (this.#undo.trying) this.#undo.push(() => segments.cut(unit, id));
   }
 
   isFree(base: bigint, size: bigint): boolean {

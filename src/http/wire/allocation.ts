@@ -1,5 +1,6 @@
 /** Allocations on the wire: the requests for them, and how one looks. */
 import { z } from 'zod';
+import { limits } from '../../limits.ts';
 import {
   addressInput,
   addressOutput,
@@ -89,6 +90,58 @@ export const resizeRequest = named(
   { description: 'A new size for an allocation.', examples: [{ size: '512' }] },
 );
 
+const atMostPieces = `must have at most ${limits.splitPiecesMax} sizes`;
+
+export const splitRequest = named(
+  'SplitRequest',
+  z.strictObject({
+    sizes: z
+      .array(integerInput('Number of addresses of a piece, a multiple of the quantum.'), {
+        error: 'must be a list of sizes',
+      })
+      .min(2, 'must have at least 2 sizes')
+      .max(limits.splitPiecesMax, atMostPieces)
+      .exactOptional()
+      .meta({
+        description: 'Sizes of the pieces in order of address; together that of the whole.',
+      }),
+    size: integerInput(
+      'Size of each piece, a multiple of the quantum of which the whole is a multiple. Exactly one ' +
+        'of `sizes` and `size`.',
+    ).exactOptional(),
+  }),
+  {
+    description: 'What an allocation is to become.',
+    examples: [{ sizes: ['64', '192'] }, { size: '64' }],
+  },
+);
+
+export const mergeRequest = named(
+  'MergeRequest',
+  z.strictObject({
+    with: z
+      .array(addressInput('First address of another allocation.'), {
+        error: 'must be a list of addresses',
+      })
+      .min(1, 'must have at least 1 address')
+      .max(limits.mergePartsMax - 1, `must have at most ${limits.mergePartsMax - 1} addresses`)
+      .exactOptional()
+      .meta({
+        description: 'The allocations above, each right behind another one, in any order.',
+      }),
+    end: addressInput(
+      'Last address of all: every allocation up to here. Exactly one of `with` and `end`.',
+    ).exactOptional(),
+    labels: labels
+      .exactOptional()
+      .meta({ description: 'Of the one that they become; needed where theirs differ.' }),
+  }),
+  {
+    description: 'What an allocation is to become one with.',
+    examples: [{ with: ['10.0.0.64', '10.0.0.128'] }, { end: '10.0.0.255' }],
+  },
+);
+
 export const allocation = named(
   'Allocation',
   z.object({
@@ -135,6 +188,17 @@ export const foundPage = named(
   'FoundPage',
   z.object(pageFields(allocation, 'arenas and addresses')),
   { description: 'A page of allocations of all arenas.', examples: [{ items: [] }] },
+);
+
+export const splitReport = named(
+  'SplitReport',
+  z.object({
+    items: z
+      .array(allocation)
+      .meta({ description: 'The pieces, in the order of their addresses.' }),
+    revision,
+  }),
+  { description: 'What an allocation was split into.', examples: [{ items: [], revision: 41 }] },
 );
 
 export const freedReport = named(

@@ -20,6 +20,8 @@ export const problemCodes = {
   'arena-exists': [409, 'The arena exists'],
   'arena-busy': [409, 'The arena is in use'],
   'allocation-busy': [409, 'The allocation is in use'],
+  'not-adjacent': [409, 'The allocations are not side by side'],
+  'not-alike': [409, 'The allocations differ'],
   'size-mismatch': [409, 'The size is not that of the allocation'],
   'limit-exceeded': [409, "The arena's limit is reached"],
   'idempotency-in-progress': [409, 'A request with this key is being served'],
