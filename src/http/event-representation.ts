@@ -96,6 +96,21 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       previousSize: event.previousSize.toString(),
     }),
   },
+  allocationSplit: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...listed('pieces', event.pieces, (piece) => pieceOf(piece, spaceOf(event.arena))),
+    }),
+  },
+  allocationsMerged: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...listed('pieces', event.parts, (part) => pieceOf(part, spaceOf(event.arena))),
+      ...(event.labels !== undefined && { labels: event.labels }),
+    }),
+  },
   allocationUpdated: {
     touches: ({ arena }) => [arena],
     fields: ({ arena, address, owner, labels }, spaceOf) => ({
@@ -149,9 +164,12 @@ function* arenasOf(spans: readonly (Imported | Released)[]): Iterable<string> {
 }
 
 function rangeOf(event: Range & { readonly arena: string }, spaceOf: SpaceOf) {
-  const space = spaceOf(event.arena);
-  const { base: address, ...rest } = spanOf(event, space);
-  return { arena: event.arena, address, ...rest };
+  return { arena: event.arena, ...pieceOf(event, spaceOf(event.arena)) };
+}
+
+function pieceOf(range: Range, space: AddressSpace) {
+  const { base: address, ...rest } = spanOf(range, space);
+  return { address, ...rest };
 }
 
 function spanOf({ base, size }: Range, space: AddressSpace) {

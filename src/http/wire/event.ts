@@ -62,12 +62,29 @@ export const movedSpan = named(
   },
 );
 
+export const piece = named(
+  'Piece',
+  z.object({
+    address: addressOutput('First address.'),
+    ...rangeFields,
+    end: addressOutput('Last address, inclusive.'),
+    size: integerOutput('Number of addresses.'),
+  }),
+  {
+    description: 'A range that a split made an allocation, or that was one before a merge.',
+    examples: [{ address: '10.0.0.0', end: '10.0.0.63', size: '64', cidr: '10.0.0.0/26' }],
+  },
+);
+
 /** The fields of what happens to allocations, also within a batch. */
 const allocationFields = {
   arena: arenaName.exactOptional(),
   address: addressOutput('First address of the range.').exactOptional(),
   ...rangeFields,
   previousSize: integerOutput('With resized: the size before.').exactOptional(),
+  pieces: z.array(piece).exactOptional().meta({
+    description: 'With allocationSplit and allocationsMerged: the smaller ranges, in order.',
+  }),
   owner: owner.exactOptional(),
   labels: labels.exactOptional(),
   policy: policy.exactOptional(),
