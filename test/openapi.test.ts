@@ -101,7 +101,7 @@ describe('the document', () => {
     const names = operations().map(([, , { operationId }]) => operationId);
     const expected =
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
-      'removeSpan alloc xalloc getAllocation updateAllocation free resize listAllocations ' +
+      'removeSpan alloc xalloc getAllocation updateAllocation free resize split merge listAllocations ' +
       'freeAll searchAllocations batch listSegments whatis fits watchEvents getState getBackup ' +
       'livez readyz metrics';
     expect(names.toSorted()).toEqual(expected.split(' ').toSorted());
