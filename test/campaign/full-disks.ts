@@ -37,7 +37,8 @@ async function fillDisk(round: Round): Promise<void> {
   mount(data, `${room}k`);
   try {
     const ledger = new Ledger();
-    await fill({ data, flags }, new Load(ledger, random));
+    const load = new Load(ledger, random);
+    await fill({ data, flags }, load);
     round.count('faults');
     const again = new Server({ data, flags });
     try {
@@ -52,6 +53,7 @@ async function fillDisk(round: Round): Promise<void> {
     try {
       const { answered, unanswered } = ledger;
       await audit(server.url, ledger);
+      await load.repeat(server.url);
       round.count('acknowledged', answered);
       round.count('open', unanswered);
       mustBe(await server.stop(), [exitCode.ok], server.log);

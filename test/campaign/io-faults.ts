@@ -56,15 +56,16 @@ async function failOneCall(round: Round): Promise<void> {
   if (mode === 'full') shim.fail('enospc', call, 'from then on');
   else shim.fail(mode, call);
   const ledger = new Ledger();
+  const load = new Load(ledger, random);
   try {
-    const exit = await liveWithFault(data, shim, chosen, new Load(ledger, random));
+    const exit = await liveWithFault(data, shim, chosen, load);
     if (mode === 'full' && shim.faults > 0) await stayAway(data, shim);
     if (shim.faults > 0) round.count('faults');
     if ('signal' in exit) round.count('kills');
   } finally {
     shim.close();
   }
-  await comeBack(data, ledger, round);
+  await comeBack(data, load, round);
 }
 
 /** Consecutive indexes go through all cases, the modes of one call first. */
@@ -106,9 +107,9 @@ async function liveWithFault(
     const hit = (): boolean => shim.faults > survived && isFatal(shim, mode);
     const watch = (): ((answer: Answer) => void) => {
       const failedBefore = hit() && !isBackground(shim, data);
-      return ({ status }) =>
+      return ({ status, replayed }) =>
         must(
-          !failedBefore || status >= 300,
+          !failedBefore || status >= 300 || replayed,
           'a change that was asked for after the fault was made',
         );
     };
@@ -164,10 +165,13 @@ async function stayAway(data: string, shim: Shim): Promise<void> {
 }
 
 /** The fault is gone: everything answered is there, and it takes new requests. */
-async function comeBack(data: string, ledger: Ledger, round: Round): Promise<void> {
+async function comeBack(data: string, load: Load, round: Round): Promise<void> {
   const server = await Server.start({ data });
   try {
+    const { ledger } = load;
     const { answered, unanswered } = ledger;
+    await audit(server.url, ledger);
+    await load.repeat(server.url);
     await audit(server.url, ledger);
     round.count('acknowledged', answered);
     round.count('open', unanswered);

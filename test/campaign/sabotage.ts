@@ -77,9 +77,9 @@ const sabotages: readonly Sabotage[] = [
     edits: [
       {
         file: 'src/sequencer.ts',
-        text: 'this.#gathering.push({ revision, body });',
-        instead: `const other = body.replace('"grant":"', '"grant":"9');
-    this.#gathering.push({ revision, body: revision % 3 === 0 ? other : body });`,
+        text: 'this.#gathering.push(',
+        instead: `if (revision % 3 === 0) body = body.replace('"grant":"', '"grant":"9');
+    this.#gathering.push(`,
       },
     ],
     check: killInTurn,
@@ -92,6 +92,35 @@ const sabotages: readonly Sabotage[] = [
         file: 'src/journal/group-table.ts',
         text: 'this.#insert.run(firstRevision,',
         instead: 'if (lastRevision % 10 !== 0) this.#insert.run(firstRevision,',
+      },
+    ],
+    check: killInTurn,
+  },
+  {
+    what: 'idempotency keys are forgotten with every start',
+    sign: /asked for again, was done again|by its key|is there twice/,
+    edits: [
+      {
+        file: 'src/journal/sqlite.ts',
+        text: 'if (this.#ranMs - ranMs < keyedKeptMs) this.#keys.add(key, revision, ranMs);',
+        instead: '',
+      },
+    ],
+    check: killInTurn,
+  },
+  {
+    what: 'an answer is kept for a key that is not the one that was given',
+    sign: /asked for again, was answered/,
+    edits: [
+      {
+        file: 'src/http/mutation.ts',
+        text: 'if (keyed !== undefined) return sendStored(reply, stored);',
+        instead: '',
+      },
+      {
+        file: 'src/http/mutation.ts',
+        text: 'JSON.stringify(head)}\\n${',
+        instead: 'JSON.stringify({ ...head, etag: \'"0"\' })}\\n${',
       },
     ],
     check: killInTurn,

@@ -11,7 +11,7 @@ import { Server } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { readFiles, withFiles, writeFiles, type Files } from './files.ts';
 import { must, Violation, type Round } from './part.ts';
-import { recovered } from './recovered.ts';
+import { recovered, type RecoveredKeys } from './recovered.ts';
 import { Reference } from './reference.ts';
 
 export const database = 'vmemd.db';
@@ -28,12 +28,19 @@ export class Specimen {
   /** The last revision of the whole specimen: everything answered is at or below it. */
   readonly revision: number;
   readonly #reference: Reference;
+  readonly #answers: RecoveredKeys['answers'];
 
-  private constructor(files: Files, firstHead: Buffer, reference: Reference) {
+  private constructor(
+    files: Files,
+    firstHead: Buffer,
+    reference: Reference,
+    answers: RecoveredKeys['answers'],
+  ) {
     this.files = files;
     this.firstHead = firstHead;
     this.revision = reference.revision;
     this.#reference = reference;
+    this.#answers = answers;
   }
 
   /** Of another build of the service, where its program is given. */
@@ -56,13 +63,14 @@ export class Specimen {
       round.count('acknowledged', ledger.answered);
       await server.kill();
       const files = await readFiles(data);
-      const reference = await withFiles(files, async (directory) => {
+      const [reference, kept] = await withFiles(files, async (directory) => {
         // Folds the log into the database, which the reference reads alone.
-        await recovered(directory);
-        return Reference.read(directory);
+        const { answers: found } = await recovered(directory);
+        return [Reference.read(directory), found] as const;
       });
+      must(kept.size > 0, 'some of what was asked for had a key');
       must(reference.revision === ledger.answered, 'the specimen holds exactly what was answered');
-      return new Specimen(files, firstHead, reference);
+      return new Specimen(files, firstHead, reference, kept);
     } finally {
       if (server.running) await server.kill();
     }
@@ -79,11 +87,14 @@ export class Specimen {
     { least, mustRecover }: { readonly least: number; readonly mustRecover: boolean },
   ): Promise<number | undefined> {
     try {
-      const { revision, fingerprint } = await withFiles(files, recovered);
+      const { revision, fingerprint, answers: found } = await withFiles(files, recovered);
       must(revision >= least, `it came to revision ${revision}, and ${least} was durable`);
       must(revision <= this.revision, `it came to revision ${revision} of ${this.revision}`);
       const same = fingerprint === this.#reference.at(revision);
       must(same, `its state at revision ${revision} is not the one the service had`);
+      const kept = [...this.#answers].filter(([of]) => of <= revision);
+      const all = JSON.stringify([...found]) === JSON.stringify(kept);
+      must(all, `the answers kept for keys at revision ${revision} are not those that were given`);
       return revision;
     } catch (error) {
       if (error instanceof RecoveryError && !mustRecover) {

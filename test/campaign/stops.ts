@@ -57,6 +57,8 @@ async function stopAndJump(round: Round): Promise<void> {
     clock.set(clock.latest + Number(jumpMsMax));
     await delay(lookMs);
     await mustBeIdleStill(server.url);
+    // Ten years later by the wall clock, no key is forgotten.
+    await load.repeat(server.url);
     const acknowledged = ledger.answered;
     const state = await audit(server.url, ledger);
     round.count('acknowledged', acknowledged);
@@ -66,6 +68,7 @@ async function stopAndJump(round: Round): Promise<void> {
     // A start at the true time again: for the service the clock has jumped back by years.
     server = await Server.start({ data });
     must((await audit(server.url, ledger)).text === state.text, 'a restart has changed the state');
+    await load.repeat(server.url);
   } finally {
     if (server.running) await server.kill();
     shim.close();

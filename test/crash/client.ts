@@ -1,9 +1,10 @@
 /**
  * A client that tells two things apart which most clients mix: an answer, whatever its status, and
  * no answer at all because the connection broke. After a broken connection nobody knows whether the
- * request was done; after an answer everybody does. It never repeats a request by itself.
+ * request was done; after an answer everybody does. It never repeats a request by itself; with an
+ * idempotency key whoever asks may do so.
  */
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 
@@ -11,6 +12,10 @@ export interface Answer {
   readonly status: number;
   /** The body as sent; empty where there is none. */
   readonly text: string;
+  readonly location?: string;
+  readonly etag?: string;
+  /** Whether it was given before, to the same idempotency key. */
+  readonly replayed: boolean;
 }
 
 /** The connection broke before the whole answer was here. */
@@ -26,17 +31,32 @@ export class Client {
     this.#url = url;
   }
 
-  async ask(method: Method, path: string, body?: unknown): Promise<Answer | typeof lost> {
+  async ask(
+    method: Method,
+    path: string,
+    body?: unknown,
+    key?: string,
+  ): Promise<Answer | typeof lost> {
     const asked = request(`${this.#url}${path}`, {
       method,
       agent: this.#agent,
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      headers: {
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...(key !== undefined && { 'Idempotency-Key': key }),
+      },
     });
     asked.end(body === undefined ? undefined : JSON.stringify(body));
     try {
-      const [response] = await once(asked, 'response');
-      // Fails where the answer was cut off, so half an answer is none.
-      return { status: response.statusCode, text: await text(response) };
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      const { location, etag, 'idempotency-replayed': replayed } = response.headers;
+      return {
+        status: response.statusCode!,
+        // Fails where the answer was cut off, so half an answer is none.
+        text: await text(response),
+        ...(location !== undefined && { location }),
+        ...(etag !== undefined && { etag }),
+        replayed: replayed === 'true',
+      };
     } catch (error) {
       if (isBrokenConnection(error)) return lost;
       throw error;

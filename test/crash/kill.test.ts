@@ -63,9 +63,13 @@ test(
       });
       unanswered += ledger.unanswered;
     }
-    await verify(await start(), ledger, 'after the last kill');
+    const last = await start();
+    await verify(last, ledger, 'after the last kill');
+    await load.repeat(last.url);
+    await verify(last, ledger, 'after asking again');
     // A kill with nothing under way would prove nothing.
     expect(unanswered).toBeGreaterThan(0);
+    expect(load.replays).toBeGreaterThan(0);
   },
 );
 

@@ -8,6 +8,8 @@
  *   resize asked, not answered       is there as answered before, or with the new size
  *   refused                          was never there
  *
+ * A grant that was asked for with an idempotency key may be asked for again: it is there once.
+ *
  * A freeAll, or the end of an arena by force, takes all of its grants with it or none.
  *
  * A label on each allocation carries its number in the ledger, because an address alone says

@@ -3,6 +3,8 @@
  * without a constraint, in arenas that import through three levels and such with quantum caches,
  * resizes, frees, new spans, new arenas. Each loop has an arena of its own, which it empties at
  * once now and then: nobody else allocates there, so it knows what that has to remove.
+ * Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
+ * those that got no answer, when the service is back.
  * What is asked and what comes back goes into the ledger; an answer that is unexpected throws.
  */
 import { Client, lost, type Answer } from './client.ts';
@@ -16,6 +18,7 @@ import {
   type Rounding,
 } from './ledger.ts';
 import type { Random } from '../model/random.ts';
+import { KeyedGrants, keyOf, replayProblem, type GrantSent } from './keyed-grants.ts';
 
 /** The arenas the load begins with. A size in each is at most 2^sizeBits. */
 const initialArenas: readonly (ArenaRequest & { sizeBits: number })[] = [
@@ -56,7 +59,12 @@ const weights = {
   addSpan: 4,
   createArena: 2,
   destroyArena: 1,
+  again: 4,
 };
+/** Of the grants, so many have a key. */
+const keyedShare = 0.4;
+/** Of those that were answered, so many are asked for again when the service is back. */
+const againAfterStart = 10;
 /** Own arenas take any size up to 2^this; the small ones come from the quantum cache. */
 const ownSizeBits = 6;
 
@@ -83,6 +91,9 @@ export class Load {
   readonly #arenas = new Map<string, KnownArena>();
   /** Arenas that only one loop uses. */
   readonly #own = new Map<string, Rounding>();
+  readonly #keyed = new KeyedGrants();
+  /** Answers that were given once more, to a request with the same key. */
+  replays = 0;
   #client: Client | undefined;
   #number = 0;
   #answersLeft = 0;
@@ -126,8 +137,19 @@ export class Load {
       }
     };
     await this.#with(url, options, async () => {
+      if (!(await this.#repeat())) {
+        if (mayFail) return;
+        throw new Error('an answer was lost before the load');
+      }
       await Promise.all(Array.from({ length: loopCount }).map(loop));
       await ending;
+    });
+  }
+
+  /** Asks again, with its key, for what got no answer, and for some of what did. */
+  async repeat(url: string): Promise<void> {
+    await this.#with(url, {}, async () => {
+      if (!(await this.#repeat())) throw new Error('an answer was lost');
     });
   }
 
@@ -165,6 +187,8 @@ export class Load {
         return this.#createAny();
       case 'destroyArena':
         return this.#createAndDestroy();
+      case 'again':
+        return this.#again();
     }
   }
 
@@ -179,10 +203,21 @@ export class Load {
     const number = this.#next();
     const request = { ...asked, labels: { [grantLabel]: number } };
     const grant: Grant = { arena, request };
-    this.ledger.grants.set(number, grant);
     const path = `/v1/arenas/${arena}/${asked.min === undefined ? 'alloc' : 'xalloc'}`;
-    const answer = await this.#ask('POST', path, request, [201, 409, 422]);
-    if (answer === lost) return false;
+    const key = this.#random.chance(keyedShare) ? keyOf(number, this.#random) : undefined;
+    return this.#send({ number, path, grant, rounding, ...(key !== undefined && { key }) });
+  }
+
+  /** For the first time, or again because there was no answer. */
+  async #send(sent: GrantSent): Promise<boolean> {
+    const { number, path, grant, rounding, key } = sent;
+    const { request } = grant;
+    this.ledger.grants.set(number, grant);
+    const answer = await this.#ask('POST', path, request, [201, 409, 422], key);
+    if (answer === lost) {
+      this.#keyed.lost(sent);
+      return false;
+    }
     if (answer.status !== 201) {
       const { code } = JSON.parse(answer.text) as { code: string };
       if (code !== 'exhausted' && code !== 'never-fits') throw unexpected(path, answer);
@@ -192,6 +227,39 @@ export class Load {
     const allocation = JSON.parse(answer.text);
     if (!fulfils(grant, allocation, rounding)) throw unexpected(path, answer, request);
     Object.assign(grant, { answer: allocation });
+    this.#keyed.answered(sent, answer);
+    return true;
+  }
+
+  async #repeat(): Promise<boolean> {
+    for (const sent of this.#keyed.takeOpen()) {
+      const { number, grant } = sent;
+      const { grants, answered } = this.ledger;
+      const gone = !grants.has(number);
+      const there = JSON.stringify(grants.get(number)?.answer);
+      if (!(await this.#send(sent))) return false;
+      const replayed = grants.has(number) && this.ledger.answered === answered;
+      if (gone && replayed) throw new Error(`grant ${number} is not there, but its key is used`);
+      if (there === undefined || (replayed && JSON.stringify(grant.answer) === there)) continue;
+      throw new Error(
+        `grant ${number} is ${there}, but by its key ${JSON.stringify(grant.answer)}`,
+      );
+    }
+    for (let left = againAfterStart; left > 0; left--) if (!(await this.#again())) return false;
+    return true;
+  }
+
+  /** What was answered is asked for again. It may have been freed since, with its arena. */
+  async #again(): Promise<boolean> {
+    const picked = this.#keyed.pick(this.#random);
+    if (picked === undefined) return true;
+    const { sent, answer: before } = picked;
+    const { path, grant, number } = sent;
+    const key = keyOf(number, this.#random);
+    const answer = await this.#ask('POST', path, grant.request, [201, 409, 422], key);
+    if (answer === lost) return false;
+    const problem = replayProblem(before, answer);
+    if (problem !== undefined) throw new Error(`grant ${number}, asked for again, ${problem}`);
     return true;
   }
 
@@ -340,17 +408,19 @@ export class Load {
     path: string,
     body: unknown,
     statuses: readonly number[],
+    key?: string,
   ): Promise<Answer | typeof lost> {
     if (this.#client === undefined) throw new Error('the load has no client yet');
     const watched = this.#options.watch?.();
-    const answer = await this.#client.ask(method, path, body);
+    const answer = await this.#client.ask(method, path, body, key);
     if (answer === lost || (this.#options.mayFail === true && answer.status === 503)) {
       this.ledger.unanswered += 1;
       return lost;
     }
     watched?.(answer);
     if (!statuses.includes(answer.status)) throw unexpected(`${method} ${path}`, answer, body);
-    if (answer.status < 300) this.ledger.answered += 1;
+    if (answer.replayed) this.replays += 1;
+    else if (answer.status < 300) this.ledger.answered += 1;
     return answer;
   }
 
