@@ -108,6 +108,8 @@ describe('a request that is sent again with its key', () => {
       ['POST', `${arenas}/pods/xalloc`, { size: 1, address: '10.0.0.77' }],
       ['PATCH', `${arenas}/pods/allocations/10.0.0.77`, { owner: 'b' }, { 'If-Match': '"5"' }],
       ['POST', `${arenas}/pods/allocations/10.0.0.77/resize`, { size: 2 }],
+      ['POST', `${arenas}/pods/allocations/10.0.0.77/split`, { size: 1 }],
+      ['POST', `${arenas}/pods/allocations/10.0.0.77/merge`, { end: '10.0.0.78' }],
       ['DELETE', `${arenas}/pods/allocations/10.0.0.77?size=2`],
       ['DELETE', `${arenas}/pods/spans/10.1.0.0`],
       ['POST', '/v1/batch', { operations: [{ op: 'alloc', arena: 'pods', size: 2 }] }],
@@ -134,9 +136,9 @@ describe('a request that is sent again with its key', () => {
       expect(replayed(again)).toEqual(first[index]);
     }
     expect(service.engine.revision).toBe(revision);
-    const replays = /^vmemd_idempotency_replays_total 12$/m;
+    const replays = /^vmemd_idempotency_replays_total 14$/m;
     expect((await service.call('GET', '/metrics')).text).toMatch(replays);
-    expect((await service.call('GET', '/metrics')).text).toMatch(/^vmemd_idempotency_keys 12$/m);
+    expect((await service.call('GET', '/metrics')).text).toMatch(/^vmemd_idempotency_keys 14$/m);
   });
 
   it('is answered as one without a key, but for the key', async () => {
