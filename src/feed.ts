@@ -59,12 +59,13 @@ export class Feed {
 
   /** Takes the records that have become durable, in order. */
   add(records: readonly JournalRecord[]): void {
-    for (const record of records) {
-      assert(record.revision === this.#last + 1, `revision ${this.#last + 1} comes next`);
-      if (record.revision - this.#first === this.#slots.length) this.#dropFirst();
-      this.#slots[record.revision % this.#slots.length] = record;
-      this.#last = record.revision;
-      this.#characters += record.body.length;
+    for (const { revision, body } of records) {
+      assert(revision === this.#last + 1, `revision ${this.#last + 1} comes next`);
+      if (revision - this.#first === this.#slots.length) this.#dropFirst();
+      // Without what is stored beside the record of a request with an idempotency key.
+      this.#slots[revision % this.#slots.length] = { revision, body };
+      this.#last = revision;
+      this.#characters += body.length;
     }
     while (this.#characters > this.#charactersMax) this.#dropFirst();
     if (this.#waiting.size > 0) this.#wakeSoon();

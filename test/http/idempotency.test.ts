@@ -136,9 +136,9 @@ describe('a request that is sent again with its key', () => {
       expect(replayed(again)).toEqual(first[index]);
     }
     expect(service.engine.revision).toBe(revision);
-    const replays = /^vmemd_idempotency_replays_total 14$/m;
-    expect((await service.call('GET', '/metrics')).text).toMatch(replays);
-    expect((await service.call('GET', '/metrics')).text).toMatch(/^vmemd_idempotency_keys 14$/m);
+    const { text: metrics } = await service.call('GET', '/metrics');
+    expect(metrics).toContain(`\nvmemd_idempotency_replays_total ${steps.length}\n`);
+    expect(metrics).toContain(`\nvmemd_idempotency_keys ${steps.length}\n`);
   });
 
   it('is answered as one without a key, but for the key', async () => {
