@@ -4,8 +4,9 @@
 import type { Arena } from './arena.ts';
 import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
 import type { Event } from './event.ts';
+import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask } from './import.ts';
-import { chainRevision, couldFit, exceedsLimit, largestFitting, plan, releases } from './import.ts';
+import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
@@ -71,7 +72,7 @@ function fromCache(
 }
 
 function noRoom(arenas: Arenas, arena: Arena, ask: Ask, type: Alloc['type']): Refusal {
-  const { name, space } = arena;
+  const { name } = arena;
   if (!couldFit(arenas, arena, ask)) {
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
     return refuse('never-fits', `no span of ${where} could hold this block even if it were empty`);
@@ -83,14 +84,7 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, type: Alloc['type']): Re
   if (ask.constraint.address !== undefined) {
     return refuse('taken', 'the range at this address is not free');
   }
-  const plain = largestFitting(arenas, arena, ask);
-  const most = arena.tuning.limit === undefined ? space.size : arena.tuning.limit - arena.allocated;
-  const piece = type === 'alloc' ? (arena.cache?.largestPiece(most) ?? 0n) : 0n;
-  const exhaustion = {
-    free: space.free,
-    largestFree: space.largestFree,
-    largestFitting: plain > piece ? plain : piece,
-  };
+  const exhaustion = exhaustionOf(arenas, arena, ask, type);
   const detail =
     `no free segment of '${name}' holds ${ask.size} under the given constraints; ` +
     `the largest block that fits is ${exhaustion.largestFitting}`;

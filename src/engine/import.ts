@@ -40,6 +40,13 @@ const GENEROUS_MAX = 64;
 const STARTS_MAX = 256;
 /** The seed's VM_LARGEIMPORT asks for this many times what is needed. */
 const LARGE = 16n;
+/** How a plan is made, on all its levels. */
+interface Generous {
+  /** Asks for more than is needed that are still tried. */
+  left: number;
+  /** Whether limits of arenas are passed over, to see whether they are what stands in the way. */
+  readonly unlimited?: boolean;
+}
 /** A range that a span could come from: base and end. */
 type Room = readonly [base: bigint, end: bigint];
 
@@ -48,9 +55,9 @@ export function plan(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  generous = { left: GENEROUS_MAX },
+  generous: Generous = { left: GENEROUS_MAX },
 ): Plan | undefined {
-  if (exceedsLimit(arena, ask.size)) return undefined;
+  if (generous.unlimited !== true && exceedsLimit(arena, ask.size)) return undefined;
   const here = arena.space.place({ ...ask, cursor: arena.cursor });
   if (here !== undefined) return { base: here, imported: [] };
   const source = sourceOf(arenas, arena);
@@ -185,7 +192,7 @@ function* asksOf(
   arena: Arena,
   source: Arena,
   ask: Ask,
-  generous: { left: number },
+  generous: Generous,
 ): Generator<Pick<Ask, 'size' | 'constraint'>> {
   const { importSize, largeImport } = arena.tuning;
   const least = importSize ?? arena.quantum;

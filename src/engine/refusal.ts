@@ -33,6 +33,11 @@ export interface Exhaustion {
   readonly largestFree: bigint;
   /** The largest size that the same request would be granted with now, imports included. */
   readonly largestFitting: bigint;
+  /**
+   * The constraints without any one of which the request would be granted now: align, phase, nocross,
+   * min, max, or limit, that of a source.
+   */
+  readonly limitedBy: readonly string[];
 }
 
 /** Addresses that a detail names, and the arena's way of writing them. */

@@ -59,6 +59,7 @@ export function sendRefusal(
         free: exhaustion.free.toString(),
         largestFree: exhaustion.largestFree.toString(),
         largestFitting: exhaustion.largestFitting.toString(),
+        ...(exhaustion.limitedBy.length > 0 && { limitedBy: [...exhaustion.limitedBy] }),
       },
     }),
   });

@@ -137,6 +137,36 @@ describe('alloc', () => {
     });
   });
 
+  it.each<[string, Record<string, unknown>, string[] | undefined]>([
+    // What is free, of 64 addresses, by its first and last one.
+    ['3-12', { size: 8, align: 8 }, ['align']],
+    ['3-11', { size: 8, align: 16, phase: 5 }, ['align']],
+    ['0-7', { size: 8, align: 16, phase: 5 }, ['align', 'phase']],
+    ['3-12', { size: 8, nocross: 8 }, ['nocross']],
+    ['3-12', { size: 8, min: 6 }, ['min']],
+    ['3-12', { size: 8, min: 2, max: 9 }, ['max']],
+    ['3-12', { size: 10, align: 2, min: 4 }, undefined],
+    ['3-12', { size: 8, align: 8, max: 40 }, ['align']],
+    ['3-12', { size: 11, max: 40 }, undefined],
+  ])('with %s free, of %o says what is in the way', async (free, body, limitedBy) => {
+    await service.call('POST', '/v1/arenas', { name: 'n', spans: [{ base: 0, size: 64 }] });
+    const [first = 0, last = 0] = free.split('-').map(Number);
+    const below = { size: first, address: 0 };
+    const above = { size: 63 - last, address: last + 1 };
+    if (first > 0) await service.call('POST', '/v1/arenas/n/xalloc', below);
+    await service.call('POST', '/v1/arenas/n/xalloc', above);
+    const problem = await service.refused('exhausted', 'POST', '/v1/arenas/n/xalloc', body);
+    expect(problem.exhaustion?.limitedBy).toEqual(limitedBy);
+  });
+
+  it('says that the limit of a source is in the way', async () => {
+    const spans = [{ base: 0, size: 64 }];
+    await service.call('POST', '/v1/arenas', { name: 'n', spans, limit: 10 });
+    await service.call('POST', '/v1/arenas', { name: 'm', source: 'n' });
+    const problem = await service.refused('exhausted', 'POST', '/v1/arenas/m/alloc', { size: 11 });
+    expect(problem.exhaustion).toMatchObject({ largestFitting: '10', limitedBy: ['limit'] });
+  });
+
   it('tells what never fits, what is beyond the limit and what is not there', async () => {
     await service.refused('never-fits', 'POST', '/v1/arenas/v4/alloc', { size: 65_537 });
     await service.call('PATCH', '/v1/arenas/v4', { limit: 10 });

@@ -7,7 +7,7 @@
  * one (instantfit, randomfit, which span is imported) it checks that the choice was a legal one,
  * and that a refusal was given only where brute force finds nothing either.
  */
-import type { Alloc, CreateArena, Range } from '../../src/engine/command.ts';
+import type { Alloc, Constraint, CreateArena, Range } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
@@ -107,6 +107,21 @@ export class Model {
     for (let size = quantum; size <= quantumCacheMax; size += quantum) more.push(size);
     if (more.some((size) => size > largest && fits(size))) {
       return `exhaustion.largestFitting ${largest} is not the largest`;
+    }
+    return this.#judgeLimits(arena, command, given.limitedBy);
+  }
+
+  /** What is in the way: a constraint without which alone the block fits, and no other. */
+  #judgeLimits(arena: ModelArena, command: Alloc, given: readonly string[]): string | undefined {
+    for (const name of ['align', 'phase', 'nocross', 'min', 'max'] as const) {
+      const { [name]: value, ...others } = command.constraint;
+      const constraint: Constraint = name === 'align' ? { ...others, phase: 0n } : others;
+      const other = { ...command, type: 'xalloc' as const, constraint };
+      const wish = wishOf(other.size, constraint, arena.settings.quantum, arena.settings.width);
+      if (typeof wish === 'string' || limitsImport(arena, wish, this.lookup)) return undefined;
+      const inTheWay = value !== undefined && this.#fitsNow(arena, other);
+      if (given.includes(name) === inTheWay) continue;
+      return `exhaustion.limitedBy is ${given.join()}, must ${inTheWay ? '' : 'not '}have ${name}`;
     }
     return undefined;
   }

@@ -51,10 +51,19 @@ export const exhaustion = named(
     largestFitting: integerOutput(
       'The largest size that the same request would be granted with now, imports included.',
     ),
+    limitedBy: z
+      .array(z.string())
+      .exactOptional()
+      .meta({
+        description:
+          'The constraints without any one of which the request would be granted now: `align` (also ' +
+          'that of a prefix), `phase`, `nocross`, `min`, `max`; `limit` is that of a source. Absent ' +
+          'where no single one is in the way. More may come.',
+      }),
   }),
   {
     description: 'Why an exhausted arena could not serve the request.',
-    examples: [{ free: '96', largestFree: '32', largestFitting: '32' }],
+    examples: [{ free: '96', largestFree: '64', largestFitting: '32', limitedBy: ['align'] }],
   },
 );
 
