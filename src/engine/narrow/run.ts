@@ -173,6 +173,15 @@ export class Run {
     return cell;
   }
 
+  /** One span has no edge inside. */
+  edgeOf(_cell: number): boolean {
+    return false;
+  }
+
+  get size(): Unit {
+    return this.end - this.start;
+  }
+
   first(): number {
     return this.after(0);
   }

@@ -7,7 +7,7 @@ import { assert } from '../assert.ts';
 import type { Constraint } from '../command.ts';
 import type { BlockCount, Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
 import { Undo } from '../undo.ts';
-import { verify } from './check.ts';
+import { verify, verifyRun } from './check.ts';
 import { Fit } from './fit.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
@@ -335,10 +335,8 @@ export class UnitSpace implements Space {
   }
 
   check(): string[] {
-    const hashed = this.#run?.isHashed ?? true;
-    // A run stays one: the order that it is looked at in is made for this alone.
-    const problems = verify(this.#run === undefined ? this.segments : Segments.of(this.#run));
-    return hashed ? problems : [...problems, 'every busy segment is found by its start'];
+    const run = this.#run;
+    return run === undefined ? verify(this.segments) : verifyRun(run);
   }
 
   /** The fit and the window of a constraint; undefined where they exclude every start. */

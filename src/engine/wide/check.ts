@@ -3,6 +3,8 @@
  * Walks every segment and every index of one arena and says what does not agree: the invariants of
  * the tiling, checked against a recount rather than trusted.
  */
+import type { Bins } from './bins.ts';
+import type { Run } from './run.ts';
 import { FREE, VOID } from './segments.ts';
 import type { Segments } from './segments.ts';
 import { order, ZERO } from './unit.ts';
@@ -11,55 +13,15 @@ import type { Unit } from './unit.ts';
 /** One sentence per violation; empty when every invariant holds. */
 export function verify(segments: Segments): string[] {
   const problems: string[] = [];
-  const wrong = (sentence: string): void => {
-    if (problems.length < 20) problems.push(sentence);
-  };
-  // For what is asked once: a sentence that names a segment is made only where it is needed.
-  const say = (holds: boolean, sentence: string): void => {
-    if (!holds) wrong(sentence);
-  };
-  const { tree, bins } = segments;
-  const histogram = Array.from(bins.histogram(), () => 0);
-  let free = ZERO;
-  let size = ZERO;
-  let largest = ZERO;
-  let holes = 0;
-  let previous = -1;
-  let at = tree.first();
-  say(at >= 0 && segments.startOf(at) === ZERO, 'the tiling starts at the origin');
-  for (; at >= 0; at = segments.after(at)) {
+  const { say, wrong } = reportTo(problems);
+  const { tree } = segments;
+  const first = tree.first();
+  say(first >= 0 && segments.startOf(first) === ZERO, 'the tiling starts at the origin');
+  for (let at = first; at >= 0; at = segments.after(at)) {
     const start = segments.startOf(at);
-    const length: Unit = segments.endOf(at) - start;
-    const state = segments.stateOf(at);
-    if (length <= ZERO) wrong(`the segment at unit ${start} has a positive size`);
     if (segments.find(start) !== at) wrong(`unit ${start} is found by its start`);
-    if (previous >= 0) {
-      const twins = segments.stateOf(previous) === FREE && state === FREE;
-      if (twins && !segments.edgeOf(at)) wrong(`the free neighbours at unit ${start} are merged`);
-      if (segments.stateOf(previous) === VOID && state === VOID)
-        wrong(`the void neighbours at unit ${start} are merged`);
-    }
-    if (state !== VOID) size += length;
-    if (state === FREE) {
-      free += length;
-      holes++;
-      histogram[order(length)]!++;
-      if (length > largest) largest = length;
-      if (bins.start(segments.idOf(at)) !== start)
-        wrong(`the gap at unit ${start} knows its start`);
-      if (!bins.isFiled(segments.idOf(at), length))
-        wrong(`the gap at unit ${start} is filed in its class`);
-    }
-    previous = at;
   }
-  say(free === segments.free, 'the free units equal a recount');
-  say(size === segments.size, 'the units of all spans equal a recount');
-  say(holes === bins.count, 'the holes equal a recount');
-  const counted = bins.histogram();
-  say(
-    histogram.every((n, i) => n === counted[i]),
-    'the histogram equals a recount',
-  );
+  const { holes, largest } = verifyTiling(segments, problems);
   if (segments.sizesIndexed) verifySizes(segments, holes, say);
   for (const column of tree.columns) {
     if (column.fit?.plain === true) {
@@ -68,6 +30,92 @@ export function verify(segments: Segments): string[] {
     say(tree.verifyColumn(column), 'every column of capacities equals a recount');
   }
   return problems;
+}
+
+/** The same of a run, as it is: no order is made for it. */
+export function verifyRun(run: Run): string[] {
+  const problems: string[] = [];
+  const { say } = reportTo(problems);
+  say(run.startOf(run.first()) === run.start, 'the tiling starts where its span does');
+  verifyTiling(run, problems);
+  say(run.isHashed, 'every busy segment is found by its start');
+  return problems;
+}
+
+/** What both forms of a tiling have. */
+interface Tiling {
+  readonly bins: Bins;
+  readonly free: Unit;
+  readonly size: Unit;
+  readonly none: number;
+  first(): number;
+  after(position: number): number;
+  startOf(position: number): Unit;
+  endOf(position: number): Unit;
+  stateOf(position: number): number;
+  gapOf(position: number): number;
+  edgeOf(position: number): boolean;
+}
+
+/** Holds every segment against its neighbour and the bins, and recounts what is counted. */
+function verifyTiling(tiling: Tiling, problems: string[]): { holes: number; largest: Unit } {
+  const { say, wrong } = reportTo(problems);
+  const { bins } = tiling;
+  const histogram = Array.from(bins.histogram(), () => 0);
+  let free = ZERO;
+  let size = ZERO;
+  let largest = ZERO;
+  let holes = 0;
+  let previous = -1;
+  for (let at = tiling.first(); at !== tiling.none; at = tiling.after(at)) {
+    const start = tiling.startOf(at);
+    const length: Unit = tiling.endOf(at) - start;
+    const state = tiling.stateOf(at);
+    if (length <= ZERO) wrong(`the segment at unit ${start} has a positive size`);
+    if (previous === FREE && state === FREE && !tiling.edgeOf(at))
+      wrong(`the free neighbours at unit ${start} are merged`);
+    if (previous === VOID && state === VOID)
+      wrong(`the void neighbours at unit ${start} are merged`);
+    if (state !== VOID) size += length;
+    if (state === FREE) {
+      free += length;
+      holes++;
+      histogram[order(length)]!++;
+      if (length > largest) largest = length;
+      const gap = tiling.gapOf(at);
+      if (bins.start(gap) !== start) wrong(`the gap at unit ${start} knows its start`);
+      if (!bins.isFiled(gap, length)) wrong(`the gap at unit ${start} is filed in its class`);
+    }
+    previous = state;
+  }
+  say(free === tiling.free, 'the free units equal a recount');
+  say(size === tiling.size, 'the units of all spans equal a recount');
+  say(holes === bins.count, 'the holes equal a recount');
+  const counted = bins.histogram();
+  say(
+    histogram.every((n, i) => n === counted[i]),
+    'the histogram equals a recount',
+  );
+  return { holes, largest };
+}
+
+interface Report {
+  /** For what is asked once. */
+  readonly say: (holds: boolean, sentence: string) => void;
+  /** For sentences that name a segment, which are made only where they are needed. */
+  readonly wrong: (sentence: string) => void;
+}
+
+function reportTo(problems: string[]): Report {
+  const wrong = (sentence: string): void => {
+    if (problems.length < 20) problems.push(sentence);
+  };
+  return {
+    wrong,
+    say(holds, sentence) {
+      if (!holds) wrong(sentence);
+    },
+  };
 }
 
 function verifySizes(
