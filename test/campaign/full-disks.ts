@@ -51,10 +51,10 @@ async function fillDisk(round: Round): Promise<void> {
     execFileSync('mount', ['-o', `remount,size=${roomAfterwards}`, data]);
     const server = await Server.start({ data, flags });
     try {
-      const { answered, unanswered } = ledger;
+      const { operations, unanswered } = ledger;
       await audit(server.url, ledger);
       await load.repeat(server.url);
-      round.count('acknowledged', answered);
+      round.count('acknowledged', operations);
       round.count('open', unanswered);
       mustBe(await server.stop(), [exitCode.ok], server.log);
     } finally {

@@ -169,11 +169,11 @@ async function comeBack(data: string, load: Load, round: Round): Promise<void> {
   const server = await Server.start({ data });
   try {
     const { ledger } = load;
-    const { answered, unanswered } = ledger;
+    const { operations, unanswered } = ledger;
     await audit(server.url, ledger);
     await load.repeat(server.url);
     await audit(server.url, ledger);
-    round.count('acknowledged', answered);
+    round.count('acknowledged', operations);
     round.count('open', unanswered);
     const reply = await fetch(`${server.url}/v1/arenas`, {
       method: 'POST',

@@ -63,9 +63,9 @@ export async function killInTurn(round: Round, program?: string): Promise<void> 
       if (random.chance(0.4)) server = await killedWhileStarting(options, random, round);
       else server = await Server.start(options);
       // Counted before the audit settles them.
-      const { answered, unanswered } = ledger;
+      const { operations, unanswered } = ledger;
       await audit(server.url, ledger);
-      round.count('acknowledged', answered);
+      round.count('acknowledged', operations);
       round.count('open', unanswered);
     }
     const state = await stateOf(server.url);

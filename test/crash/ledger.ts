@@ -10,11 +10,13 @@
  *
  * A grant that was asked for with an idempotency key may be asked for again: it is there once.
  *
- * A freeAll, or the end of an arena by force, takes all of its grants with it or none.
+ * A freeAll, or the end of an arena by force, takes all of its grants with it or none. A batch makes
+ * all of its grants and removes all that it frees, or does nothing.
  *
  * A label on each allocation carries its number in the ledger, because an address alone says
  * nothing: it may have been freed and granted to the next one.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Allocation } from '../../src/http/wire/allocation.ts';
 import type { Arena } from '../../src/http/wire/arena.ts';
 import type { Span } from '../../src/http/wire/span.ts';
@@ -42,6 +44,14 @@ export interface Sweep {
   /** What removes them, for people. */
   readonly what: string;
   readonly grants: readonly Grant[];
+}
+
+/** Grants that one request makes, and such as it removes: all of both, or none. */
+export interface Bundle {
+  readonly what: string;
+  /** Numbers of the grants that are made. */
+  readonly made: readonly string[];
+  readonly removed: readonly Grant[];
 }
 
 export interface SpanRequest {
@@ -79,9 +89,13 @@ export class Ledger {
   readonly spans: AddedSpan[] = [];
   readonly arenas: CreatedArena[] = [];
   readonly sweeps: Sweep[] = [];
+  /** Batches under way. */
+  readonly bundles = new Set<Bundle>();
   /** Mutations that were answered as done, and such as got no answer, since the last settling. */
   answered = 0;
   unanswered = 0;
+  /** As `answered`, but every operation of a batch counts. */
+  operations = 0;
   #revision = 0;
 
   /** Grants that are there for certain, and that nobody has asked to be freed or resized. */
@@ -115,6 +129,7 @@ export class Ledger {
       }
     }
     this.sweeps.length = 0;
+    this.bundles.clear();
     keep(this.arenas, (arena) => {
       const there = state.arenas.get(arena.request.name);
       if (there !== undefined) {
@@ -131,6 +146,7 @@ export class Ledger {
     this.#revision = state.revision;
     this.answered = 0;
     this.unanswered = 0;
+    this.operations = 0;
   }
 
   /** Each request is one record, whatever it imported, and a refusal is none. */
@@ -154,6 +170,16 @@ export class Ledger {
       const kept = grants.filter(({ request }) => found.has(request.labels[grantLabel] ?? ''));
       if (kept.length === 0 || kept.length === grants.length) continue;
       problems.push(`${what} is half done: ${kept.length} of ${grants.length} grants are left`);
+    }
+    for (const { what, made, removed } of this.bundles) {
+      const there = made.filter((number) => found.has(number)).length;
+      const gone = removed.filter(({ request }) => !found.has(request.labels[grantLabel]!)).length;
+      const none = there === 0 && gone === 0;
+      if (none || (there === made.length && gone === removed.length)) continue;
+      problems.push(
+        `${what} is half done: ${there} of ${made.length} grants are there, ` +
+          `${gone} of ${removed.length} are freed`,
+      );
     }
     return problems;
   }
@@ -222,8 +248,8 @@ function grantProblem(
     if (fulfils(grant, there, arena)) return undefined;
     return `is ${found}, not as asked: ${JSON.stringify(grant.request)}`;
   }
+  if (isDeepStrictEqual(there, answer)) return undefined;
   const answered = JSON.stringify(answer);
-  if (found === answered) return undefined;
   if (resizing !== undefined && isResized(grant, answer, there, arena)) return undefined;
   return `is ${found}, not as answered: ${answered}`;
 }

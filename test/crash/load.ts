@@ -3,10 +3,11 @@
  * without a constraint, in arenas that import through three levels and such with quantum caches,
  * resizes, frees, new spans, new arenas. Each loop has an arena of its own, which it empties at
  * once now and then: nobody else allocates there, so it knows what that has to remove.
- * Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
+ * Batches make some grants and free others. Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
  * those that got no answer, when the service is back.
  * What is asked and what comes back goes into the ledger; an answer that is unexpected throws.
  */
+import { adoptBatch, operationsOf } from './batched-grants.ts';
 import { Client, lost, type Answer } from './client.ts';
 import {
   fulfils,
@@ -60,11 +61,15 @@ const weights = {
   createArena: 2,
   destroyArena: 1,
   again: 4,
+  batch: 5,
 };
 /** Of the grants, so many have a key. */
 const keyedShare = 0.4;
 /** Of those that were answered, so many are asked for again when the service is back. */
 const againAfterStart = 10;
+/** Of a batch. */
+const batchGrantsMax = 60;
+const batchFreesMax = 20;
 /** Own arenas take any size up to 2^this; the small ones come from the quantum cache. */
 const ownSizeBits = 6;
 
@@ -189,6 +194,8 @@ export class Load {
         return this.#createAndDestroy();
       case 'again':
         return this.#again();
+      case 'batch':
+        return this.#batch();
     }
   }
 
@@ -315,6 +322,39 @@ export class Load {
     throw unexpected(path, answer, { size });
   }
 
+  /** Some grants in arenas that all loops use, and some frees, all or nothing. */
+  async #batch(): Promise<boolean> {
+    const count = 1 + Number(this.#random.magnitude(BigInt(batchGrantsMax)));
+    const made = Array.from({ length: count }, () => {
+      const [arena, rounding] = this.#random.pick([...this.#arenas]);
+      const number = this.#next();
+      const size = String(this.#random.magnitude(1n << BigInt(rounding.sizeBits)));
+      const grant: Grant = { arena, request: { size, labels: { [grantLabel]: number } } };
+      return { number, grant, rounding };
+    });
+    const removed = this.#random.shuffle(this.#shared()).slice(0, this.#random.int(batchFreesMax));
+    for (const { number, grant } of made) this.ledger.grants.set(number, grant);
+    for (const grant of removed) grant.removal = 'asked';
+    const what = `batch of ${made[0]!.number}`;
+    const bundle = { what, made: made.map(({ number }) => number), removed };
+    this.ledger.bundles.add(bundle);
+    const sent = { made, removed };
+    const answer = await this.#ask('POST', '/v1/batch', operationsOf(sent), [200, 409, 422]);
+    if (answer === lost) return false;
+    this.ledger.bundles.delete(bundle);
+    if (answer.status === 200) {
+      const wrong = adoptBatch(sent, answer.text);
+      if (wrong !== undefined) throw new Error(`${what} ${wrong}`);
+      this.ledger.operations += made.length + removed.length - 1;
+      return true;
+    }
+    const { code } = JSON.parse(answer.text) as { code: string };
+    if (code !== 'exhausted' && code !== 'never-fits') throw unexpected(what, answer);
+    for (const { number } of made) this.ledger.grants.delete(number);
+    for (const grant of removed) delete grant.removal;
+    return true;
+  }
+
   async #freeAll(arena: string): Promise<boolean> {
     const grants = this.#heldIn(arena);
     const answer = await this.#sweep(`freeAll of ${arena}`, grants, () =>
@@ -420,7 +460,10 @@ export class Load {
     watched?.(answer);
     if (!statuses.includes(answer.status)) throw unexpected(`${method} ${path}`, answer, body);
     if (answer.replayed) this.replays += 1;
-    else if (answer.status < 300) this.ledger.answered += 1;
+    else if (answer.status < 300) {
+      this.ledger.answered += 1;
+      this.ledger.operations += 1;
+    }
     return answer;
   }
 
