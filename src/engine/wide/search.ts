@@ -18,7 +18,7 @@ import type { Column, GuidedTree } from './guided-tree.ts';
 import { Fit } from './fit.ts';
 import { FREE, VOID } from './segments.ts';
 import type { Segments } from './segments.ts';
-import { LIMIT, NONE, ONE, ZERO, floorTo, order, power } from './unit.ts';
+import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** A block, wherever it may lie. */
@@ -46,8 +46,6 @@ const MISSES_MIN = 32;
 const MISSES_SHARE = 8;
 /** Heads of size classes that instantfit tries under a constraint. */
 const HEADS_MAX = 8;
-/** A class spans an eighth of an octave: 2^-3. */
-const EIGHTH = 3;
 /** Draws of randomfit before it goes through what fits; each further round has so many times more. */
 const DRAWS_MIN = 64;
 const ROUND_GROWTH = 4;
@@ -216,8 +214,8 @@ class Guide {
   }
 }
 
-/** The lowest placement from `from` on, in a segment of at least `least` units. */
-function lowest(segments: Segments, request: Request, from: Unit, least = request.size): Unit {
+/** The lowest placement from `from` on. */
+function lowest(segments: Segments, request: Request, from: Unit): Unit {
   const { tree } = segments;
   const { size, fit, to } = request;
   if (from + size > to) return NONE;
@@ -227,7 +225,7 @@ function lowest(segments: Segments, request: Request, from: Unit, least = reques
     if (at !== NONE) return at;
   }
   const guide = new Guide(tree, fit, size, segments.bins.count);
-  while (tree.nextAtLeast(guide.column, least)) {
+  while (tree.nextAtLeast(guide.column, size)) {
     const position = tree.position;
     if (segments.startOf(position) + size > to) return NONE;
     const at = lowestIn(segments, request, position, from);
@@ -275,7 +273,8 @@ function instant(segments: Segments, request: Request): Unit {
       return lowestIn(segments, request, segments.find(bins.start(bins.oldest(certain))), from);
     }
   }
-  for (let heads = 0; index >= 0 && heads < HEADS_MAX; heads++) {
+  let heads = 0;
+  for (; index >= 0 && heads < HEADS_MAX; heads++) {
     const start = bins.start(bins.oldest(index));
     if (start < to) {
       const at = lowestIn(segments, request, segments.find(start), from);
@@ -283,15 +282,8 @@ function instant(segments: Segments, request: Request): Unit {
     }
     index = bins.nextFilled(index + 1);
   }
-  // No head of a class fits: the lowest member of any that does.
-  return lowest(segments, request, from, leastAbove(size));
-}
-
-/** The least size that is filed in a class in which every member is at least `size`. */
-function leastAbove(size: Unit): Unit {
-  if (classAbove(size) === classOf(size)) return size;
-  const step = power(order(size) - EIGHTH);
-  return floorTo(size, step) + step;
+  // Where there are such classes and no head fits, the lowest segment that does.
+  return heads === 0 ? NONE : lowest(segments, request, from);
 }
 
 /**
@@ -451,8 +443,9 @@ function segmentsIn(segments: Segments, from: Unit, to: Unit): { rank: number; c
 }
 
 /**
- * Goes through all that fit, keeping the n-th with probability 1/n; undefined where that takes more
- * than `most` candidates.
+ * Goes through all that fit, keeping the n-th with probability 1/n; undefined where there are more
+ * than `most`. Candidates that do not fit don't count: how many are met depends on the indexes that
+ * there are, and no answer may.
  */
 function randomOfFew(
   s: Segments,
@@ -465,14 +458,14 @@ function randomOfFew(
   let position = s.find(from);
   let found = NONE;
   let seen = 0;
-  for (let candidates = 0; ; candidates++) {
+  for (let first = true; ; first = false) {
     if (s.startOf(position) + size > to) return found;
     if (s.stateOf(position) === FREE) {
       const at = lowestIn(s, request, position, from);
+      if (at !== NONE && seen === most) return undefined;
       if (at !== NONE && Math.floor(draw() * ++seen) === 0) found = at;
-      if (at === NONE && candidates > 0 && s.endOf(position) <= to) guide.missed();
+      if (at === NONE && !first && s.endOf(position) <= to) guide.missed();
     }
-    if (candidates === most) return undefined;
     if (!s.tree.nextAtLeast(guide.column, size)) return found;
     position = s.tree.position;
   }

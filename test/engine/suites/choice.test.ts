@@ -3,8 +3,8 @@
  * instantfit does between size classes, a case lists every legal answer.
  */
 import { describe, expect, test } from 'vitest';
-import type { Policy } from '../../../src/engine/command.ts';
-import { Driver, arena, type Pair } from '../harness.ts';
+import type { Constraint, Policy } from '../../../src/engine/command.ts';
+import { Driver, arena, type ArenaDriver, type Pair } from '../harness.ts';
 
 describe('the choice of a segment', () => {
   const cases: readonly [spans: Pair[], policy: Policy, size: bigint, answers: bigint[]][] = [
@@ -213,4 +213,69 @@ describe('the choice of a segment', () => {
     for (const count of seen.values()) expect(Math.abs(count - 100)).toBeLessThan(38);
     a.finish();
   });
+
+  // Which indexes there are follows from what was asked before, and must show in no answer.
+  test('instantfit answers the same however often it was asked', () => {
+    const holes: Pair[] = [
+      [10n, 19n],
+      [100n, 35n],
+      [998n, 19n],
+      [1995n, 35n],
+    ];
+    const a = perforated(3000n, holes);
+    const constraint = { align: 1000n };
+    const first = ask(a, 'instantfit', 17n, constraint, 0);
+    expect([1000n, 2000n]).toContain(first);
+    for (let again = 0; again < 80; again++) {
+      expect(ask(a, 'instantfit', 17n, constraint, 0)).toBe(first);
+    }
+  });
+
+  test('randomfit answers the same however often it was asked', () => {
+    const holes = Array.from({ length: 3000 }, (_, at): Pair => [BigInt(at) * 100n + 90n, 10n]);
+    for (let seed = 1; seed <= 3; seed++) {
+      const a = perforated(300_000n, holes);
+      const constraint = { align: 30_000n, phase: 91n };
+      const first = ask(a, 'randomfit', 8n, constraint, seed);
+      expect(typeof first).toBe('bigint');
+      for (let again = 0; again < 4; again++) {
+        expect(ask(a, 'randomfit', 8n, constraint, seed)).toBe(first);
+      }
+    }
+  });
 });
+
+/** An arena in which just the holes are free, freed in their order. */
+function perforated(size: bigint, holes: readonly Pair[]): ArenaDriver {
+  const a = arena({ policy: 'firstfit', spans: [[0n, size]] });
+  let at = 0n;
+  for (const [base, length] of holes) {
+    if (at < base) expect(a.reserve(at, base - at)).toBe(at);
+    expect(a.reserve(base, length)).toBe(base);
+    at = base + length;
+  }
+  if (at < size) expect(a.reserve(at, size - at)).toBe(at);
+  for (const [base] of holes) expect(a.free(base)).toBe('ok');
+  return a;
+}
+
+/** The address that the arena would answer with. */
+function ask(
+  { driver, name }: ArenaDriver,
+  policy: Policy,
+  size: bigint,
+  constraint: Constraint,
+  seed: number,
+): bigint | undefined {
+  const order = {
+    type: 'xalloc',
+    arena: name,
+    size,
+    constraint,
+    labels: {},
+    policy,
+    seed,
+  } as const;
+  const event = driver.engine.decide({ ...order, at: 1 });
+  return 'refused' in event || event.type !== 'allocated' ? undefined : event.base;
+}
