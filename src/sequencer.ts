@@ -14,11 +14,16 @@
  * The answer to a request with an idempotency key is written down before its record leaves for the
  * journal, and is stored with it, so that either both survive a crash or neither does.
  *
+ * A request without room may wait for it. Whatever an event makes free goes to those who wait in the
+ * turn in which it is applied, before any command that comes later. Where many are to be looked at,
+ * that goes on in the next turns, and commands that come meanwhile are put off until it is done.
+ *
  * A commit that fails has an unknown outcome and memory cannot be taken back, so the sequencer
  * stops for good: everything that waits or comes later is rejected, and the owner is told once.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { assert, AssertionError } from './engine/assert.ts';
-import type { Command } from './engine/command.ts';
+import type { Alloc, At, Command } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
@@ -31,6 +36,7 @@ import type {
 } from './journal/journal.ts';
 import { withKeyed, type Keyed } from './journal/keyed.ts';
 import { encode } from './journal/record.ts';
+import { WaitingRoom, type Patience } from './waiting-room.ts';
 
 /** What came of a command; a refusal is told by `'refused' in outcome`. */
 export type Outcome<T> = { readonly revision: number; readonly value: T } | Refusal;
@@ -50,6 +56,8 @@ export interface SequencerOptions {
   readonly groupCharactersMax?: number;
   /** Given the records of every commit, in order, when they are durable and before any answer. */
   readonly onDurable?: (records: readonly JournalRecord[]) => void;
+  /** Most requests that may wait for room. */
+  readonly waitersMax?: number;
   /**
    * Called once when the sequencer has stopped for good. The cause is {@link JournalUnavailable}
    * where a commit failed; anything else is a bug of ours, met after memory had changed.
@@ -78,6 +86,9 @@ export class JournalUnavailable extends Error {
 const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
+const waitersMaxDefault = 10_000;
+/** Looks at those who wait for room, in one turn of the loop: a few milliseconds. */
+const looksPerTurnMax = 500;
 
 interface Waiting {
   /** What must be durable before the answer may go. */
@@ -85,6 +96,19 @@ interface Waiting {
   /** Whether a command of its own was applied, whose outcome a failure may leave open. */
   readonly applied: boolean;
   release(): void;
+  reject(error: Error): void;
+}
+
+/** What is to be done, read and written down of a command. */
+interface Order<T> {
+  readonly command: Command;
+  readonly read: (engine: Engine, event: Event, revision: number) => T;
+  readonly keyed: KeyedAnswer<T> | undefined;
+}
+
+/** A command that came while those who wait were served. */
+interface PutOff {
+  run(): void;
   reject(error: Error): void;
 }
 
@@ -100,6 +124,11 @@ export class Sequencer {
   #gathering: JournalRecord[] = [];
   /** Everything unanswered, in the order of revisions. */
   #waiting: Waiting[] = [];
+  /** Those who wait for room; answered, they wait for the journal like everyone. */
+  readonly room: WaitingRoom;
+  /** Whether serving them goes on in the next turn, and what was put off until then. */
+  #serving = false;
+  #putOff: PutOff[] = [];
   #durableRevision: number;
   /** The last revision that was handed to the journal: it may be on disk. */
   #sentRevision: number;
@@ -121,6 +150,7 @@ export class Sequencer {
     this.#groupRecordsMax = options.groupRecordsMax ?? groupRecordsMaxDefault;
     this.#groupCharactersMax = options.groupCharactersMax ?? groupCharactersMaxDefault;
     assert(this.#queueMax >= 1 && this.#groupRecordsMax >= 1, 'bounds are at least 1');
+    this.room = new WaitingRoom(engine, options.waitersMax ?? waitersMaxDefault);
     this.#durableRevision = engine.revision;
     this.#sentRevision = engine.revision;
   }
@@ -162,37 +192,72 @@ export class Sequencer {
 
   /**
    * Decides and applies `command` now; resolves when the outcome is durable. `read` makes the
-   * answer from the state right after the command, before any later one.
+   * answer from the state right after the command, before any later one. A request for which there
+   * is no room waits for it, if it has `patience`; then the outcome is that of its turn, or, once
+   * its time is over, what it would be without.
    *
    * With `keyed`, the answer is stored with the record; of a refusal nothing is stored.
    *
-   * Rejects with Busy (nothing done), JournalUnavailable, or what `decide` threw (nothing done).
+   * Rejects with Busy (nothing done), JournalUnavailable, or what `decide` threw (nothing done); with
+   * patience also with TooManyWaiters or Abandoned (nothing done).
    */
   execute<T>(
     command: Command,
     read: (engine: Engine, event: Event, revision: number) => T,
     keyed?: KeyedAnswer<T>,
+    patience?: Patience,
   ): Promise<Outcome<T>> {
     const unavailable = this.#unavailable();
     if (unavailable !== undefined) return Promise.reject(unavailable);
-    let decision: Event | Refusal;
-    let body: string;
+    const order = { command, read, keyed };
+    if (!this.#serving) return this.#perform(order, patience);
+    return new Promise((resolve, reject) => {
+      this.#putOff.push({ run: () => resolve(this.#perform(order, patience)), reject });
+    });
+  }
+
+  #perform<T>(order: Order<T>, patience?: Patience): Promise<Outcome<T>> {
+    const { command } = order;
     try {
-      decision = this.#engine.decide(command);
-      if ('refused' in decision) return this.#whenDurable(decision, false);
-      // Encoded before it is applied: an event that has no record must not change anything.
-      body = encode(decision);
+      const decision = this.#engine.decide(command);
+      if (!('refused' in decision)) return this.#apply(decision, order);
+      if (patience !== undefined && mayWait(command, decision)) {
+        return this.#wait(command, order, patience);
+      }
+      return this.#whenDurable(decision, false);
     } catch (error) {
       if (this.#engine.broken) this.#stop(error);
       return Promise.reject(error as Error);
     }
+  }
+
+  /** Waits until room is found for the command, or until its time is over. */
+  #wait<T>(command: At<Alloc>, order: Order<T>, patience: Patience): Promise<Outcome<T>> {
+    return new Promise((resolve, reject) => {
+      this.room.enter(command, patience, {
+        granted: (event) => resolve(this.#apply(event, order)),
+        ended: () => resolve(this.#perform(order)),
+        failed: reject,
+      });
+    });
+  }
+
+  /** Applies an event that was decided on the present state, and serves those who wait for room. */
+  #apply<T>(event: Event, { read, keyed }: Order<T>): Promise<Outcome<T>> {
     const revision = this.#engine.revision + 1;
+    let body: string;
+    try {
+      // Encoded before it is applied: an event that has no record must not change anything.
+      body = encode(event);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     let value: T;
     let kept: Keyed | undefined;
     try {
-      this.#engine.apply(decision, revision);
+      this.#engine.apply(event, revision);
       assert(this.#engine.revision === revision, `revision ${revision} is applied`);
-      value = read(this.#engine, decision, revision);
+      value = read(this.#engine, event, revision);
       if (keyed !== undefined) {
         kept = { key: keyed.key, request: keyed.request, reply: keyed.reply(value, revision) };
         body = withKeyed(body, kept);
@@ -204,7 +269,44 @@ export class Sequencer {
     }
     this.#gathering.push(kept === undefined ? { revision, body } : { revision, body, keyed: kept });
     this.#schedule();
-    return this.#whenDurable({ revision, value }, true);
+    const outcome = this.#whenDurable<Outcome<T>>({ revision, value }, true);
+    this.#serve(event);
+    return outcome;
+  }
+
+  /** Serves those whom an event has made room for, now and, where they are many, in the next turns. */
+  #serve(event: Event): void {
+    try {
+      this.room.note(event);
+      // An event that is a grant to one who waited: the loop below is under way.
+      if (this.#serving) return;
+      this.#serving = true;
+      this.#look(event.at);
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  #look(at: number): void {
+    for (let looks = 0; this.room.busy; looks++) {
+      if (looks === looksPerTurnMax) {
+        setImmediate(() => this.#resume(at));
+        return;
+      }
+      this.room.next(at);
+    }
+    this.#serving = false;
+  }
+
+  /** Goes on with serving; once that is done, with what was put off. */
+  #resume(at: number): void {
+    if (this.#failure !== undefined) return;
+    try {
+      this.#look(at);
+      while (!this.#serving && this.#putOff.length > 0) this.#putOff.shift()!.run();
+    } catch (error) {
+      this.#stop(error);
+    }
   }
 
   /**
@@ -239,9 +341,18 @@ export class Sequencer {
     return this.#journal.state();
   }
 
+  /** Lets nobody wait for room any more: all who do are answered now, with {@link JournalUnavailable}. */
+  closeRoom(): void {
+    const message = 'The service is stopping; nothing was done.';
+    this.room.close(new JournalUnavailable(message, false));
+  }
+
   /** Accepts nothing more, waits until all that was accepted is answered, closes the journal. */
   close(): Promise<void> {
-    this.#closing ??= this.#drainAndClose();
+    if (this.#closing === undefined) {
+      this.closeRoom();
+      this.#closing = this.#drainAndClose();
+    }
     return this.#closing;
   }
 
@@ -254,7 +365,7 @@ export class Sequencer {
     if (this.#closing !== undefined) {
       return new JournalUnavailable('The service is stopping; nothing was done.', false);
     }
-    if (this.#waiting.length < this.#queueMax) return undefined;
+    if (this.#waiting.length + this.#putOff.length < this.#queueMax) return undefined;
     return new Busy(`${this.#queueMax} requests wait for the journal; nothing was done.`);
   }
 
@@ -337,6 +448,11 @@ export class Sequencer {
     if (this.#failure !== undefined) return;
     this.#failure = cause instanceof Error ? cause : new AssertionError(String(cause));
     this.#gathering = [];
+    const unavailable = new JournalUnavailable('The journal has failed; nothing was done.', false, {
+      cause,
+    });
+    this.room.close(unavailable);
+    for (const { reject } of this.#putOff.splice(0)) reject(unavailable);
     const fenced = cause instanceof JournalUnavailable && !cause.outcomeUnknown;
     for (const { applied, revision, reject } of this.#waiting.splice(0)) {
       const open = applied && !fenced && revision <= this.#sentRevision;
@@ -349,6 +465,7 @@ export class Sequencer {
   }
 
   async #drainAndClose(): Promise<void> {
+    while (this.#putOff.length > 0 && this.#failure === undefined) await nextTurn();
     if (this.#committing || this.#gathering.length > 0) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
@@ -356,6 +473,14 @@ export class Sequencer {
     }
     await this.#journal.close();
   }
+}
+
+/** Whether there may be room for a command later that was refused for want of it. */
+function mayWait(command: Command, { refused }: Refusal): command is At<Alloc> {
+  if (command.type !== 'alloc' && command.type !== 'xalloc') return false;
+  // What may only be done while nothing changes has nothing to wait for.
+  if (command.ifRevision !== undefined) return false;
+  return refused === 'exhausted' || refused === 'taken' || refused === 'limit-exceeded';
 }
 
 function commitFailed(outcome: 'fenced' | 'unknown', cause: Error | undefined): Error {

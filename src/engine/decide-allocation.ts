@@ -15,18 +15,27 @@ import type { Found } from './space.ts';
 import { badBlock } from './validity.ts';
 
 export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | Refusal {
-  const { constraint, labels, owner, seed = seedOf(arena), at } = command;
   const stale = changedSince(arenas, arena, command.ifRevision);
   if (stale !== undefined) return stale;
   const size = arena.roundup(command.size);
-  const bad = badBlock(arena, command.size, size, constraint);
+  const bad = badBlock(arena, command.size, size, command.constraint);
   if (bad !== undefined) return bad;
-  const policy = command.policy ?? arena.tuning.policy;
-  const ask = { size, constraint, policy, seed };
+  const event = grant(arenas, arena, command);
+  return event ?? noRoom(arenas, arena, askOf(arena, command), command.type);
+}
+
+/**
+ * What a valid command without condition is granted; undefined where there is no room. The reasons
+ * for that, which `alloc` gives, cost more.
+ */
+export function grant(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | undefined {
+  const { labels, owner, at } = command;
+  const ask = askOf(arena, command);
+  const { size, policy } = ask;
   const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, ask) : undefined;
   if (cached !== undefined) return cached;
   const found = plan(arenas, arena, ask);
-  if (found === undefined) return noRoom(arenas, arena, ask, command.type);
+  if (found === undefined) return undefined;
   return {
     type: 'allocated',
     at,
@@ -37,6 +46,15 @@ export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event |
     labels,
     ...(owner === undefined ? {} : { owner }),
     imported: found.imported,
+  };
+}
+
+function askOf(arena: Arena, { size, constraint, policy, seed }: Alloc): Ask {
+  return {
+    size: arena.roundup(size),
+    constraint,
+    policy: policy ?? arena.tuning.policy,
+    seed: seed ?? seedOf(arena),
   };
 }
 

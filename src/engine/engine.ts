@@ -48,7 +48,8 @@ import type { Arena } from './arena.ts';
 import { stateName } from './arena.ts';
 import { assert } from './assert.ts';
 import { decideBatch } from './batch.ts';
-import type { Command } from './command.ts';
+import type { Alloc, At, Command, Range } from './command.ts';
+import { grant } from './decide-allocation.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
 import { chainRevision } from './import.ts';
@@ -58,9 +59,11 @@ import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
 import { Restore } from './restore.ts';
-import { State } from './state.ts';
+import { headroomOf, levelsOf, roomIn } from './shape.ts';
+import type { Level, Shape } from './shape.ts';
 import { snapshotOf } from './snapshot.ts';
 import type { SnapshotPart } from './snapshot.ts';
+import { State } from './state.ts';
 import { verifyArena } from './verify.ts';
 import type {
   Addressing,
@@ -97,6 +100,35 @@ export class Engine {
   decide(command: Command): Event | Refusal {
     if (command.type === 'batch') return decideBatch(this.#state, command);
     return decide(this.#arenas, command);
+  }
+
+  /**
+   * What a valid request to an arena that exists is granted now; undefined where `decide` would
+   * refuse it, for whatever reason, which costs more to tell. Reads only.
+   */
+  grant(command: At<Alloc>): Event | undefined {
+    return grant(this.#arenas, this.#named(command.arena), command);
+  }
+
+  /** Up to a multiple of the arena's quantum. */
+  roundup(arena: string, size: bigint): bigint {
+    return this.#named(arena).roundup(size);
+  }
+
+  /** How the arena asked, its source, and so on up see a valid request. */
+  levels(command: Alloc): Level[] {
+    return levelsOf(this.#arenas, this.#named(command.arena), command);
+  }
+
+  /** No larger request of the shape could be served from the segments in `range`; see `roomIn`. */
+  room(arena: string, range: Range, shape: Shape): bigint {
+    return roomIn(this.#named(arena), range, shape);
+  }
+
+  /** What may still be allocated under the arena's limit; undefined where there is no such arena. */
+  headroom(arena: string): bigint | undefined {
+    const found = this.#arenas.get(arena);
+    return found === undefined ? undefined : headroomOf(found);
   }
 
   /** Makes the event true. `revision` is the next one: they have no gaps. */

@@ -348,6 +348,7 @@ function placeByPolicy(arena: Arena, base: bigint, length: bigint, ask: Ask): bi
   return lowest;
 }
 
+/** Where blocks of an arena may start under a constraint, within a range of addresses. */
 export function fitOf(arena: Arena, { align, phase, nocross }: Constraint): Fit {
   const step = align === undefined || align < arena.quantum ? arena.quantum : align;
   return new Fit(step, phase ?? 0n, nocross ?? 0n);

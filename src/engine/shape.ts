@@ -1,0 +1,129 @@
+/**
+ * Shapes: what a request asks beside its size, as each of the arenas sees it that it could be served
+ * from, and how large a request of one shape could be served from a range. Of two requests of one
+ * shape, whatever has room for the larger has room for the smaller: that is what lets those who wait
+ * be kept in order, rather than be tried one by one. Questions only; nothing here changes an arena.
+ */
+import type { Arena } from './arena.ts';
+import type { Alloc, Constraint, Range } from './command.ts';
+import { fitOf, type Arenas } from './import.ts';
+import { FREE } from './narrow/segments.ts';
+
+export interface Shape {
+  /** Equal for requests that differ in nothing but the size, as far as this arena is concerned. */
+  readonly key: string;
+  /** Lowest and highest address that the block may contain. */
+  readonly min: bigint;
+  readonly max: bigint;
+  /** Where a block may start; absent where that can only be said by the arena that imports. */
+  readonly lie?: Pick<Constraint, 'align' | 'phase' | 'nocross' | 'address'>;
+  /** Size of the pieces of the quantum cache that would do too; 0 for none. */
+  readonly piece: bigint;
+  /** At most so much more than its size is what it may count against the arena's limit. */
+  readonly slack: bigint;
+}
+
+/** A shape and the arena that sees it so. */
+export interface Level {
+  readonly arena: string;
+  readonly shape: Shape;
+}
+
+/**
+ * The arena asked, its source, and so on up, each with how it sees the request. Where an arena on
+ * the way has a coarser quantum than the one asked, it depends on that one how the block lies in the
+ * quanta of the source: to the source only requests to the same arena are of one shape then.
+ */
+export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] {
+  const { constraint } = command;
+  const size = arena.roundup(command.size);
+  const { align, phase = 0n, nocross, address } = constraint;
+  const step = align === undefined || align < arena.quantum ? arena.quantum : align;
+  const lie = {
+    align: step,
+    phase,
+    ...(nocross === undefined ? {} : { nocross }),
+    ...(address === undefined ? {} : { address }),
+  };
+  let min = constraint.min ?? 0n;
+  let max = constraint.max ?? arena.limit - 1n;
+  if (address !== undefined) {
+    min = larger(min, address);
+    max = smaller(max, address + size - 1n);
+  }
+  const levels: Level[] = [];
+  let coarsest = arena.quantum;
+  for (let at: Arena | undefined = arena; at !== undefined; at = above(arenas, at)) {
+    max = smaller(max, at.limit - 1n);
+    coarsest = larger(coarsest, at.quantum);
+    const mixed = coarsest > arena.quantum;
+    const piece = at === arena ? pieceFor(arena, command, size) : 0n;
+    const parts = [step, phase, nocross ?? '', address ?? '', min, max, coarsest, piece];
+    const key = [...parts, mixed ? arena.name : ''].join();
+    // The span that covers the block reaches out of its window by less than a quantum.
+    const bounds = mixed
+      ? { min: min - (min % coarsest), max: max + coarsest - 1n - (max % coarsest) }
+      : { min, max, lie };
+    const slack = mixed ? 2n * coarsest : piece;
+    levels.push({ arena: at.name, shape: { key, piece, slack, ...bounds } });
+  }
+  return levels;
+}
+
+/** Segments looked at one by one; beyond them the arena's largest stands for all. */
+const SEGMENTS_MAX = 16;
+
+/**
+ * A size that no larger request of the shape could be served with from what is free, or cached, in
+ * the segments that reach into `range`; 0 where none could. For a single free segment, seen by an
+ * arena whose quantum is not coarser than that of the arena asked, it is the largest that could.
+ */
+export function roomIn(arena: Arena, range: Range, shape: Shape): bigint {
+  const { cache, space } = arena;
+  if (shape.piece > 0n && cache?.next(shape.piece) !== undefined) return shape.piece;
+  const from = larger(range.base, shape.min);
+  const to = smaller(range.base + range.size, shape.max + 1n);
+  if (from >= to) return 0n;
+  const fit = shape.lie === undefined ? undefined : fitOf(arena, shape.lie);
+  let most = 0n;
+  let looked = 0;
+  space.walk(from, ({ base, size, state }) => {
+    if (base >= to) return false;
+    if (++looked > SEGMENTS_MAX) {
+      most = space.largestFree;
+      return false;
+    }
+    if (state !== FREE) return true;
+    const start = larger(base, larger(shape.min, shape.lie?.address ?? 0n));
+    const end = smaller(base + size, shape.max + 1n);
+    if (start < end)
+      most = larger(most, fit === undefined ? end - start : fit.capacity(start, end));
+    return true;
+  });
+  return most;
+}
+
+/** Addresses that may still be allocated under the arena's limit; more than any size without one. */
+export function headroomOf(arena: Arena): bigint {
+  const { limit } = arena.tuning;
+  if (limit === undefined) return 1n << 129n;
+  return limit > arena.allocated ? limit - arena.allocated : 0n;
+}
+
+function pieceFor({ cache }: Arena, { type }: Alloc, size: bigint): bigint {
+  return type === 'alloc' && cache !== undefined && size <= cache.sizeMax
+    ? cache.pieceSizeOf(size)
+    : 0n;
+}
+
+function above(arenas: Arenas, { source }: Arena): Arena | undefined {
+  return source === undefined ? undefined : arenas.get(source);
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

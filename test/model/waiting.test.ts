@@ -1,0 +1,174 @@
+/**
+ * The wait queue against the rule it stands for, by brute force: after every event, of all that wait
+ * in the order of their arrival, the first that the engine would grant now is served, and so on until
+ * it would grant none. Random commands, in the shapes of arenas of the other model tests and in trees
+ * of arenas with limits. `VMEMD_SEED` replays or varies a run, `VMEMD_STEPS` sets the number of
+ * commands in all.
+ */
+import { describe, expect, test } from 'vitest';
+import { policies, type Command } from '../../src/engine/command.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import type { Event } from '../../src/engine/event.ts';
+import { WaitQueue, type Waiter } from '../../src/wait-queue.ts';
+import { Model } from './model.ts';
+import { nextCommand, tick } from './orders.ts';
+import { Random } from './random.ts';
+import { createArena, crowdOf, setUp, shapes, type Setting, type Shape } from './shape.ts';
+
+const seed = Number(process.env['VMEMD_SEED'] ?? 20_260_101);
+const quanta = [1n, 16n];
+/** The trees most of all: that is where waiting differs from asking again. */
+const settings = [...shapes, 'tree', 'tree', 'tree', 'tree', 'tree', 'tree'] as const;
+const stepsInAll = Number(process.env['VMEMD_STEPS'] ?? 16_000);
+const steps = Math.ceil(stepsInAll / (settings.length * quanta.length));
+/** Requests that wait at a time; a few ask for much the same, so that they are rivals. */
+const waitersMax = 40;
+
+class Session {
+  readonly engine = new Engine();
+  readonly queue = new WaitQueue<undefined>(this.engine);
+  readonly model = new Model();
+  readonly random: Random;
+  /** Those who wait, in the order of arrival. */
+  waiting: Waiter<undefined>[] = [];
+  served = 0;
+  servedByImport = 0;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  act(command: Command, mayWait: boolean): void {
+    const outcome = this.engine.decide(command);
+    if (!('refused' in outcome)) {
+      this.#apply(command, outcome);
+      this.#serve(command.at);
+      return;
+    }
+    if (!mayWait || (command.type !== 'alloc' && command.type !== 'xalloc')) return;
+    if (!['exhausted', 'taken', 'limit-exceeded'].includes(outcome.refused)) return;
+    if (this.waiting.length >= waitersMax) this.#leave(this.random.pick(this.waiting));
+    this.waiting.push(this.queue.enter(command, undefined));
+  }
+
+  /** Repeats what somebody waits for, a little larger or smaller, or one that leaves. */
+  crowd(at: number): void {
+    if (this.waiting.length === 0) return;
+    const { command } = this.random.pick(this.waiting);
+    if (this.random.chance(0.2)) return this.#leave(this.random.pick(this.waiting));
+    const size = command.size + this.random.pick([0n, 0n, 1n, -1n, 2n]);
+    this.act({ ...command, at, size: size < 1n ? 1n : size, seed: this.random.bits() }, true);
+  }
+
+  #apply(command: Command, event: Event): void {
+    this.engine.apply(event, this.engine.revision + 1);
+    expect(this.model.judge(command, event)).toBeUndefined();
+    const gone = this.waiting.filter(
+      ({ command: { arena } }) => this.engine.arena(arena) === undefined,
+    );
+    expect(this.queue.note(event)).toEqual(gone);
+    this.waiting = this.waiting.filter((waiter) => !gone.includes(waiter));
+  }
+
+  #serve(at: number): void {
+    for (;;) {
+      const expected = this.#expected(at);
+      let found = this.queue.next(at);
+      while (found === undefined && this.queue.busy) found = this.queue.next(at);
+      const waiter = found?.waiter;
+      const told = `${show(waiter)} is served, must be ${show(expected)}`;
+      expect(waiter?.arrival, told).toBe(expected?.arrival);
+      if (found === undefined || waiter === undefined) break;
+      const event = found.event as Event;
+      this.served += 1;
+      if (event.type === 'allocated' && event.imported.length > 0) this.servedByImport += 1;
+      this.#leave(waiter);
+      this.#apply({ ...waiter.command, at }, event);
+    }
+    expect(this.queue.size).toBe(this.waiting.length);
+  }
+
+  #expected(at: number): Waiter<undefined> | undefined {
+    return this.waiting.find(
+      ({ command }) => !('refused' in this.engine.decide({ ...command, at })),
+    );
+  }
+
+  #leave(waiter: Waiter<undefined>): void {
+    this.queue.leave(waiter);
+    this.waiting = this.waiting.filter((other) => other !== waiter);
+  }
+}
+
+function show(waiter: Waiter<undefined> | undefined): string {
+  return JSON.stringify(waiter?.command ?? 'nobody', (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}` : value,
+  );
+}
+
+/** Some levels of arenas, several to a source, most of them with limits. */
+function tree(setting: Setting, random: Random): Command[] {
+  const { quantum: q } = setting;
+  const names = ['d', 'c', 'b', 'a', 'e', 'f', 'g'];
+  const mixed = random.chance(0.3);
+  const commands: Command[] = [];
+  for (const [index, name] of names.entries()) {
+    const quantum = mixed && name !== 'a' ? q * random.pick([1n, 1n, 4n]) : q;
+    const source = index === 0 ? undefined : random.pick(names.slice(0, Math.min(index, 3)));
+    const size = q * BigInt(32 + random.int(200));
+    commands.push(
+      createArena(
+        name,
+        { ...setting, policy: random.pick(policies), quantum },
+        {
+          spans: index === 0 ? [{ base: 0n, size: size - (size % quantum) }] : [],
+          keepSpans: random.pick([0, 0, 0, 1]),
+          largeImport: random.chance(0.2),
+          ...(random.chance(0.3) ? { importSize: quantum * BigInt(1 + random.int(16)) } : {}),
+          ...(random.chance(0.5) ? { limit: q * BigInt(1 + random.int(100)) } : {}),
+          ...(random.chance(0.2) ? { quantumCacheMax: quantum * 4n } : {}),
+          ...(source === undefined ? {} : { source }),
+        },
+      ),
+    );
+  }
+  return commands;
+}
+
+function run(shape: Shape | 'tree', quantum: bigint, label: string): Session {
+  const random = new Random(seed, `waiting ${label}`);
+  const session = new Session(random);
+  const setting: Setting = { policy: random.pick(policies), width: 64, quantum };
+  const commands = shape === 'tree' ? tree(setting, random) : setUp(shape, setting, random);
+  for (const command of commands) session.act(command, false);
+  const crowd = shape === 'tree' ? 12 : crowdOf(shape);
+  for (let step = 0; step < steps; step++) {
+    const at = step * tick;
+    try {
+      if (random.chance(0.25)) session.crowd(at);
+      else session.act(nextCommand(session.model, random, at, crowd), random.chance(0.8));
+    } catch (error) {
+      const replay = `VMEMD_SEED=${seed} VMEMD_STEPS=${stepsInAll} npm test -- waiting.test -t '${shape}'`;
+      throw new Error(`step ${step} of ${label}: ${(error as Error).message}\nreplay: ${replay}`, {
+        cause: error,
+      });
+    }
+  }
+  return session;
+}
+
+describe('who is served is who came first of those who could be', () => {
+  const inAll = { served: 0, servedByImport: 0 };
+  test.each([...settings.entries()])('%i %s', { timeout: 600_000 }, (index, shape) => {
+    for (const quantum of quanta) {
+      const { served, servedByImport } = run(shape, quantum, `${index} ${shape} ${quantum}`);
+      inAll.served += served;
+      inAll.servedByImport += servedByImport;
+    }
+  });
+  test('and many were', () => {
+    console.log(inAll);
+    expect(inAll.served).toBeGreaterThan(stepsInAll / 100);
+    expect(inAll.servedByImport).toBeGreaterThan(stepsInAll / 400);
+  });
+});
