@@ -35,6 +35,10 @@ export const limits = {
   cursorCharactersMax: 512,
   /** Filters by label in one query; each is compared with every allocation looked at. */
   labelFiltersMax: 16,
+  /** As long as the usual load balancers let a connection be idle. */
+  waitSecondsMax: 60,
+  /** Requests that wait for room, all arenas together: a few kilobytes and a connection each. */
+  waitersMax: 10_000,
   keepSpansMax: 1_000_000,
   /** One year. */
   releaseAfterSecondsMax: 31_536_000,
@@ -58,7 +62,10 @@ export const limits = {
   tokensMax: 1000,
   /** A request that isn't here after this time is a stuck or a malicious sender. */
   requestTimeoutMs: 10_000,
-  /** A connection on which nothing moves: chiefly a client that does not read its reply. */
+  /**
+   * A connection on which nothing moves: chiefly a client that does not read its reply. Where a
+   * request waits for room, that time comes before.
+   */
   connectionTimeoutMs: 30_000,
   headersTimeoutMs: 5_000,
   /** Longer than the idle time of the usual load balancers (60 s), so that they hang up first. */
@@ -67,7 +74,8 @@ export const limits = {
   connectionsCheckingIntervalMs: 1_000,
   /** Lets a load balancer spread long-lived connections again after a scale-out. */
   requestsPerConnectionMax: 10_000,
-  connectionsMax: 5_000,
+  /** More than may wait for room: whoever frees something needs a connection too. */
+  connectionsMax: 15_000,
   /** Streams of events at a time: whatever happens is written to every one of them. */
   eventStreamsMax: 256,
   /** Half of connectionTimeoutMs, so that a stream on which nothing happens is not taken for stuck. */

@@ -15,19 +15,31 @@ interface Node<T> {
   right: Node<T> | undefined;
 }
 
+/** Counts nodes looked at, to see that they are few. */
+export interface Work {
+  visits: number;
+}
+
 export class PrioritySearchTree<T> {
   readonly #compare: (a: T, b: T) => number;
   readonly #weight: (item: T) => bigint;
   #root: Node<T> | undefined;
   #seed = 1;
   #size = 0;
-  /** Nodes looked at since the start, to see that they are few. */
-  visits = 0;
+  readonly #work: Work;
 
-  /** `compare` tells any two items apart; a weight does not change while its item is here. */
-  constructor(compare: (a: T, b: T) => number, weight: (item: T) => bigint) {
+  /**
+   * `compare` tells any two items apart; a weight does not change while its item is here. `work` may
+   * be shared by several trees.
+   */
+  constructor(
+    compare: (a: T, b: T) => number,
+    weight: (item: T) => bigint,
+    work: Work = { visits: 0 },
+  ) {
     this.#compare = compare;
     this.#weight = weight;
+    this.#work = work;
   }
 
   get size(): number {
@@ -66,7 +78,7 @@ export class PrioritySearchTree<T> {
     let least: bigint | undefined;
     let node = this.#root;
     while (node !== undefined) {
-      this.visits += 1;
+      this.#work.visits += 1;
       if (this.#compare(node.item, item) >= 0) {
         node = node.left;
         continue;
@@ -79,7 +91,7 @@ export class PrioritySearchTree<T> {
 
   #first(node: Node<T> | undefined, most: bigint, after: T | undefined): T | undefined {
     if (node === undefined || node.least > most) return undefined;
-    this.visits += 1;
+    this.#work.visits += 1;
     if (after !== undefined && this.#compare(node.item, after) <= 0) {
       return this.#first(node.right, most, after);
     }
@@ -91,7 +103,7 @@ export class PrioritySearchTree<T> {
 
   #inserted(node: Node<T> | undefined, added: Node<T>): Node<T> {
     if (node === undefined) return added;
-    this.visits += 1;
+    this.#work.visits += 1;
     if (added.priority > node.priority) {
       [added.left, added.right] = this.#split(node, added.item);
       return summarised(added);
@@ -104,7 +116,7 @@ export class PrioritySearchTree<T> {
   /** What comes before `item`, and what comes after it. */
   #split(node: Node<T> | undefined, item: T): [Node<T> | undefined, Node<T> | undefined] {
     if (node === undefined) return [undefined, undefined];
-    this.visits += 1;
+    this.#work.visits += 1;
     if (this.#compare(node.item, item) < 0) {
       const [before, after] = this.#split(node.right, item);
       node.right = before;
@@ -117,7 +129,7 @@ export class PrioritySearchTree<T> {
 
   #without(node: Node<T> | undefined, item: T): Node<T> | undefined {
     assert(node !== undefined, 'what is removed is in the tree');
-    this.visits += 1;
+    this.#work.visits += 1;
     const order = this.#compare(item, node.item);
     if (order === 0) return this.#merged(node.left, node.right);
     if (order < 0) node.left = this.#without(node.left, item);
@@ -128,7 +140,7 @@ export class PrioritySearchTree<T> {
   #merged(left: Node<T> | undefined, right: Node<T> | undefined): Node<T> | undefined {
     if (left === undefined) return right;
     if (right === undefined) return left;
-    this.visits += 1;
+    this.#work.visits += 1;
     if (left.priority > right.priority) {
       left.right = this.#merged(left.right, right);
       return summarised(left);

@@ -36,7 +36,8 @@ import type {
 } from './journal/journal.ts';
 import { withKeyed, type Keyed } from './journal/keyed.ts';
 import { encode } from './journal/record.ts';
-import { WaitingRoom, type Patience } from './waiting-room.ts';
+import { limits } from './limits.ts';
+import { WaitingRoom, waitable, type Patience } from './waiting-room.ts';
 
 /** What came of a command; a refusal is told by `'refused' in outcome`. */
 export type Outcome<T> = { readonly revision: number; readonly value: T } | Refusal;
@@ -86,7 +87,6 @@ export class JournalUnavailable extends Error {
 const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
-const waitersMaxDefault = 10_000;
 /** Looks at those who wait for room, in one turn of the loop: a few milliseconds. */
 const looksPerTurnMax = 500;
 
@@ -150,7 +150,7 @@ export class Sequencer {
     this.#groupRecordsMax = options.groupRecordsMax ?? groupRecordsMaxDefault;
     this.#groupCharactersMax = options.groupCharactersMax ?? groupCharactersMaxDefault;
     assert(this.#queueMax >= 1 && this.#groupRecordsMax >= 1, 'bounds are at least 1');
-    this.room = new WaitingRoom(engine, options.waitersMax ?? waitersMaxDefault);
+    this.room = new WaitingRoom(engine, options.waitersMax ?? limits.waitersMax);
     this.#durableRevision = engine.revision;
     this.#sentRevision = engine.revision;
   }
@@ -480,7 +480,7 @@ function mayWait(command: Command, { refused }: Refusal): command is At<Alloc> {
   if (command.type !== 'alloc' && command.type !== 'xalloc') return false;
   // What may only be done while nothing changes has nothing to wait for.
   if (command.ifRevision !== undefined) return false;
-  return refused === 'exhausted' || refused === 'taken' || refused === 'limit-exceeded';
+  return waitable.has(refused);
 }
 
 function commitFailed(outcome: 'fenced' | 'unknown', cause: Error | undefined): Error {

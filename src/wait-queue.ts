@@ -27,7 +27,7 @@ import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { Level, Shape } from './engine/shape.ts';
 import { touched, type Touched } from './engine/touched.ts';
-import { PrioritySearchTree } from './priority-search-tree.ts';
+import { PrioritySearchTree, type Work } from './priority-search-tree.ts';
 
 /** A place in the queue, by which requests are compared. */
 interface Place {
@@ -111,9 +111,11 @@ export class WaitQueue<T> {
   readonly #engine: Engine;
   readonly #entries = new Map<number, Entry<T>>();
   readonly #posts = new Map<string, Post<T>>();
+  readonly #work: Work = { visits: 0 };
   readonly #agenda = new PrioritySearchTree<Turn<T>>(
     (a, b) => a.arrival - b.arrival || a.serial - b.serial,
     () => 0n,
+    this.#work,
   );
   /** Shelves and posts that are to be put in order once the agenda is empty. */
   readonly #opened = new Set<Shelf<T>>();
@@ -141,6 +143,11 @@ export class WaitQueue<T> {
   /** Steps of `next` since the start, most of which try nobody. */
   get turns(): number {
     return this.#turns;
+  }
+
+  /** Nodes of trees looked at since the start. */
+  get visits(): number {
+    return this.#work.visits;
   }
 
   /** Whether `next` has work left. */
@@ -377,12 +384,12 @@ export class WaitQueue<T> {
     let post = this.#posts.get(arena);
     if (post === undefined) {
       const headroom = this.#engine.headroom(arena) ?? 0n;
-      post = newPost(arena, headroom);
+      post = newPost(arena, headroom, this.#work);
       this.#posts.set(arena, post);
     }
     let shelf = post.shelves.get(shape.key);
     if (shelf === undefined) {
-      const entries = new PrioritySearchTree<Place>(byArrival, ({ size }) => size);
+      const entries = new PrioritySearchTree<Place>(byArrival, ({ size }) => size, this.#work);
       shelf = { post, shape, entries, openings: [] };
       post.shelves.set(shape.key, shelf);
       post.windows.add(shape);
@@ -407,7 +414,7 @@ export class WaitQueue<T> {
   }
 }
 
-function newPost<T>(arena: string, headroom: bigint): Post<T> {
+function newPost<T>(arena: string, headroom: bigint, work: Work): Post<T> {
   return {
     arena,
     own: new Set(),
@@ -416,10 +423,12 @@ function newPost<T>(arena: string, headroom: bigint): Post<T> {
       (a, b) =>
         a.min < b.min ? -1 : a.min > b.min ? 1 : a.key < b.key ? -1 : a.key > b.key ? 1 : 0,
       ({ max }) => -max,
+      work,
     ),
     fronts: new PrioritySearchTree<Place>(
       (a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : byArrival(a, b)),
       () => 0n,
+      work,
     ),
     headroom,
     floor: undefined,

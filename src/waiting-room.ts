@@ -7,6 +7,7 @@
 import type { Alloc, At } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
+import type { RefusalCode } from './engine/refusal.ts';
 import { WaitQueue, type Waiter } from './wait-queue.ts';
 
 /** For how long a request may wait, and what ends that early. */
@@ -15,6 +16,9 @@ export interface Patience {
   /** Aborted when whoever asked has gone away. */
   readonly signal: AbortSignal;
 }
+
+/** Refusals that may be other ones once somebody else has given something back. */
+export const waitable: ReadonlySet<RefusalCode> = new Set(['exhausted', 'taken', 'limit-exceeded']);
 
 /** What becomes of a request that waited: one of these is called, once. */
 export interface Party {

@@ -49,7 +49,7 @@ function allocResponse() {
   return {
     200: answer('With validateOnly: the allocation as it would be.', allocation, etagHeader),
     201: answer('The allocation.', allocation, createdHeaders),
-    ...problems(400, 401, 404, 409, 412, 413, 415, 422, 500, 503),
+    ...problems(400, 401, 404, 409, 412, 413, 415, 422, 429, 500, 503),
   };
 }
 
@@ -106,6 +106,9 @@ async function allocate(
     at: Date.now(),
     ...conditionOf(headers),
   };
+  if (body.waitSeconds !== undefined && command.ifRevision !== undefined) {
+    throw invalidInput('/waitSeconds', 'must not be given with If-Match, which allows no change');
+  }
   const fields = placementPointers(body);
   if (body.validateOnly === true) {
     const preview = await sequencer.read((engine) => previewOf(engine, command));
@@ -119,6 +122,7 @@ async function allocate(
       event.type === 'allocated' ? engine.allocation(arena, event.base) : undefined,
     answer: (view) => allocationAnswer(201, view, space),
     fields,
+    ...(body.waitSeconds !== undefined && { waitSeconds: body.waitSeconds }),
   });
 }
 

@@ -40,9 +40,10 @@ import { segmentRoutes } from './segments.ts';
 import { spanRoutes } from './spans.ts';
 import { splitRoutes } from './split.ts';
 import { stateRoutes, type BackupMaker, type StateDependencies } from './state.ts';
+import { waiterRoutes } from './waiters.ts';
 
 export interface AppOptions {
-  readonly sequencer: Pick<Sequencer, 'execute' | 'keyed' | 'keys'> &
+  readonly sequencer: Pick<Sequencer, 'execute' | 'keyed' | 'keys' | 'closeRoom'> &
     RouteDependencies['sequencer'] &
     StateDependencies['sequencer'] &
     MetricsDependencies['sequencer'];
@@ -72,6 +73,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const answers = new AnswerCount(app);
   const keys = new IdempotencyKeys(app, sequencer, tokens !== undefined);
   hangUpWhenStopping(app);
+  app.addHook('preClose', async () => sequencer.closeRoom());
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
   await app.register(fastifySwaggerUi, documentOptions.ui);
@@ -83,6 +85,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   allocationRoutes(app, dependencies);
   splitRoutes(app, dependencies);
   allocationListRoutes(app, dependencies);
+  waiterRoutes(app, dependencies);
   batchRoute(app, dependencies);
   segmentRoutes(app, dependencies);
   eventRoutes(app, { sequencer, feed, streams });

@@ -38,7 +38,7 @@ export function arenaRoutes(app: App, dependencies: RouteDependencies): void {
   checkArenaRoute(app, dependencies);
 }
 
-function createArenaRoute(app: App, { mutate }: RouteDependencies): void {
+function createArenaRoute(app: App, { sequencer, mutate }: RouteDependencies): void {
   const schema = {
     operationId: 'createArena',
     tags,
@@ -58,15 +58,23 @@ function createArenaRoute(app: App, { mutate }: RouteDependencies): void {
     return mutate(reply, {
       command: { ...command, at: Date.now() },
       read: (engine) => engine.arena(command.arena),
-      answer: (view) => ({ ...arenaAnswer(201, view), location: `/v1/arenas/${command.arena}` }),
+      answer: (view) => ({
+        ...arenaAnswer(201, view, sequencer),
+        location: `/v1/arenas/${command.arena}`,
+      }),
       fields: spanPointers(request.body),
     });
   });
 }
 
-function arenaAnswer(status: 200 | 201, view: ArenaView | undefined): Answer {
+function arenaAnswer(
+  status: 200 | 201,
+  view: ArenaView | undefined,
+  { room }: RouteDependencies['sequencer'],
+): Answer {
   assert(view !== undefined, 'an arena is there after it was created or changed');
-  return { status, etag: etagOf(view.revision), body: arenaRepresentation(view) };
+  const body = arenaRepresentation(view, room.countIn(view.arena));
+  return { status, etag: etagOf(view.revision), body };
 }
 
 type CreateArenaBody = z.output<typeof createArenaRequest>;
@@ -135,7 +143,7 @@ function listArenasRoute(app: App, { sequencer }: RouteDependencies): void {
     const last = items.at(-1);
     const more = views.length > limit && last !== undefined;
     return reply.code(200).send({
-      items: items.map(arenaRepresentation),
+      items: items.map((view) => arenaRepresentation(view, sequencer.room.countIn(view.arena))),
       ...(more && { nextCursor: cursorAt(last.arena, ['listArenas']) }),
     });
   });
@@ -157,11 +165,12 @@ function getArenaRoute(app: App, { sequencer }: RouteDependencies): void {
     const name = request.params.arena;
     const view = await sequencer.read((engine) => engine.arena(name));
     if (view === undefined) return sendRefusal(reply, arenaNotFound(name));
-    return reply.code(200).header('ETag', etagOf(view.revision)).send(arenaRepresentation(view));
+    const body = arenaRepresentation(view, sequencer.room.countIn(name));
+    return reply.code(200).header('ETag', etagOf(view.revision)).send(body);
   });
 }
 
-function updateArenaRoute(app: App, { mutate }: RouteDependencies): void {
+function updateArenaRoute(app: App, { sequencer, mutate }: RouteDependencies): void {
   const schema = {
     operationId: 'updateArena',
     tags,
@@ -190,7 +199,7 @@ function updateArenaRoute(app: App, { mutate }: RouteDependencies): void {
     return mutate(reply, {
       command: { type: 'updateArena', at: Date.now(), arena: name, changes, ...condition },
       read: (engine) => engine.arena(name),
-      answer: (view) => arenaAnswer(200, view),
+      answer: (view) => arenaAnswer(200, view, sequencer),
     });
   });
 }

@@ -122,6 +122,7 @@ export const unserved: Omit<AppOptions, 'version'> = {
     groups: 0,
     waiting: 0,
     execute: unused,
+    closeRoom: () => undefined,
     read: unused,
     state: unused,
     keyed: unused,
@@ -129,6 +130,9 @@ export const unserved: Omit<AppOptions, 'version'> = {
       return unused();
     },
     get journal() {
+      return unused();
+    },
+    get room() {
       return unused();
     },
   },

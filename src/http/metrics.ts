@@ -14,7 +14,15 @@ import { metricsText } from './wire/health.ts';
 export interface MetricsDependencies {
   readonly sequencer: Pick<
     Sequencer,
-    'read' | 'failed' | 'journal' | 'keys' | 'durableRevision' | 'records' | 'groups' | 'waiting'
+    | 'read'
+    | 'failed'
+    | 'journal'
+    | 'keys'
+    | 'durableRevision'
+    | 'records'
+    | 'groups'
+    | 'waiting'
+    | 'room'
   >;
   readonly streams: { readonly count: number; readonly sent: number };
   readonly version: string;
@@ -105,6 +113,7 @@ function* metrics(
   yield counter('records_total', 'Records made durable since the start.', records);
   yield counter('groups_total', 'Commits since the start.', groups);
   yield gauge('waiting', 'Answers that wait for the journal.', waiting);
+  yield* waiterMetrics(sequencer.room);
   yield* journalMetrics(sequencer.journal);
   yield gauge('idempotency_keys', 'Idempotency keys held.', sequencer.keys.held);
   const replays = 'Requests answered as before because of their key, since the start.';
@@ -119,6 +128,25 @@ function* metrics(
     values: Object.fromEntries(byStatus) as Record<string, number>,
   };
   yield* processMetrics(delay);
+}
+
+function* waiterMetrics(room: MetricsDependencies['sequencer']['room']): Generator<Metric> {
+  const { waiting, granted, timedOut, abandoned, dismissed, seconds, tries } = room.figures;
+  yield gauge('waiters', 'Requests that wait for room.', waiting);
+  yield {
+    name: 'vmemd_waits_total',
+    type: 'counter',
+    help: 'Requests that have waited for room since the start, by how that ended.',
+    values: {
+      'outcome="granted"': granted,
+      'outcome="timed-out"': timedOut,
+      'outcome="abandoned"': abandoned,
+      'outcome="dismissed"': dismissed,
+    },
+  };
+  yield counter('wait_seconds_total', 'How long these have waited, all together.', seconds);
+  const why = 'How often one who waits was tried for room that had become free, also in vain.';
+  yield counter('wait_tries_total', why, tries);
 }
 
 function* journalMetrics(journal: MetricsDependencies['sequencer']['journal']): Generator<Metric> {

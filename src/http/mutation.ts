@@ -12,6 +12,8 @@ import type { Command } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Event } from '../engine/event.ts';
 import type { Sequencer } from '../sequencer.ts';
+import { waitable } from '../waiting-room.ts';
+import { PatientReply } from './patient-reply.ts';
 import { sendRefusal, type FieldPointers } from './problem.ts';
 
 /** The answer to a mutation that was done. */
@@ -32,24 +34,34 @@ export interface Mutation<T> {
   readonly answer: (value: T, revision: number) => Answer;
   /** Where the request gave the fields that a refusal names, see sendRefusal. */
   readonly fields?: FieldPointers;
+  /** For how long the request may wait for room, if there is none; 0 or absent: not at all. */
+  readonly waitSeconds?: number;
 }
 
 /** Does what a mutation says and sends what came of it. Rejects as `Sequencer.execute` does. */
 export type Mutate = <T>(reply: FastifyReply, mutation: Mutation<T>) => Promise<FastifyReply>;
 
 export function mutator(sequencer: Pick<Sequencer, 'execute'>): Mutate {
-  return async (reply, { command, read, answer, fields }) => {
+  return async (reply, { command, read, answer, fields, waitSeconds = 0 }) => {
     const { keyed } = reply.request;
+    const patient = waitSeconds === 0 ? undefined : new PatientReply(reply, waitSeconds);
     let stored = '';
-    const outcome = await sequencer.execute(
-      command,
-      read,
-      keyed && {
-        ...keyed,
-        reply: (value, revision) => (stored = write(reply, answer(value, revision))),
-      },
-    );
-    if ('refused' in outcome) return sendRefusal(reply, outcome, fields);
+    const outcome = await sequencer
+      .execute(
+        command,
+        read,
+        keyed && {
+          ...keyed,
+          reply: (value, revision) => (stored = write(reply, answer(value, revision))),
+        },
+        patient,
+      )
+      .finally(() => patient?.end());
+    if ('refused' in outcome) {
+      // Whoever waited in vain may come back at once, and waits again, behind the others.
+      if (patient !== undefined && waitable.has(outcome.refused)) reply.header('Retry-After', '1');
+      return sendRefusal(reply, outcome, fields);
+    }
     if (keyed !== undefined) return sendStored(reply, stored);
     return send(reply, answer(outcome.value, outcome.revision));
   };

@@ -10,6 +10,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
+import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
 import { CursorMismatch } from './cursor.ts';
 import { InvalidInput } from './invalid-input.ts';
 import { formatAddress } from './notation.ts';
@@ -77,7 +78,7 @@ export function handleError(
   reply: FastifyReply,
 ): FastifyReply {
   const problem = problemOfError(error);
-  if (error instanceof Busy) reply.header('Retry-After', '1');
+  if (error instanceof Busy || error instanceof TooManyWaiters) reply.header('Retry-After', '1');
   if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
   return sendProblem(reply, problem);
 }
@@ -91,6 +92,9 @@ function problemOfError(error: Error & { code?: string; statusCode?: number }): 
   if (error instanceof Busy || error instanceof JournalUnavailable) {
     return problemOf('journal-unavailable', error.message);
   }
+  if (error instanceof TooManyWaiters) return problemOf('too-many-waiters', error.message);
+  // Nobody reads this one.
+  if (error instanceof Abandoned) return problemOf('request-timeout', error.message);
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problemOf(

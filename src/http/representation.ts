@@ -16,7 +16,8 @@ import type { Arena } from './wire/arena.ts';
 import type { Segment, Whatis } from './wire/segment.ts';
 import type { Span } from './wire/span.ts';
 
-export function arenaRepresentation(view: ArenaView): Arena {
+/** `waiting` is how many requests to the arena wait for room. */
+export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
   return {
     name: view.arena,
     notation: view.notation,
@@ -40,6 +41,7 @@ export function arenaRepresentation(view: ArenaView): Arena {
     allocations: view.allocations,
     spans: view.spans,
     holes: view.holes,
+    waiting,
     createdAt: new Date(view.createdAt).toISOString(),
     revision: view.revision,
   };

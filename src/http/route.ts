@@ -7,7 +7,7 @@ import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/fiel
 
 export interface RouteDependencies {
   /** To read; whatever changes something goes by `mutate`. */
-  readonly sequencer: Pick<Sequencer, 'read' | 'failed'>;
+  readonly sequencer: Pick<Sequencer, 'read' | 'failed' | 'room'>;
   readonly mutate: Mutate;
   readonly spaces: ArenaSpaces;
 }

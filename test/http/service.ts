@@ -22,6 +22,7 @@ import { problem, problemCodes, type Problem } from '../../src/http/wire/problem
 import * as segmentWire from '../../src/http/wire/segment.ts';
 import * as spanWire from '../../src/http/wire/span.ts';
 import * as stateWire from '../../src/http/wire/state.ts';
+import * as waiterWire from '../../src/http/wire/waiter.ts';
 import type { BackupMaker } from '../../src/http/state.ts';
 import { StorageFailure, type JournalRecord } from '../../src/journal/journal.ts';
 import { recover } from '../../src/journal/recovery.ts';
@@ -43,6 +44,7 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
   [
     arenaWire,
     allocationWire,
+    waiterWire,
     batchWire,
     spanWire,
     segmentWire,
@@ -90,6 +92,7 @@ export class Service {
     options: {
       tokens?: readonly string[];
       queueMax?: number;
+      waitersMax?: number;
       backups?: BackupMaker;
       events?: EventStreamsOptions;
       /** What an earlier service has left. */
@@ -97,7 +100,7 @@ export class Service {
       storedCheckpoint?: StoredCheckpoint;
     } = {},
   ): Promise<Service> {
-    const { tokens, queueMax, backups = noBackups, events } = options;
+    const { tokens, queueMax, waitersMax, backups = noBackups, events } = options;
     const engine = new Engine();
     const journal = new MemoryJournal(options.stored, options.storedCheckpoint);
     journal.automatic = true;
@@ -107,6 +110,7 @@ export class Service {
       onDurable: (records) => feed.add(records),
       onFailure: () => undefined,
       ...(queueMax !== undefined && { queueMax }),
+      ...(waitersMax !== undefined && { waitersMax }),
     });
     const app = await buildApp({
       sequencer,

@@ -45,15 +45,31 @@ const allocFields = {
     }),
 };
 
-export const allocRequest = named('AllocRequest', z.strictObject(allocFields), {
+const waitSeconds = z
+  .int(`must be an integer from 0 to ${limits.waitSecondsMax}`)
+  .min(0, 'must be at least 0')
+  .max(limits.waitSecondsMax, `must be at most ${limits.waitSecondsMax}`)
+  .exactOptional()
+  .meta({
+    description:
+      'For how long to wait for room where there is none: first come, first served among those ' +
+      'that what becomes free can serve. 0, the default: not at all.',
+  });
+
+export const allocRequest = named('AllocRequest', z.strictObject({ ...allocFields, waitSeconds }), {
   description: 'An allocation anywhere in the arena.',
-  examples: [{ size: '256' }, { prefixLength: 24, owner: 'node-17', labels: { env: 'prod' } }],
+  examples: [
+    { size: '256' },
+    { prefixLength: 24, owner: 'node-17', labels: { env: 'prod' } },
+    { size: '1', waitSeconds: 30 },
+  ],
 });
 
 export const xallocRequest = named(
   'XallocRequest',
   z.strictObject({
     ...allocFields,
+    waitSeconds,
     align: integerInput(
       'The base is `phase` modulo this: a power of two, or any multiple of the quantum.',
     ).exactOptional(),
