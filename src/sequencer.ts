@@ -88,7 +88,7 @@ const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
 /** Looks at those who wait for room, in one turn of the loop: a few milliseconds. */
-const looksPerTurnMax = 500;
+const looksPerTurnMax = 200;
 
 interface Waiting {
   /** What must be durable before the answer may go. */

@@ -22,11 +22,11 @@
  * grown, those in front that it now admits are tried as well. What is never looked at is who waits
  * elsewhere, or behind others, or for more than there is.
  */
-import type { Alloc, At } from './engine/command.ts';
+import type { Alloc, At, Range } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { Level, Shape } from './engine/shape.ts';
-import { touched, type Touched } from './engine/touched.ts';
+import { touched } from './engine/touched.ts';
 import { PrioritySearchTree, type Work } from './priority-search-tree.ts';
 
 /** A place in the queue, by which requests are compared. */
@@ -91,7 +91,7 @@ interface Shelf<T> {
 /** A range that was touched, as far as it concerns one shelf. */
 interface Opening<T> {
   readonly shelf: Shelf<T>;
-  readonly range: Touched;
+  readonly range: Range;
   /** Nothing larger can be served from here. */
   bound: bigint;
   /** The revision for which the engine was asked for that. */
@@ -212,7 +212,8 @@ export class WaitQueue<T> {
     for (const waiter of gone) this.leave(waiter);
     for (const range of ranges) {
       const post = this.#posts.get(range.arena);
-      if (post !== undefined && range.size > 0n) this.#open(post, range);
+      if (post === undefined || range.size === 0n) continue;
+      this.#open(post, this.#engine.withSlab(range.arena, range));
     }
     if (!this.busy) this.#tidy();
     return gone;
@@ -311,7 +312,7 @@ export class WaitQueue<T> {
     }
   }
 
-  #open(post: Post<T>, range: Touched): void {
+  #open(post: Post<T>, range: Range): void {
     let window = post.windows.first(-range.base);
     for (; window !== undefined; window = post.windows.first(-range.base, window)) {
       if (window.min >= range.base + range.size) return;

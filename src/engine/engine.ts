@@ -59,7 +59,7 @@ import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
 import { Restore } from './restore.ts';
-import { headroomOf, levelsOf, roomIn } from './shape.ts';
+import { headroomOf, levelsOf, roomIn, withSlab } from './shape.ts';
 import type { Level, Shape } from './shape.ts';
 import { snapshotOf } from './snapshot.ts';
 import type { SnapshotPart } from './snapshot.ts';
@@ -123,6 +123,11 @@ export class Engine {
   /** No larger request of the shape could be served from the segments in `range`; see `roomIn`. */
   room(arena: string, range: Range, shape: Shape): bigint {
     return roomIn(this.#named(arena), range, shape);
+  }
+
+  /** A range that was touched with the slab that it may have been the last piece of. */
+  withSlab(arena: string, range: Range): Range {
+    return withSlab(this.#named(arena), range);
   }
 
   /** What may still be allocated under the arena's limit; undefined where there is no such arena. */

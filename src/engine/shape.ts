@@ -103,6 +103,16 @@ export function roomIn(arena: Arena, range: Range, shape: Shape): bigint {
   return most;
 }
 
+/**
+ * A range that was touched, widened to hold the slab that it may have been the last piece of, and
+ * which went with it.
+ */
+export function withSlab({ cache }: Arena, range: Range): Range {
+  if (cache === undefined || range.size > cache.sizeMax) return range;
+  const base = range.base > cache.slabSize ? range.base - cache.slabSize : 0n;
+  return { base, size: range.base + cache.slabSize - base };
+}
+
 /** Addresses that may still be allocated under the arena's limit; more than any size without one. */
 export function headroomOf(arena: Arena): bigint {
   const { limit } = arena.tuning;

@@ -6,10 +6,12 @@
  * commands in all.
  */
 import { describe, expect, test } from 'vitest';
-import { policies, type Command } from '../../src/engine/command.ts';
+import { policies, type At, type Batch } from '../../src/engine/command.ts';
+import type { SingleCommand } from '../../src/engine/decide.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
 import { WaitQueue, type Waiter } from '../../src/wait-queue.ts';
+import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
 import { Random } from './random.ts';
@@ -19,7 +21,7 @@ const seed = Number(process.env['VMEMD_SEED'] ?? 20_260_101);
 const quanta = [1n, 16n];
 /** The trees most of all: that is where waiting differs from asking again. */
 const settings = [...shapes, 'tree', 'tree', 'tree', 'tree', 'tree', 'tree'] as const;
-const stepsInAll = Number(process.env['VMEMD_STEPS'] ?? 16_000);
+const stepsInAll = Number(process.env['VMEMD_STEPS'] ?? 5_000);
 const steps = Math.ceil(stepsInAll / (settings.length * quanta.length));
 /** Requests that wait at a time; a few ask for much the same, so that they are rivals. */
 const waitersMax = 40;
@@ -38,8 +40,8 @@ class Session {
     this.random = random;
   }
 
-  act(command: Command, mayWait: boolean): void {
-    const outcome = this.engine.decide(command);
+  act(command: SingleCommand, mayWait: boolean): void {
+    const outcome = this.engine.decide(command) as SingleOutcome;
     if (!('refused' in outcome)) {
       this.#apply(command, outcome);
       this.#serve(command.at);
@@ -51,6 +53,14 @@ class Session {
     this.waiting.push(this.queue.enter(command, undefined));
   }
 
+  batch(batch: At<Batch>): void {
+    const { complaint, outcome } = judgeBatch(this.engine, this.model, batch);
+    expect(complaint).toBeUndefined();
+    if ('refused' in outcome) return;
+    expect(this.queue.note(outcome)).toEqual([]);
+    this.#serve(batch.at);
+  }
+
   /** Repeats what somebody waits for, a little larger or smaller, or one that leaves. */
   crowd(at: number): void {
     if (this.waiting.length === 0) return;
@@ -60,7 +70,7 @@ class Session {
     this.act({ ...command, at, size: size < 1n ? 1n : size, seed: this.random.bits() }, true);
   }
 
-  #apply(command: Command, event: Event): void {
+  #apply(command: SingleCommand, event: SingleOutcome & Event): void {
     this.engine.apply(event, this.engine.revision + 1);
     expect(this.model.judge(command, event)).toBeUndefined();
     const gone = this.waiting.filter(
@@ -79,7 +89,7 @@ class Session {
       const told = `${show(waiter)} is served, must be ${show(expected)}`;
       expect(waiter?.arrival, told).toBe(expected?.arrival);
       if (found === undefined || waiter === undefined) break;
-      const event = found.event as Event;
+      const event = found.event as SingleOutcome & Event;
       this.served += 1;
       if (event.type === 'allocated' && event.imported.length > 0) this.servedByImport += 1;
       this.#leave(waiter);
@@ -107,11 +117,11 @@ function show(waiter: Waiter<undefined> | undefined): string {
 }
 
 /** Some levels of arenas, several to a source, most of them with limits. */
-function tree(setting: Setting, random: Random): Command[] {
+function tree(setting: Setting, random: Random): SingleCommand[] {
   const { quantum: q } = setting;
   const names = ['d', 'c', 'b', 'a', 'e', 'f', 'g'];
   const mixed = random.chance(0.3);
-  const commands: Command[] = [];
+  const commands: SingleCommand[] = [];
   for (const [index, name] of names.entries()) {
     const quantum = mixed && name !== 'a' ? q * random.pick([1n, 1n, 4n]) : q;
     const source = index === 0 ? undefined : random.pick(names.slice(0, Math.min(index, 3)));
@@ -146,6 +156,7 @@ function run(shape: Shape | 'tree', quantum: bigint, label: string): Session {
     const at = step * tick;
     try {
       if (random.chance(0.25)) session.crowd(at);
+      else if (random.chance(0.02)) session.batch(nextBatch(session.model, random, at, crowd));
       else session.act(nextCommand(session.model, random, at, crowd), random.chance(0.8));
     } catch (error) {
       const replay = `VMEMD_SEED=${seed} VMEMD_STEPS=${stepsInAll} npm test -- waiting.test -t '${shape}'`;
@@ -167,7 +178,6 @@ describe('who is served is who came first of those who could be', () => {
     }
   });
   test('and many were', () => {
-    console.log(inAll);
     expect(inAll.served).toBeGreaterThan(stepsInAll / 100);
     expect(inAll.servedByImport).toBeGreaterThan(stepsInAll / 400);
   });
