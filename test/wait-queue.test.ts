@@ -209,7 +209,7 @@ test('whoever leaves costs little, too', () => {
   room.take(1n);
   for (let i = 0; i < count; i++) room.wait('a', 1n);
   let most = 0;
-  for (const waiter of [...room.queue.all()]) {
+  for (const waiter of room.queue.all()) {
     const before = room.queue.visits;
     room.queue.leave(waiter);
     most = Math.max(most, room.queue.visits - before);

@@ -68,10 +68,15 @@ function alloc(size = 1n, owner?: string, at = 0): At<Alloc> {
 function wait(command: At<Alloc>, seconds = 60, signal = new AbortController().signal) {
   const followed: { base?: bigint | undefined; refused?: string; error?: unknown } = {};
   sequencer
-    .execute(command, (_engine, event) => (event.type === 'allocated' ? event.base : undefined), {
-      seconds,
-      signal,
-    })
+    .execute(
+      command,
+      (_engine, event) => (event.type === 'allocated' ? event.base : undefined),
+      undefined,
+      {
+        seconds,
+        signal,
+      },
+    )
     .then(
       (outcome) =>
         'refused' in outcome

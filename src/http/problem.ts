@@ -92,7 +92,7 @@ function problemOfError(error: Error & { code?: string; statusCode?: number }): 
   if (error instanceof Busy || error instanceof JournalUnavailable) {
     return problemOf('journal-unavailable', error.message);
   }
-  if (error instanceof TooManyWaiters) return problemOf('too-many-waiters', error.message);
+  if (error instanceof TooManyWaiters) return problemOf('too-many-requests', error.message);
   // Nobody reads this one.
   if (error instanceof Abandoned) return problemOf('request-timeout', error.message);
   switch (error.code) {

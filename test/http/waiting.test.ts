@@ -360,6 +360,7 @@ describe('the service', () => {
       service.sequencer.execute(
         { type: 'alloc', at: 1, arena: 'a', size: 1n, constraint: {}, labels: {} },
         () => undefined,
+        undefined,
         patience,
       ),
     ).rejects.toMatchObject({ name: 'JournalUnavailable', outcomeUnknown: false });

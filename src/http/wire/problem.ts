@@ -31,7 +31,7 @@ export const problemCodes = {
   'unsupported-media-type': [415, 'The body must be application/json'],
   'never-fits': [422, 'The request could never be granted'],
   'idempotency-mismatch': [422, 'The key was used for another request'],
-  'too-many-waiters': [429, 'Too many requests wait'],
+  'too-many-requests': [429, 'Too many requests'],
   'headers-too-large': [431, 'The headers are too large'],
   internal: [500, 'Internal error'],
   'journal-unavailable': [503, 'The journal is unavailable'],
