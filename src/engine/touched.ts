@@ -23,6 +23,8 @@ export function touched(event: Event | BatchEvent): Touched[] {
   switch (event.type) {
     case 'arenaCreated':
     case 'allocationUpdated':
+    case 'allocationSplit':
+    case 'allocationsMerged':
       return [];
     case 'arenaUpdated':
     case 'arenaDestroyed':
