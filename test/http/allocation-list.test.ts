@@ -264,30 +264,34 @@ describe('searchAllocations', () => {
 });
 
 describe('a page of a filtered list', () => {
-  it('ends after a bounded number of allocations, and the next goes on', { timeout: 60_000 }, async () => {
-    const spans = limits.pageScanMax;
-    for (let index = 0; index < spans + 5; index += 1) {
-      const outcome = await service.sequencer.execute(
-        {
-          type: 'alloc',
-          at: 0,
-          arena: 'a',
-          size: 1n,
-          constraint: {},
-          labels: index === spans + 1 ? { rare: 'yes' } : {},
-          seed: 0,
-        },
-        () => undefined,
-      );
-      expect(outcome).not.toHaveProperty('refused');
-    }
-    const first = await service.call('GET', `${list}?label=rare`);
-    expect(first.body.items).toEqual([]);
-    const next = `${list}?label=rare&cursor=${first.body.nextCursor}`;
-    const { body } = await service.call('GET', next);
-    expect(body.items).toEqual([expect.objectContaining({ labels: { rare: 'yes' } })]);
-    expect(body).not.toHaveProperty('nextCursor');
-  });
+  it(
+    'ends after a bounded number of allocations, and the next goes on',
+    { timeout: 60_000 },
+    async () => {
+      const spans = limits.pageScanMax;
+      for (let index = 0; index < spans + 5; index += 1) {
+        const outcome = await service.sequencer.execute(
+          {
+            type: 'alloc',
+            at: 0,
+            arena: 'a',
+            size: 1n,
+            constraint: {},
+            labels: index === spans + 1 ? { rare: 'yes' } : {},
+            seed: 0,
+          },
+          () => undefined,
+        );
+        expect(outcome).not.toHaveProperty('refused');
+      }
+      const first = await service.call('GET', `${list}?label=rare`);
+      expect(first.body.items).toEqual([]);
+      const next = `${list}?label=rare&cursor=${first.body.nextCursor}`;
+      const { body } = await service.call('GET', next);
+      expect(body.items).toEqual([expect.objectContaining({ labels: { rare: 'yes' } })]);
+      expect(body).not.toHaveProperty('nextCursor');
+    },
+  );
 });
 
 describe('freeAll', () => {

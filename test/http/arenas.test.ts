@@ -39,6 +39,7 @@ describe('createArena', () => {
       allocations: 0,
       spans: 2,
       holes: 2,
+      waiting: 0,
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       revision: 1,
     });
@@ -328,14 +329,17 @@ describe('listArenas', () => {
     },
   );
 
-  it.each(['x', '%20', 'AAAA', 'a'.repeat(600), 'bm90IGEgY3Vyc29yIGF0IGFsbA'])(
-    'refuses the cursor %s',
-    async (cursor) => {
-      const url = `/v1/arenas?cursor=${cursor}`;
-      const { errors } = await service.refused('invalid-request', 'GET', url);
-      expect(errors?.[0]?.pointer).toBe('/query/cursor');
-    },
-  );
+  it.each([
+    ['x', 'invalid-request'],
+    ['%20', 'invalid-request'],
+    ['a'.repeat(600), 'invalid-request'],
+    ['AAAA', 'cursor-mismatch'],
+    ['bm90IGEgY3Vyc29yIGF0IGFsbA', 'cursor-mismatch'],
+  ] as const)('refuses the cursor %s', async (cursor, code) => {
+    const url = `/v1/arenas?cursor=${cursor}`;
+    const { errors } = await service.refused(code, 'GET', url);
+    expect(errors?.[0]?.pointer).toBe('/query/cursor');
+  });
 });
 
 describe('checkArena', () => {

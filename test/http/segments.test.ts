@@ -38,7 +38,7 @@ describe('listSegments', () => {
     await service.call('POST', '/v1/arenas/v4/alloc', { size: 1 });
     const { body } = await service.call('GET', '/v1/arenas/v4/allocations?limit=1');
     const url = `/v1/arenas/v4/segments?cursor=${body.nextCursor}`;
-    await service.refused('invalid-request', 'GET', url);
+    await service.refused('cursor-mismatch', 'GET', url);
   });
 });
 

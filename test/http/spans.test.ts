@@ -73,7 +73,7 @@ describe('listSpans', () => {
     const second = await service.call('GET', `/v1/arenas/v4/spans?limit=2&cursor=${nextCursor}`);
     expect(second.body).toEqual({ items: [expect.objectContaining({ base: '10.0.4.0' })] });
     const elsewhere = `/v1/arenas/hex/spans?cursor=${nextCursor}`;
-    const { errors } = await service.refused('invalid-request', 'GET', elsewhere);
+    const { errors } = await service.refused('cursor-mismatch', 'GET', elsewhere);
     expect(errors?.[0]).toMatchObject({
       pointer: '/query/cursor',
       detail: expect.stringMatching(/another query/),
