@@ -8,9 +8,11 @@
  * for how long the service has run. One takes about 45 bytes.
  */
 import { assert } from '../engine/assert.ts';
+import type { KeysPage } from './replay.ts';
 
 const digestCharacters = 32;
 const wordsPerKey = 4;
+const charactersPerWord = digestCharacters / wordsPerKey;
 const capacityMin = 1024;
 /** More at once would be felt where all of a day have become old. */
 const expiredPerStep = 1000;
@@ -47,10 +49,23 @@ export class KeyIndex {
   /** `key` is 32 hexadecimal digits; `ranMs` never goes back. */
   add(key: string, revision: number, ranMs: number): void {
     assert(key.length === digestCharacters, 'a key is given by its digest');
+    this.#add(key, 0, revision, ranMs);
+  }
+
+  /** Adds those of a page that are not too old. */
+  addAll({ keys, revisions, ranMs }: Omit<KeysPage, 'type'>, now: number): void {
+    assert(keys.length === revisions.length * digestCharacters, 'each key is given by its digest');
+    for (const [index, revision] of revisions.entries()) {
+      const at = ranMs[index]!;
+      if (now - at < this.#keptMs) this.#add(keys, index * digestCharacters, revision, at);
+    }
+  }
+
+  #add(keys: string, from: number, revision: number, ranMs: number): void {
     if (this.#end - this.#first === this.#revisions.length) this.#grow();
     const place = this.#placeOf(this.#end);
     for (let word = 0; word < wordsPerKey; word += 1) {
-      this.#words[place * wordsPerKey + word] = wordOf(key, word);
+      this.#words[place * wordsPerKey + word] = wordOf(keys, from, word);
     }
     this.#revisions[place] = revision;
     this.#ranMs[place] = ranMs;
@@ -61,7 +76,7 @@ export class KeyIndex {
   /** The revision at which a key was used last; undefined where none is held at `now`. */
   revisionOf(key: string, now: number): number | undefined {
     this.#expire(now);
-    const words = [wordOf(key, 0), wordOf(key, 1), wordOf(key, 2), wordOf(key, 3)];
+    const words = [0, 1, 2, 3].map((word) => wordOf(key, 0, word));
     let entry = this.#heads[words[0]! & (this.#heads.length - 1)]!;
     while (entry !== 0) {
       const place = entry - 1;
@@ -133,6 +148,7 @@ export class KeyIndex {
   }
 }
 
-function wordOf(key: string, word: number): number {
-  return Number.parseInt(key.slice(word * 8, word * 8 + 8), 16);
+function wordOf(keys: string, from: number, word: number): number {
+  const at = from + word * charactersPerWord;
+  return Number.parseInt(keys.slice(at, at + charactersPerWord), 16);
 }

@@ -9,7 +9,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { StepLimit } from './group-table.ts';
 import { splitRecords, type Group } from './group.ts';
 import { digestOfKeyed, keyedDamaged, keyedDigestOf, type StoredKeyed } from './keyed.ts';
-import { verified, type KeyedRow, type KeyedTable } from './keyed-table.ts';
+import { selectOf, verified, type KeyedRow, type KeyedTable } from './keyed-table.ts';
 
 /** Looking at the clock costs as much as reading a row. */
 const rowsPerLook = 16;
@@ -40,9 +40,7 @@ export class KeyedReader {
   #record: number | undefined;
 
   constructor(db: Database, table: KeyedTable, options: KeyedReaderOptions) {
-    this.#statement = db.prepare(
-      'select * from keyed where revision > ? and revision <= ? order by revision',
-    );
+    this.#statement = selectOf(db, 'where revision > ? and revision <= ? order by revision');
     this.#table = table;
     this.#options = options;
     const { checkpoint, from } = options;
@@ -59,7 +57,7 @@ export class KeyedReader {
     let characters = 0;
     for (const row of this.#statement.iterate(this.#row, this.#options.upTo)) {
       page.push(this.#next(verified(row, this.#options.directory)));
-      characters += row.reply.length;
+      characters += row[5].length;
       if (characters >= limit.characters) break;
       if (page.length % rowsPerLook === 0 && performance.now() > deadline) break;
     }

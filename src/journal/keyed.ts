@@ -37,12 +37,10 @@ export function digestOfKeyed({ key, request, reply }: Keyed): string {
   return hash('sha256', `${key} ${request}\n${reply}`);
 }
 
-/** What its row says of it: SHA-256, 32 bytes. `digest` is that in the record. */
-export function digestOfRow(
-  { revision, previous, ranMs }: Omit<StoredKeyed, keyof Keyed>,
-  digest: string,
-): Uint8Array {
-  return hash('sha256', `${revision} ${previous} ${ranMs} ${digest}`, 'buffer');
+/** What its row says of all that is in it: SHA-256, 64 hexadecimal digits. */
+export function digestOfRow(row: StoredKeyed): string {
+  const { revision, previous, ranMs, key, request, reply } = row;
+  return hash('sha256', `${revision} ${previous} ${ranMs} ${key} ${request}\n${reply}`);
 }
 
 const field = ',"keyed":"';

@@ -95,14 +95,26 @@ export class Replay {
   }
 }
 
-/** Of keyed rows what finding them needs. */
+/** Of keyed rows what finding them needs, in a form that passes between threads quickly. */
 export interface KeysPage {
   readonly type: 'keys';
-  readonly keys: readonly Pick<StoredKeyed, 'revision' | 'key' | 'ranMs'>[];
+  /** The keys of all rows, one after another. */
+  readonly keys: string;
+  readonly revisions: Float64Array;
+  readonly ranMs: Float64Array;
+}
+
+export function keysPageOf(rows: readonly StoredKeyed[]): KeysPage {
+  return {
+    type: 'keys',
+    keys: rows.map(({ key }) => key).join(''),
+    revisions: Float64Array.from(rows, ({ revision }) => revision),
+    ranMs: Float64Array.from(rows, ({ ranMs }) => ranMs),
+  };
 }
 
 export interface PageVisitor extends Visitor {
-  keys?(keys: KeysPage['keys']): void;
+  keys?(page: KeysPage): void;
 }
 
 /** Asks for pages and hands what is on them to the visitor, while the next page is under way. */
@@ -129,7 +141,7 @@ function visit(page: Page | KeysPage, visitor: PageVisitor): void {
       visitor.checkpoint(page.revision);
       return;
     case 'keys':
-      visitor.keys?.(page.keys);
+      visitor.keys?.(page);
       return;
     case 'keyed':
     case 'end':

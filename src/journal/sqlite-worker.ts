@@ -15,7 +15,7 @@ import type { Group } from './group.ts';
 import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
 import type { Keyed, KeyedRecord } from './keyed.ts';
-import { Replay, type KeysPage, type Page, type ReplaySource } from './replay.ts';
+import { keysPageOf, Replay, type KeysPage, type Page, type ReplaySource } from './replay.ts';
 import { openDatabase, type OpenOptions } from './sqlite-open.ts';
 import { Upkeep, type BackupReport, type UpkeepEvent, type UpkeepSettings } from './upkeep.ts';
 
@@ -168,9 +168,7 @@ class Connection {
   #read(): Replies['read'] {
     assert(this.#replay !== undefined, 'the journal is loaded once');
     const page = this.#replay.next(pageLimit);
-    if (page.type !== 'keyed') return page;
-    const keys = page.rows.map(({ revision, key, ranMs }) => ({ revision, key, ranMs }));
-    return { type: 'keys', keys };
+    return page.type === 'keyed' ? keysPageOf(page.rows) : page;
   }
 
   /** Everything was read, every digest compared and every record accepted. */

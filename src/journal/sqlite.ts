@@ -165,11 +165,7 @@ export class SqliteJournal implements Journal {
       part: (body) => visitor.part(body),
       checkpoint: (revision) => visitor.checkpoint(revision),
       record: (record) => visitor.record(record),
-      keys: (keys) => {
-        for (const { key, revision, ranMs } of keys) {
-          if (this.#ranMs - ranMs < keyedKeptMs) this.#keys.add(key, revision, ranMs);
-        }
-      },
+      keys: (page) => this.#keys.addAll(page, this.#ranMs),
     });
     await this.#connection.ask({ type: 'loaded' });
     if (this.#state === 'loading') this.#state = 'ready';

@@ -102,7 +102,7 @@ const sabotages: readonly Sabotage[] = [
     edits: [
       {
         file: 'src/journal/sqlite.ts',
-        text: 'if (this.#ranMs - ranMs < keyedKeptMs) this.#keys.add(key, revision, ranMs);',
+        text: 'keys: (page) => this.#keys.addAll(page, this.#ranMs),',
         instead: '',
       },
     ],

@@ -218,8 +218,8 @@ describe('the age of an answer', () => {
         request: Buffer;
         reply: string;
       };
-      const keyed = { key: row.key.toString('hex'), request: requestDigest, reply: row.reply };
-      const digest = digestOfRow({ ...row, ranMs: 5000 }, digestOfKeyed(keyed));
+      const keyed = { key: row.key.toString('hex'), request: requestDigest };
+      const digest = Buffer.from(digestOfRow({ ...row, ...keyed, ranMs: 5000 }), 'hex');
       db.prepare('update keyed set ran_ms = 5000, digest = ? where revision = ?').run(
         digest,
         row.revision,
@@ -369,8 +369,12 @@ describe('damage', () => {
     const previous = Number(db.prepare(`select ${row.previous}`).pluck().get());
     const { revision, reply } = row;
     const keyed = { key: 'ab'.repeat(16), request: requestDigest, reply };
-    const digest = digestOfRow({ revision, previous, ranMs: 0 }, digestOfKeyed(keyed));
-    const [key, request] = [keyed.key, keyed.request].map((hex) => Buffer.from(hex, 'hex'));
+    const digits = [
+      keyed.key,
+      keyed.request,
+      digestOfRow({ ...keyed, revision, previous, ranMs: 0 }),
+    ];
+    const [key, request, digest] = digits.map((hex) => Buffer.from(hex, 'hex'));
     db.prepare(
       'insert into keyed values (@revision, @previous, 0, @key, @request, @reply, @digest)',
     ).run({ revision, previous, key, request, reply, digest });
