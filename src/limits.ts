@@ -54,7 +54,7 @@ export const limits = {
   echoCharactersMax: 128,
   /** As long as other services take; clients mostly send a UUID. */
   idempotencyKeyCharactersMax: 255,
-  /** They are held in memory, 45 bytes each, and on disk, half a KiB each. */
+  /** They are held in memory, 40 to 80 bytes each, and on disk, half a KiB each. */
   idempotencyKeysMax: 20_000_000,
   /** Shorter bearer tokens can be guessed. */
   tokenCharactersMin: 16,

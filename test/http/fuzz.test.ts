@@ -151,6 +151,7 @@ const headers = fc.record(
   {
     'content-type': fc.constantFrom('application/json', 'application/json', 'text/plain', 'x'),
     'if-match': fc.oneof(fc.constantFrom('*', '"1"', '"0"', 'W/"1"', ''), header()),
+    'idempotency-key': fc.oneof(fc.constantFrom('a', '"a"', 'b', '"'), header()),
     accept: header(),
     authorization: header(),
     'x-request-id': header(),
