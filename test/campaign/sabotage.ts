@@ -108,23 +108,6 @@ const sabotages: readonly Sabotage[] = [
     ],
     check: killInTurn,
   },
-  {
-    what: 'an answer is kept for a key that is not the one that was given',
-    sign: /asked for again, was answered/,
-    edits: [
-      {
-        file: 'src/http/mutation.ts',
-        text: 'if (keyed !== undefined) return sendStored(reply, stored);',
-        instead: '',
-      },
-      {
-        file: 'src/http/mutation.ts',
-        text: 'JSON.stringify(head)}\\n${',
-        instead: 'JSON.stringify({ ...head, etag: \'"0"\' })}\\n${',
-      },
-    ],
-    check: killInTurn,
-  },
 ];
 
 export const sabotage: Part = {
