@@ -22,6 +22,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),
   },
+  waiting: {
+    about: 'what 10,000 requests that wait for room cost the others',
+    load: () => import('./waiting.ts'),
+  },
 };
 
 const help = `\

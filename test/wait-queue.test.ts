@@ -4,11 +4,9 @@
  * test/model/waiting.test.ts.
  */
 import { expect, test, vi } from 'vitest';
-import type { Alloc, At, Command, CreateArena } from '../src/engine/command.ts';
-import { Engine } from '../src/engine/engine.ts';
-import type { Event } from '../src/engine/event.ts';
-import { WaitQueue } from '../src/wait-queue.ts';
+import type { Alloc } from '../src/engine/command.ts';
 import { Random } from './model/random.ts';
+import { request, WaitDriver } from './wait-driver.ts';
 
 const count = 10_000;
 vi.setConfig({ testTimeout: 60_000 });
@@ -16,67 +14,13 @@ vi.setConfig({ testTimeout: 60_000 });
 /** What an event, or a look at who is next, may cost while so many wait. */
 const visitsMax = 1_000;
 
-class Room {
-  readonly engine = new Engine();
-  readonly queue = new WaitQueue<undefined>(this.engine);
-  /** The most that one event cost, with all grants that came of it, by grants. */
-  readonly most = { tries: 0, turns: 0, visits: 0 };
-  served = 0;
-
-  create(arena: string, size: bigint, more: Partial<CreateArena> = {}): void {
-    this.act({
-      type: 'createArena',
-      at: 0,
-      arena,
-      notation: 'decimal',
-      width: 64,
-      quantum: 1n,
-      policy: 'firstfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quantumCacheMax: 0n,
-      labels: {},
-      spans: size === 0n ? [] : [{ base: 0n, size }],
-      ...more,
-    });
-  }
-
-  take(size: bigint, arena = 'a'): void {
-    this.act(request(arena, size));
-  }
-
-  free(address: bigint, arena = 'a'): void {
-    this.act({ type: 'free', at: 0, arena, address });
-  }
-
-  /** Asks for what can't be had now; whether that is so is looked at now and then. */
-  wait(arena: string, size: bigint, constraint: Alloc['constraint'] = {}): void {
-    const command = request(arena, size, constraint);
+class Room extends WaitDriver {
+  /** Whether it really can't be had is looked at now and then. */
+  override wait(arena: string, size: bigint, constraint: Alloc['constraint'] = {}): void {
     const look = this.queue.size % 50 === 0;
-    if (look) expect(this.engine.decide(command)).toHaveProperty('refused');
-    this.queue.enter(command, undefined);
-  }
-
-  /** Applies an event and serves whom it can; notes what that cost. */
-  act(command: Command): void {
-    const event = this.engine.decide(command);
-    if ('refused' in event) throw new Error(event.detail);
-    const { tries, turns, visits } = this.queue;
-    const before = this.served;
-    this.#apply(event);
-    while (this.queue.busy) {
-      const found = this.queue.next(0);
-      if (found === undefined) continue;
-      this.served += 1;
-      this.queue.leave(found.waiter);
-      this.#apply(found.event as Event);
-    }
-    const steps = this.served - before + 1;
-    const { most } = this;
-    most.tries = Math.max(most.tries, (this.queue.tries - tries) / steps);
-    most.turns = Math.max(most.turns, (this.queue.turns - turns) / steps);
-    most.visits = Math.max(most.visits, (this.queue.visits - visits) / steps);
+    if (look)
+      expect(this.engine.decide(request(arena, size, constraint))).toHaveProperty('refused');
+    super.wait(arena, size, constraint);
   }
 
   /** Holds the cost of every event so far against its bounds. */
@@ -85,16 +29,6 @@ class Room {
     expect(this.most.turns).toBeLessThanOrEqual(turns);
     expect(this.most.visits).toBeLessThanOrEqual(visitsMax);
   }
-
-  #apply(event: Event): void {
-    this.engine.apply(event, this.engine.revision + 1);
-    this.queue.note(event);
-  }
-}
-
-function request(arena: string, size: bigint, constraint: Alloc['constraint'] = {}): At<Alloc> {
-  const type = Object.keys(constraint).length > 0 ? 'xalloc' : 'alloc';
-  return { type, at: 0, arena, size, constraint, labels: {} };
 }
 
 test('equal requests: one is tried for each that is served', () => {

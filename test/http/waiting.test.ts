@@ -3,7 +3,7 @@
  * test says "waits" it has asked the service how many do.
  */
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../../src/limits.ts';
@@ -295,18 +295,28 @@ describe('a request that can’t be granted', () => {
 });
 
 describe('a client that goes away', () => {
+  let gone: AbortController;
+
+  /** Asks like one who will go away, which aborting `gone` does; resolves when it waits. */
+  async function waitsFor(body: object, headers = {}): Promise<{ socket: Socket }> {
+    gone = new AbortController();
+    const arrived = once(service.app.server, 'request');
+    const before = service.sequencer.room.figures.waiting;
+    fetch(`${address}/v1/arenas/a/alloc`, {
+      method: 'POST',
+      signal: gone.signal,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ waitSeconds: 60, ...body }),
+    }).catch(() => undefined);
+    const [{ socket }] = await arrived;
+    await waiting(before + 1);
+    return { socket };
+  }
+
   it('leaves with nothing allocated, and the next is served', async () => {
     await arena('a', 1);
     await take(1);
-    const gone = new AbortController();
-    const abandoned = fetch(`${address}/v1/arenas/a/alloc`, {
-      method: 'POST',
-      signal: gone.signal,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ size: 1, owner: 'gone', waitSeconds: 60 }),
-    });
-    abandoned.catch(() => undefined);
-    await waiting(1);
+    await waitsFor({ size: 1, owner: 'gone' });
     const next = await waits({ size: 1, owner: 'next' });
     gone.abort();
     await waiting(1);
@@ -315,20 +325,27 @@ describe('a client that goes away', () => {
     expect(service.sequencer.room.figures).toMatchObject({ abandoned: 1, granted: 1, waiting: 0 });
   });
 
-  it('after its grant was decided keeps what it got', async () => {
+  it('leaves its idempotency key unused', async () => {
     await arena('a', 1);
     await take(1);
-    const gone = new AbortController();
-    const arrived = once(service.app.server, 'request');
-    const abandoned = fetch(`${address}/v1/arenas/a/alloc`, {
-      method: 'POST',
-      signal: gone.signal,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ size: 1, owner: 'gone', waitSeconds: 60 }),
-    });
-    abandoned.catch(() => undefined);
-    const [{ socket }] = await arrived;
-    await waiting(1);
+    const key = { 'Idempotency-Key': 'k' };
+    const body = { size: 1, waitSeconds: 60 };
+    await waitsFor(body, key);
+    await service.refused('idempotency-in-progress', 'POST', '/v1/arenas/a/alloc', body, key);
+    gone.abort();
+    await waiting(0);
+    await free(0);
+    const again = await service.call('POST', '/v1/arenas/a/alloc', body, key);
+    expect(again).toMatchObject({ status: 201, body: { address: '0' } });
+    expect(again.headers['idempotency-replayed']).toBeUndefined();
+  });
+
+  it('after its grant was decided keeps what it got, and gets it by its idempotency key', async () => {
+    await arena('a', 1);
+    await take(1);
+    const key = { 'Idempotency-Key': 'k' };
+    const body = { size: 1, owner: 'gone', waitSeconds: 60 };
+    const { socket } = await waitsFor(body, key);
     service.journal.automatic = false;
     const freed = ask('DELETE', '/v1/arenas/a/allocations/0');
     await service.commitUnderWay();
@@ -338,8 +355,11 @@ describe('a client that goes away', () => {
     service.journal.complete();
     service.journal.automatic = true;
     expect((await freed).status).toBe(204);
-    const { body } = await ask('GET', '/v1/arenas/a/allocations?owner=gone');
-    expect(body.items).toMatchObject([{ address: '0', owner: 'gone' }]);
+    const { body: list } = await ask('GET', '/v1/arenas/a/allocations?owner=gone');
+    expect(list.items).toMatchObject([{ address: '0', owner: 'gone' }]);
+    const again = await service.call('POST', '/v1/arenas/a/alloc', body, key);
+    expect(again).toMatchObject({ status: 201, body: list.items[0] });
+    expect(again.headers['idempotency-replayed']).toBe('true');
   });
 });
 
