@@ -18,6 +18,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'group commit over HTTP: records in a commit, grants a second, waiting times',
     load: () => import('./group.ts'),
   },
+  http: {
+    about: 'the service over HTTP beside a bare route of the same framework; needs wrk',
+    load: () => import('./http.ts'),
+  },
   restart: {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),

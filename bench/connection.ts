@@ -36,16 +36,29 @@ export class Connection {
   }
 
   /** Sends a request with a JSON body; rejects where the connection breaks. */
-  async post(path: string, body: unknown): Promise<Reply> {
+  post(path: string, body: unknown): Promise<Reply> {
+    return this.ask('POST', path, body);
+  }
+
+  /** The body of the answer; rejects where that is an error. */
+  async asked(method: string, path: string, body?: unknown): Promise<string> {
+    const reply = await this.ask(method, path, body);
+    if (reply.status < 400) return reply.body;
+    throw new Error(`${method} ${path} is answered ${reply.status}: ${reply.body}`);
+  }
+
+  /** Sends a request, with a JSON body where one is given. */
+  async ask(method: string, path: string, body?: unknown): Promise<Reply> {
     if (this.#socket.destroyed) {
       this.#socket = await connected(this.#host, this.#port);
       this.#listen();
     }
-    const text = JSON.stringify(body);
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const type = body === undefined ? '' : 'Content-Type: application/json\r\n';
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: ${this.#host}\r\nContent-Type: application/json\r\n` +
+        `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${type}` +
           `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
       );
     });

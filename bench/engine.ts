@@ -3,13 +3,13 @@
  * measured, and shows what came out beside the goals. Interrupted, it shows what it has.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
 import { measureAll } from './campaign.ts';
+import { thisMachine } from './machine.ts';
 import { Mistake, help, parseOptions } from './options.ts';
 import type { Options } from './options.ts';
 import { plan } from './plan.ts';
 import { show, writeResults } from './report.ts';
-import type { Machine, Report } from './report.ts';
+import type { Report } from './report.ts';
 import { nameOf } from './row.ts';
 import { SeedBench } from './seed-bench.ts';
 
@@ -79,14 +79,4 @@ async function read(file: string): Promise<Report> {
     const why = error instanceof Error ? error.message : String(error);
     throw new Mistake(`--from takes a file that --json has written: ${why}.`);
   }
-}
-
-function thisMachine(): Machine {
-  return {
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    processors: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-    date: new Date().toISOString().slice(0, 10),
-  };
 }

@@ -5,13 +5,14 @@
  * when the service has ended.
  */
 import Database from 'better-sqlite3';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Server } from '../test/crash/server.ts';
-import { median, Samples } from './clock.ts';
+import { Samples } from './clock.ts';
 import { Connection } from './connection.ts';
+import { syncTime } from './disk.ts';
 import { Mistake } from './options.ts';
 import { Progress } from './progress.ts';
 import { render } from './table.ts';
@@ -200,20 +201,6 @@ function verdict(groups: Groups): string {
   const met = mean(groups) > GOAL.records ? 'met' : 'missed';
   const { records, connections } = GOAL;
   return `goal: more than ${records} records in a commit at ${connections} connections: ${met}\n`;
-}
-
-/** What the disk takes to make 4 KiB durable, in milliseconds. */
-async function syncTime(directory: string): Promise<number> {
-  const file = await open(join(directory, 'sync'), 'w');
-  const times: number[] = [];
-  for (let i = 0; i < 50; i++) {
-    await file.write(Buffer.alloc(4096), 0, 4096, i * 4096);
-    const before = performance.now();
-    await file.datasync();
-    times.push(performance.now() - before);
-  }
-  await file.close();
-  return median(times);
 }
 
 function parse(words: readonly string[]): Options | undefined {

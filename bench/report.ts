@@ -6,21 +6,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judge } from './goals.ts';
 import type { Verdict } from './goals.ts';
+import { machineText, type Machine } from './machine.ts';
 import { plot } from './plot.ts';
 import { nameOf } from './row.ts';
 import type { Result } from './row.ts';
 import { nanoseconds, power, render } from './table.ts';
 import type { Table } from './table.ts';
 import { workloads } from './workload.ts';
-
-export interface Machine {
-  readonly processor: string;
-  readonly processors: number;
-  readonly memoryGiB: number;
-  readonly node: string;
-  /** As in 2026-01-31. */
-  readonly date: string;
-}
 
 export interface Report {
   readonly machine: Machine;
@@ -31,10 +23,8 @@ export interface Report {
 
 /** The report as text. */
 export function show({ machine, results, complete }: Report, markdown: boolean): string {
-  const { processor, processors, memoryGiB, node, date } = machine;
-  const where = `${processor}, ${processors} processors, ${memoryGiB} GiB, Node ${node}, ${date}.`;
   return [
-    where,
+    machineText(machine),
     ...(complete ? [] : ['Interrupted: some rows are missing.']),
     render(goalTable(judge(results)), markdown),
     'Nanoseconds, unless said. "mean" is a pair (a free and an allocation), or one request where ' +

@@ -1,0 +1,115 @@
+/** The options of the benchmark over HTTP: `npm run bench -- http --help`. */
+import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import { httpWorkloads } from './http-workload.ts';
+import { Mistake } from './options.ts';
+
+export interface HttpOptions {
+  readonly connections: readonly number[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly only: readonly string[];
+  /** Of the arena that is nearly full. */
+  readonly addresses: number;
+  readonly warmUp: boolean;
+  readonly data: string;
+  readonly markdown: boolean;
+  readonly json?: string;
+  readonly from?: string;
+  /** Where the committed table and plots go; absent for runs that are not the whole. */
+  readonly results?: string;
+}
+
+const CONNECTIONS = [1, 16, 64, 256];
+const QUICK = [1, 64];
+const SECONDS = 3;
+const ROUNDS = 5;
+const ADDRESSES = 2 ** 20;
+const RESULTS = new URL('results/', import.meta.url).pathname;
+
+const workloadLines = Object.entries(httpWorkloads)
+  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
+  .join('\n');
+
+export const help = `\
+Usage: npm run bench -- http [options]
+
+The service over HTTP, beside a bare Fastify route with the same requests and replies: requests a
+second, waiting times, and what a request costs. The load comes from wrk, which has to be installed
+(apt-get install wrk). The table goes to the standard output, progress to the standard error.
+
+  --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
+  --seconds N        how long one is measured at a time, an integer  ${SECONDS}, quick: 1
+  --rounds N         how often the two are measured by turns         ${ROUNDS}, quick: 1
+  --only TEXT        workloads whose name contains TEXT; repeatable
+  --addresses N      of the arena that is nearly full                ${ADDRESSES}, quick: ${ADDRESSES / 16}
+  --quick            ${QUICK.join(' and ')} connections, one short round; says little
+  --data DIR         where the data directory is made, on the disk that is to be measured
+                                                                     the system's temporary files
+  --markdown         the table in Markdown
+  --json FILE        the figures in JSON as well
+  --from FILE        measures nothing: shows the figures of such a file
+  --results DIR      writes http.md and http.svg there               bench/results for a whole run,
+                     nowhere for --quick, --only, --connections
+                     and --from
+  --help             this
+
+Exit codes: 0 measured; 2 the options are not understood, or wrk is missing.
+
+Workloads:
+${workloadLines}
+`;
+
+/** Reads the words after `http`. Throws {@link Mistake}; undefined where help is asked for. */
+export function parseHttpOptions(words: readonly string[]): HttpOptions | undefined {
+  const values = parse(words);
+  if (values.help === true) return undefined;
+  const quick = values.quick === true;
+  const { json, from, only, connections } = values;
+  const part = quick || [from, only, connections].some((value) => value !== undefined);
+  const results = values.results ?? (part ? undefined : RESULTS);
+  const usual = quick ? QUICK : CONNECTIONS;
+  return {
+    connections: connections?.map((text) => count('connections', text)) ?? usual,
+    seconds: count('seconds', values.seconds ?? String(quick ? 1 : SECONDS)),
+    rounds: count('rounds', values.rounds ?? String(quick ? 1 : ROUNDS)),
+    only: only ?? [],
+    addresses: count('addresses', values.addresses ?? String(quick ? ADDRESSES / 16 : ADDRESSES)),
+    warmUp: !quick,
+    data: values.data ?? tmpdir(),
+    markdown: values.markdown === true,
+    ...(json !== undefined && { json }),
+    ...(from !== undefined && { from }),
+    ...(results !== undefined && { results }),
+  };
+}
+
+function parse(words: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: {
+        connections: { type: 'string', multiple: true },
+        seconds: { type: 'string' },
+        rounds: { type: 'string' },
+        only: { type: 'string', multiple: true },
+        addresses: { type: 'string' },
+        quick: { type: 'boolean' },
+        data: { type: 'string' },
+        markdown: { type: 'boolean' },
+        json: { type: 'string' },
+        from: { type: 'string' },
+        results: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    throw new Mistake(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Mistake(`--${name} takes a positive integer, as 1000 or 1e3, not "${text}".`);
+}

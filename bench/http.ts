@@ -1,0 +1,179 @@
+/**
+ * The service over HTTP, measured from outside and beside a bare route of the same framework with the
+ * same requests and replies: what vmemd costs is the distance between the two. Both run in processes
+ * of their own on this machine, and the load comes from wrk. Of each row the two are measured by
+ * turns, so that whatever else the machine does meets both; shown are medians.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Server } from '../test/crash/server.ts';
+import { median } from './clock.ts';
+import { syncTime } from './disk.ts';
+import { help, parseHttpOptions, type HttpOptions } from './http-options.ts';
+import {
+  showHttp,
+  writeHttpResults,
+  type HttpReport,
+  type HttpRow,
+  type Side,
+} from './http-report.ts';
+import { httpWorkloads, type HttpWorkload } from './http-workload.ts';
+import { thisMachine } from './machine.ts';
+import { difference, readMetrics } from './metrics.ts';
+import { Missing } from './missing.ts';
+import { Mistake } from './options.ts';
+import { Progress } from './progress.ts';
+import { findWrk, load } from './wrk.ts';
+
+const bareProgram = fileURLToPath(new URL('bare.ts', import.meta.url));
+const WARM_UP = { connections: 64, seconds: 2 };
+
+/** Runs with the words after `http`; the number is the exit code. */
+export async function run(words: readonly string[]): Promise<number> {
+  try {
+    const options = parseHttpOptions(words);
+    if (options === undefined) process.stdout.write(help);
+    else await runWith(options);
+    return 0;
+  } catch (error) {
+    if (error instanceof Mistake) process.stderr.write(`bench: ${error.message}\n\n${help}`);
+    else if (error instanceof Missing) process.stderr.write(`bench: ${error.message}\n`);
+    else throw error;
+    return 2;
+  }
+}
+
+async function runWith(options: HttpOptions): Promise<void> {
+  const report = options.from === undefined ? await measured(options) : await read(options.from);
+  process.stdout.write(showHttp(report, options.markdown));
+  if (options.json !== undefined) {
+    await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  }
+  if (options.results !== undefined) await writeHttpResults(options.results, report);
+}
+
+async function read(file: string): Promise<HttpReport> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as HttpReport;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Mistake(`--from takes a file that --json has written: ${why}.`);
+  }
+}
+
+async function measured(options: HttpOptions): Promise<HttpReport> {
+  const { data, only, connections, rounds, seconds } = options;
+  const names = Object.keys(httpWorkloads).filter(
+    (name) => only.length === 0 || only.some((text) => name.includes(text)),
+  );
+  if (names.length === 0) throw new Mistake('No workload has such a name.');
+  await findWrk();
+  const directory = await mkdtemp(join(data, 'vmemd-bench-'));
+  const progress = new Progress(names.length * connections.length * rounds);
+  const rows: HttpRow[] = [];
+  try {
+    const syncMs = await syncTime(directory);
+    for (const name of names) {
+      rows.push(...(await new Comparison(name, join(directory, name), options, progress).rows()));
+    }
+    return { machine: thisMachine(), syncMs, seconds, rounds, rows };
+  } finally {
+    progress.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** One workload against the two, each started anew for it. */
+class Comparison {
+  readonly #name: string;
+  readonly #workload: HttpWorkload;
+  readonly #directory: string;
+  readonly #options: HttpOptions;
+  readonly #progress: Progress;
+  #first = true;
+
+  constructor(name: string, directory: string, options: HttpOptions, progress: Progress) {
+    this.#name = name;
+    this.#workload = httpWorkloads[name]!;
+    this.#directory = directory;
+    this.#options = options;
+    this.#progress = progress;
+  }
+
+  async rows(): Promise<HttpRow[]> {
+    const servers: Server[] = [];
+    try {
+      const bare = await Server.start({ data: this.#directory, program: bareProgram });
+      servers.push(bare);
+      const own = await Server.start({ data: this.#directory });
+      servers.push(own);
+      const { connections, rounds, warmUp } = this.#options;
+      if (warmUp) {
+        await this.#side(bare.url, true, WARM_UP);
+        await this.#side(own.url, false, WARM_UP);
+      }
+      const rows: HttpRow[] = [];
+      for (const count of connections) {
+        const name = `${this.#name}, ${count} connections`;
+        const all: Record<'bare' | 'vmemd', Side[]> = { bare: [], vmemd: [] };
+        for (let round = 0; round < rounds; round++) {
+          this.#progress.begins(name);
+          const run = { connections: count, seconds: this.#options.seconds };
+          all.bare.push(await this.#side(bare.url, true, run));
+          all.vmemd.push(await this.#side(own.url, false, run));
+          this.#progress.ends(name, 1);
+        }
+        const { grants = 1 } = this.#workload;
+        const ratio = median(all.vmemd.map((side, i) => side.rate / all.bare[i]!.rate));
+        rows.push({
+          workload: this.#name,
+          connections: count,
+          grants,
+          ratio,
+          bare: medianOf(all.bare),
+          vmemd: medianOf(all.vmemd),
+        });
+      }
+      return rows;
+    } finally {
+      for (const server of servers) if (server.running) await server.stop();
+    }
+  }
+
+  async #side(
+    url: string,
+    isBare: boolean,
+    run: { readonly connections: number; readonly seconds: number },
+  ): Promise<Side> {
+    const words = await this.#workload.prepare({
+      ...(!isBare && { url }),
+      seconds: run.seconds,
+      first: this.#first,
+      addresses: this.#options.addresses,
+      file: `${this.#directory}.held`,
+    });
+    if (!isBare) this.#first = false;
+    const before = await readMetrics(url);
+    const { requests, seconds, p50, p99, p999 } = await load({ url, ...run, words });
+    const { cpu, loopDelay, group } = difference(before, await readMetrics(url));
+    const rate = requests / seconds;
+    const cpuMicroseconds = (cpu / requests) * 1e6;
+    const grouped = group !== undefined && { group };
+    return { rate, p50, p99, p999, cpuMicroseconds, loopDelay, ...grouped };
+  }
+}
+
+function medianOf(sides: readonly Side[]): Side {
+  const of = (pick: (side: Side) => number): number => median(sides.map(pick));
+  const groups = sides.map(({ group }) => group).filter((group) => group !== undefined);
+  return {
+    rate: of(({ rate }) => rate),
+    p50: of(({ p50 }) => p50),
+    p99: of(({ p99 }) => p99),
+    p999: of(({ p999 }) => p999),
+    cpuMicroseconds: of(({ cpuMicroseconds }) => cpuMicroseconds),
+    loopDelay: of(({ loopDelay }) => loopDelay),
+    ...(groups.length > 0 && { group: median(groups) }),
+  };
+}
