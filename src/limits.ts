@@ -2,6 +2,8 @@
  * Every bound at the edge of the service, with its reason. A bound that clients can meet is also in
  * the OpenAPI document. Sizes are in bytes, times in milliseconds unless the name says otherwise.
  */
+import { HOLDINGS_MAX } from './engine/leases.ts';
+
 export const limits = {
   /** 2^128 has 39 decimal digits. Checked before BigInt(), whose cost grows with the square. */
   decimalDigitsMax: 39,
@@ -42,6 +44,10 @@ export const limits = {
   keepSpansMax: 1_000_000,
   /** One year. */
   releaseAfterSecondsMax: 31_536_000,
+  /** One year. What lasts longer is no lease. */
+  ttlSecondsMax: 31_536_000,
+  /** All of them are freed at once when it ends, which must hold up nobody. */
+  allocationsPerLeaseMax: HOLDINGS_MAX,
   /** The largest valid request, a createArena with 1000 spans and 64 labels, is below 200 KiB. */
   bodyBytesMax: 1_048_576,
   /** All of a batch is decided in one turn of the event loop, and is one record of the journal. */

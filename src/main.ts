@@ -23,6 +23,7 @@ import { RecoveryError } from './journal/recovery-error.ts';
 import { recover } from './journal/recovery.ts';
 import { openSqliteJournal, type JournalEvent } from './journal/sqlite.ts';
 import { JournalUnavailable, Sequencer } from './sequencer.ts';
+import { LeaseTimer } from './lease-timer.ts';
 import { SpanTimer } from './span-timer.ts';
 import { version } from './version.ts';
 
@@ -112,9 +113,9 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     version,
     ...(tokens !== undefined && { tokens }),
   });
-  const spanTimer = new SpanTimer(sequencer);
-  spanTimer.start();
-  stopsOnSignal(app, sequencer, logger, spanTimer);
+  const timers = [new SpanTimer(sequencer), new LeaseTimer(sequencer)];
+  for (const timer of timers) timer.start();
+  stopsOnSignal(app, sequencer, logger, timers);
   const address = await app.listen({ host: settings.host, port: settings.port });
   const ms = Math.round(performance.now() - startedAt);
   logger.debug({ checkpoint, records }, 'recovered');
@@ -147,7 +148,12 @@ function httpLogger(logger: Logger): Logger {
 const SAME_WISH_MS = 1000;
 
 /** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
-function stopsOnSignal(app: App, sequencer: Sequencer, logger: Logger, spanTimer: SpanTimer): void {
+function stopsOnSignal(
+  app: App,
+  sequencer: Sequencer,
+  logger: Logger,
+  timers: readonly { stop(): void }[],
+): void {
   let stoppingSince: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -156,7 +162,7 @@ function stopsOnSignal(app: App, sequencer: Sequencer, logger: Logger, spanTimer
       process.exit(exitCode.ok);
     }
     stoppingSince = performance.now();
-    spanTimer.stop();
+    for (const timer of timers) timer.stop();
     logger.info({ signal }, 'stopping');
     app
       .close()

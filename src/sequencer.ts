@@ -18,14 +18,18 @@
  * turn in which it is applied, before any command that comes later. Where many are to be looked at,
  * that goes on in the next turns, and commands that come meanwhile are put off until it is done.
  *
+ * A command may lead to an event that changes nothing, such as the renewal of a lease for the time it
+ * has: that is answered like a read, and makes no record, unless it has a key.
+ *
  * A commit that fails has an unknown outcome and memory cannot be taken back, so the sequencer
  * stops for good: everything that waits or comes later is rejected, and the owner is told once.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Deadlines } from './deadlines.ts';
 import { assert, AssertionError } from './engine/assert.ts';
 import type { Alloc, At, Command } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Event } from './engine/event.ts';
+import { changes, type Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
 import type {
   Journal,
@@ -59,6 +63,8 @@ export interface SequencerOptions {
   readonly onDurable?: (records: readonly JournalRecord[]) => void;
   /** Most requests that may wait for room. */
   readonly waitersMax?: number;
+  /** The steady clock that leases run out by, in milliseconds: that of the process unless given. */
+  readonly now?: () => number;
   /**
    * Called once when the sequencer has stopped for good. The cause is {@link JournalUnavailable}
    * where a commit failed; anything else is a bug of ours, met after memory had changed.
@@ -113,6 +119,8 @@ interface PutOff {
 }
 
 export class Sequencer {
+  /** When leases run out. */
+  readonly deadlines: Deadlines;
   readonly #engine: Engine;
   readonly #journal: Journal;
   readonly #onDurable: (records: readonly JournalRecord[]) => void;
@@ -151,6 +159,7 @@ export class Sequencer {
     this.#groupCharactersMax = options.groupCharactersMax ?? groupCharactersMaxDefault;
     assert(this.#queueMax >= 1 && this.#groupRecordsMax >= 1, 'bounds are at least 1');
     this.room = new WaitingRoom(engine, options.waitersMax ?? limits.waitersMax);
+    this.deadlines = new Deadlines(engine, options.now ?? (() => performance.now()));
     this.#durableRevision = engine.revision;
     this.#sentRevision = engine.revision;
   }
@@ -163,6 +172,11 @@ export class Sequencer {
   /** Everything up to this revision survives a crash. */
   get durableRevision(): number {
     return this.#durableRevision;
+  }
+
+  /** Whether commands are put off, because those who wait for room are being served. */
+  get serving(): boolean {
+    return this.#serving;
   }
 
   /** How many answers wait for the journal now. */
@@ -194,7 +208,8 @@ export class Sequencer {
    * Decides and applies `command` now; resolves when the outcome is durable. `read` makes the
    * answer from the state right after the command, before any later one. A request for which there
    * is no room waits for it, if it has `patience`; then the outcome is that of its turn, or, once
-   * its time is over, what it would be without.
+   * its time is over, what it would be without. Where the event changes nothing, the answer is from
+   * the state before it.
    *
    * With `keyed`, the answer is stored with the record; of a refusal nothing is stored.
    *
@@ -244,6 +259,8 @@ export class Sequencer {
 
   /** Applies an event that was decided on the present state, and serves those who wait for room. */
   #apply<T>(event: Event, { read, keyed }: Order<T>): Promise<Outcome<T>> {
+    // With a key it has a record after all, that the answer is stored with.
+    if (!changes(event) && keyed === undefined) return this.#answerUnchanged(event, read);
     const revision = this.#engine.revision + 1;
     let body: string;
     try {
@@ -257,6 +274,7 @@ export class Sequencer {
     try {
       this.#engine.apply(event, revision);
       assert(this.#engine.revision === revision, `revision ${revision} is applied`);
+      this.deadlines.note(event);
       value = read(this.#engine, event, revision);
       if (keyed !== undefined) {
         kept = { key: keyed.key, request: keyed.request, reply: keyed.reply(value, revision) };
@@ -306,6 +324,21 @@ export class Sequencer {
       while (!this.#serving && this.#putOff.length > 0) this.#putOff.shift()!.run();
     } catch (error) {
       this.#stop(error);
+    }
+  }
+
+  /** Of an event that changes nothing; `revision` is the present one. */
+  #answerUnchanged<T>(
+    event: Event,
+    read: (engine: Engine, event: Event, revision: number) => T,
+  ): Promise<Outcome<T>> {
+    const { revision } = this.#engine;
+    try {
+      this.deadlines.note(event);
+      const value = read(this.#engine, event, revision);
+      return this.#whenDurable<Outcome<T>>({ revision, value }, false);
+    } catch (error) {
+      return Promise.reject(error as Error);
     }
   }
 

@@ -25,6 +25,7 @@
 import type { Alloc, At, Range } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
+import type { Refusal } from './engine/refusal.ts';
 import type { Level, Shape } from './engine/shape.ts';
 import { touched } from './engine/touched.ts';
 import { PrioritySearchTree, type Work } from './priority-search-tree.ts';
@@ -43,10 +44,13 @@ export interface Waiter<T> extends Place {
   readonly owner: T;
 }
 
-/** The next to be served; an error where deciding on it failed, as it would have failed any other time. */
+/**
+ * The next to be served; a refusal where it can't be whatever the room, such as for a lease that has
+ * ended, and an error where deciding on it failed, as it would have failed any other time.
+ */
 export interface Found<T> {
   readonly waiter: Waiter<T>;
-  readonly event: Event | Error;
+  readonly event: Event | Refusal | Error;
 }
 
 interface Entry<T> extends Waiter<T> {
@@ -244,7 +248,7 @@ export class WaitQueue<T> {
     return undefined;
   }
 
-  #try(entry: Entry<T>, at: number): Event | Error | undefined {
+  #try(entry: Entry<T>, at: number): Event | Refusal | Error | undefined {
     this.#tries += 1;
     try {
       return this.#engine.grant({ ...entry.command, at: Math.max(at, entry.command.at) });

@@ -45,7 +45,7 @@ export interface WaitFigures {
   readonly granted: number;
   readonly timedOut: number;
   readonly abandoned: number;
-  /** The arena was destroyed, or the service stopped. */
+  /** The arena was destroyed, the lease has ended, or the service stopped. */
   readonly dismissed: number;
   /** How long all of these have waited together, in seconds. */
   readonly seconds: number;
@@ -149,10 +149,13 @@ export class WaitingRoom {
     const found = this.#queue.next(at);
     if (found !== undefined) {
       const { waiter, event } = found;
-      const failed = event instanceof Error;
-      this.#leave(waiter, failed ? 'dismissed' : 'granted');
-      if (failed) waiter.owner.party.failed(event);
-      else waiter.owner.party.granted(event);
+      const { party } = waiter.owner;
+      const granted = !(event instanceof Error) && !('refused' in event);
+      this.#leave(waiter, granted ? 'granted' : 'dismissed');
+      if (event instanceof Error) party.failed(event);
+      // It is refused anew, with the reason of now.
+      else if ('refused' in event) party.ended();
+      else party.granted(event);
     }
     if (this.busy) return;
     for (const waiter of this.#late) this.#timeOut(waiter);

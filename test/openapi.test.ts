@@ -102,7 +102,8 @@ describe('the document', () => {
     const expected =
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
       'removeSpan alloc xalloc getAllocation updateAllocation free resize split merge listAllocations ' +
-      'freeAll searchAllocations batch listWaiters listSegments whatis fits watchEvents getState getBackup ' +
+      'freeAll searchAllocations batch listWaiters listSegments whatis fits createLease listLeases getLease ' +
+      'renewLease revokeLease watchEvents getState getBackup ' +
       'livez readyz metrics';
     expect(names.toSorted()).toEqual(expected.split(' ').toSorted());
   });

@@ -9,7 +9,8 @@
  * `npm start` starts it again on the same data.
  *
  * What is printed is compared as text, made the same by three rules: JSON is folded to lines, the
- * server's address reads 127.0.0.1:7070, and times read as 2026-01-31T12:00:00.000Z. After a change
+ * server's address reads 127.0.0.1:7070, times read as 2026-01-31T12:00:00.000Z, and ids of leases
+ * are one and the same. After a change
  * that is meant, run with VMEMD_UPDATE=1 and read the difference before committing it.
  */
 import { execFile } from 'node:child_process';
@@ -143,13 +144,14 @@ function bash(script: string): Promise<string> {
   });
 }
 
+const anyId = '3f0c9a52-61d8-4d7e-9a3b-0c2f5f1f7e11';
+
 /** A fenced block with what a command has printed; empty where it was nothing. */
 function fenced(printed: string): string {
   if (printed === '') return '';
-  const text = printed.replaceAll(
-    /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g,
-    '2026-01-31T12:00:00.000Z',
-  );
+  const text = printed
+    .replaceAll(/\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g, '2026-01-31T12:00:00.000Z')
+    .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, anyId);
   if (!text.startsWith('{')) return `\n\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`;
   return `\n\`\`\`json\n${fold(JSON.parse(text))}\n\`\`\`\n`;
 }

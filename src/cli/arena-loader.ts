@@ -14,6 +14,7 @@ import { invalidInput } from '../http/invalid-input.ts';
 import { formatAddress, formatCidr, parseAddress, parseSize } from '../http/notation.ts';
 import type { DumpLine } from './dump-line.ts';
 import { GapOrder } from './gap-order.ts';
+import type { LeaseLoader } from './lease-loader.ts';
 import { SegmentColumns } from './segment-columns.ts';
 import { Tiling } from './tiling.ts';
 
@@ -30,6 +31,7 @@ export interface LoadedArena {
 
 export interface ArenaLoaderOptions {
   readonly arenas: ReadonlyMap<string, LoadedArena>;
+  readonly leases: LeaseLoader;
   /** No line of the dump is younger. */
   readonly revision: number;
   /** Whether the order of free segments may lack some, or name others. */
@@ -137,9 +139,20 @@ export class ArenaLoader implements LoadedArena {
       ...(owner !== undefined && { owner }),
       ...(importedBy !== undefined && { importedBy }),
     };
-    this.#columns.allocation(Date.parse(line.createdAt), line.revision, about);
+    this.#columns.allocation(Date.parse(line.createdAt), line.revision, about, this.#leaseOf(line));
     if (importedBy === undefined) return;
     this.held.set(range.base, { size: range.size, by: importedBy, line: number });
+  }
+
+  #leaseOf({ lease, importedBy }: DumpLine<'allocation'>): number | undefined {
+    if (lease === undefined) return undefined;
+    if (importedBy !== undefined) {
+      throw invalidInput(
+        '/lease',
+        'must be left out: what an arena has imported is under no lease',
+      );
+    }
+    return this.#options.leases.hold(lease);
   }
 
   /** Throws InvalidInput. */

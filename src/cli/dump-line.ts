@@ -4,6 +4,7 @@
  * state again.
  *
  * - `dump`, the first line: the version of the format, the revision, the hash of the state.
+ * - `lease`, in order of id.
  * - `arena`, a source before those that import from it; all lines up to the next one are its:
  *   `span` and `slab` and `allocation`, each in order of address, then `gaps`: its free segments,
  *   the one freed longest ago first, which decides what instantfit takes next.
@@ -17,9 +18,11 @@ import {
   arenaName,
   integerInput,
   labels,
+  leaseId,
   notation,
   owner,
   policy,
+  ttlSeconds,
   width,
 } from '../http/wire/field.ts';
 import { limits } from '../limits.ts';
@@ -48,6 +51,16 @@ const schemas = {
       .string('must be 64 hexadecimal digits')
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
       .exactOptional(),
+  }),
+  lease: z.strictObject({
+    type: z.literal('lease'),
+    id: leaseId,
+    ttlSeconds,
+    owner: owner.exactOptional(),
+    labels,
+    endsWhenEmpty: z.boolean('must be true or false').exactOptional(),
+    createdAt: time,
+    revision,
   }),
   arena: z.strictObject({
     type: z.literal('arena'),
@@ -99,6 +112,7 @@ const schemas = {
     labels,
     owner: owner.exactOptional(),
     importedBy: arenaName.exactOptional(),
+    lease: leaseId.exactOptional(),
     createdAt: time,
     revision,
   }),

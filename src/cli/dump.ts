@@ -9,6 +9,7 @@ import type { Writable } from 'node:stream';
 import { InvalidSetting, type Flags } from '../config.ts';
 import { assert, unreachable } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
+import type { LeaseTerms } from '../engine/leases.ts';
 import type { ArenaPart, SavedSlab, SavedSpan } from '../engine/snapshot.ts';
 import { arenaSpace } from '../http/address-space.ts';
 import { formatAddress, type AddressSpace } from '../http/notation.ts';
@@ -81,7 +82,7 @@ export function* linesOf(engine: Engine): Generator<DumpLine> {
 }
 
 /**
- * Arena by arena. The parts of the snapshot say what there is; allocations, and where the free
+ * The leases, then arena by arena. The parts of the snapshot say what there is; allocations, and where the free
  * segments are, come from the engine's own walks, which give them as the API does.
  */
 function* stateLines(engine: Engine): Generator<DumpLine> {
@@ -100,6 +101,10 @@ function* stateLines(engine: Engine): Generator<DumpLine> {
       yield arenaLine(part);
       continue;
     }
+    if (part.type === 'leases') {
+      for (const terms of part.leases) yield leaseLine(terms);
+      continue;
+    }
     const { arena } = part;
     assert(space !== undefined, 'a part of an arena comes after its first');
     switch (part.type) {
@@ -111,6 +116,7 @@ function* stateLines(engine: Engine): Generator<DumpLine> {
         break;
       case 'segments':
       case 'abouts':
+      case 'leased':
         if (!walked) yield* allocationLines(engine, arena, space);
         walked = true;
         break;
@@ -122,6 +128,21 @@ function* stateLines(engine: Engine): Generator<DumpLine> {
         unreachable(part);
     }
   }
+}
+
+function leaseLine(terms: LeaseTerms): DumpLine {
+  const { id, ttlSeconds, owner, labels, createdAt, revision, endsWhenEmpty, ...others } = terms;
+  others satisfies Record<string, never>;
+  return {
+    type: 'lease',
+    id,
+    ttlSeconds,
+    ...(owner !== undefined && { owner }),
+    labels,
+    ...(endsWhenEmpty && { endsWhenEmpty }),
+    createdAt: timeText(createdAt),
+    revision,
+  };
 }
 
 function arenaLine(part: ArenaPart): DumpLine {

@@ -16,6 +16,7 @@ import { ArenaLoader, type LoadedArena } from './arena-loader.ts';
 import { pathOf, sharedSettings } from './data-source.ts';
 import { readLine, type DumpLine } from './dump-line.ts';
 import { fillDirectory } from './empty-directory.ts';
+import { LeaseLoader } from './lease-loader.ts';
 import { Progress } from './progress.ts';
 import { stateHashOf } from './state-hash.ts';
 import { print, type Terminal } from './terminal.ts';
@@ -106,6 +107,7 @@ class DumpLoader {
   readonly #engine: Engine;
   readonly #edited: boolean;
   readonly #arenas = new Map<string, LoadedArena>();
+  readonly #leases: LeaseLoader;
   header: DumpLine<'dump'> | undefined;
   #open: ArenaLoader | undefined;
   #ended = false;
@@ -113,6 +115,7 @@ class DumpLoader {
   constructor(engine: Engine, edited: boolean) {
     this.#engine = engine;
     this.#edited = edited;
+    this.#leases = new LeaseLoader((part) => engine.restore(part));
   }
 
   /** Throws InvalidInput. */
@@ -129,10 +132,16 @@ class DumpLoader {
     switch (line.type) {
       case 'dump':
         throw invalidInput('/type', 'must not be dump again: load one dump at a time');
+      case 'lease':
+        if (this.#open !== undefined) {
+          throw invalidInput('/type', 'a lease comes before the arenas: move the line');
+        }
+        return this.#leases.lease(line, number, this.header.revision);
       case 'arena':
         this.#open?.end();
         this.#open = new ArenaLoader(line, {
           arenas: this.#arenas,
+          leases: this.#leases,
           revision: this.header.revision,
           edited: this.#edited,
           onPart: (part) => this.#engine.restore(part),
@@ -170,6 +179,7 @@ class DumpLoader {
     this.#open?.end();
     this.#ended = true;
     for (const [name, { held }] of this.#arenas) this.#returned(name, held);
+    this.#leases.end();
     this.#engine.restored(this.header!.revision);
     this.#check();
   }

@@ -23,6 +23,8 @@ export class SegmentColumns {
   #revisions: number[] = [];
   #ordinals: number[] = [];
   #abouts: About[] = [];
+  #leased: number[] = [];
+  #leases: number[] = [];
   #allocations = 0;
 
   constructor(arena: ArenaPart, onPart: (part: SnapshotPart) => void) {
@@ -40,8 +42,8 @@ export class SegmentColumns {
     if (state === 'free') this.gaps.push(base);
   }
 
-  /** What is known of the busy segment that came last. */
-  allocation(createdAt: number, revision: number, about: About): void {
+  /** What is known of the busy segment that came last; its lease by the place among all. */
+  allocation(createdAt: number, revision: number, about: About, lease: number | undefined): void {
     this.#createdAt.push(createdAt);
     this.#revisions.push(revision);
     const { labels, owner, importedBy, ...others } = about;
@@ -50,6 +52,10 @@ export class SegmentColumns {
     if (owner !== undefined || importedBy !== undefined || Object.keys(labels).length > 0) {
       this.#ordinals.push(this.#allocations);
       this.#abouts.push(about);
+    }
+    if (lease !== undefined) {
+      this.#leased.push(this.#allocations);
+      this.#leases.push(lease);
     }
     this.#allocations += 1;
   }
@@ -66,7 +72,11 @@ export class SegmentColumns {
       const abouts = this.#abouts.slice(first, first + aboutsPerPart);
       this.#onPart({ type: 'abouts', arena, ordinals, abouts });
     }
+    if (this.#leased.length > 0) {
+      this.#onPart({ type: 'leased', arena, ordinals: this.#leased, leases: this.#leases });
+    }
     [this.#sizes, this.#states, this.#createdAt, this.#revisions] = [[], [], [], []];
     [this.#ordinals, this.#abouts] = [[], []];
+    [this.#leased, this.#leases] = [[], []];
   }
 }

@@ -26,6 +26,8 @@ export class Allocations {
   #createdAt = new Float64Array(8);
   #revision = new Float64Array(8);
   readonly #about = new Map<number, About>();
+  /** By id: which holding of a lease it is, 0 for none; empty until there is one. */
+  #holdings = new Uint32Array(0);
   #used = 1;
   readonly #spare: number[] = [];
   readonly #indexes: AllocationIndex[] = [];
@@ -33,6 +35,8 @@ export class Allocations {
   count = 0;
   /** Those held by arenas that import. */
   held = 0;
+  /** Those under leases. */
+  leased = 0;
 
   /** `createdAt` in milliseconds since 1970. */
   create(address: bigint, createdAt: number, revision: number, about: About): number {
@@ -47,6 +51,7 @@ export class Allocations {
   }
 
   drop(id: number, address: bigint): void {
+    assert(this.holding(id) === 0, 'an allocation leaves its lease before it goes');
     const about = this.about(id);
     if (about.importedBy !== undefined) this.held--;
     for (const index of this.#indexes) index.remove(address, about);
@@ -88,6 +93,31 @@ export class Allocations {
     index.usedAt = ++this.#clock;
     this.#indexes.push(index);
     return index;
+  }
+
+  /** Which holding of a lease an allocation is; 0 for none. */
+  holding(id: number): number {
+    return this.#holdings[id] ?? 0;
+  }
+
+  /** The allocation comes under a lease, as this holding, or is out of it, for 0. */
+  setHolding(id: number, holding: number): void {
+    if (id >= this.#holdings.length) {
+      const holdings = new Uint32Array(this.#revision.length);
+      holdings.set(this.#holdings);
+      this.#holdings = holdings;
+    }
+    assert((holding === 0) !== (this.#holdings[id] === 0), 'an allocation is under one lease');
+    this.#holdings[id] = holding;
+    this.leased += holding === 0 ? -1 : 1;
+  }
+
+  /** All holdings of leases. */
+  *holdings(): Generator<number> {
+    for (let id = 1; id < this.#holdings.length && id < this.#used; id++) {
+      const holding = this.#holdings[id]!;
+      if (holding !== 0) yield holding;
+    }
   }
 
   /**

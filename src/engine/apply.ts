@@ -5,19 +5,35 @@
 import { assert, unreachable } from './assert.ts';
 import { Arena } from './arena.ts';
 import type { Range } from './command.ts';
-import type { Allocated, Event, Imported, Released } from './event.ts';
+import type { Allocated, Event, Imported, LeasesEnded, Released } from './event.ts';
+import type { Leases } from './leases.ts';
 import type { State } from './state.ts';
 
 export function apply(state: State, event: Event, revision: number): void {
-  const { arenas, undo } = state;
+  const { arenas, leases } = state;
   if (event.type === 'batched') {
     for (const one of event.events) apply(state, { ...one, at: event.at }, revision);
+    return;
+  }
+  if (event.type === 'leaseCreated') {
+    const { lease: id, ttlSeconds, labels, owner, at } = event;
+    const terms = { id, ttlSeconds, labels, createdAt: at, revision, endsWhenEmpty: false };
+    leases.create({ ...terms, ...(owner === undefined ? {} : { owner }) });
+    return;
+  }
+  if (event.type === 'leaseRenewed') {
+    const lease = leaseNamed(leases, event.lease);
+    if (event.ttlSeconds !== undefined) leases.renew(lease, event.ttlSeconds, revision);
+    return;
+  }
+  if (event.type === 'leasesEnded') {
+    end(state, event, revision);
     return;
   }
   if (event.type === 'arenaCreated') {
     const { arena, source, spans, at } = event;
     assert(!arenas.has(arena), 'an arena is created once');
-    const created = new Arena(event, at, revision, undo);
+    const created = new Arena(event, at, revision, state);
     arenas.set(arena, created);
     if (source !== undefined) arenaNamed(arenas, source).children.add(arena);
     for (const span of spans) created.addSpan(span, false, revision);
@@ -43,7 +59,7 @@ export function apply(state: State, event: Event, revision: number): void {
       release(arenas, event.released, revision);
       break;
     case 'allocated':
-      allocated(arenas, arena, event, revision);
+      allocated(state, arena, event, revision);
       break;
     case 'freed':
       arena.free(event.base, revision);
@@ -109,17 +125,46 @@ function arenaNamed(arenas: ReadonlyMap<string, Arena>, name: string): Arena {
   return arena;
 }
 
-function allocated(
-  arenas: ReadonlyMap<string, Arena>,
-  arena: Arena,
-  event: Event & Allocated,
-  revision: number,
-): void {
+function leaseNamed(leases: Leases, id: string): number {
+  const lease = leases.find(id);
+  assert(lease !== 0, `the event's lease ${id} is there`);
+  return lease;
+}
+
+function end({ arenas, leases }: State, event: LeasesEnded, revision: number): void {
+  for (const { lease: id, freed } of event.ended) {
+    const lease = leaseNamed(leases, id);
+    assert(leases.size(lease) === freed.length, `all that lease ${id} holds is freed`);
+    for (const { arena, base } of freed) {
+      const there = arenaNamed(arenas, arena);
+      const found = there.allocationAt(base);
+      assert(found !== undefined && there.leaseOf(found.id) === lease, `lease ${id} holds ${base}`);
+      there.free(base, revision);
+    }
+    // One that was made for an allocation has ended with the last of it.
+    if (leases.id(lease) === id) leases.end(lease);
+  }
+  release(arenas, event.released, revision);
+}
+
+function allocated(state: State, arena: Arena, event: Event & Allocated, revision: number): void {
+  const { arenas } = state;
   const { imported, labels, owner, policy, at } = event;
+  const lease = leaseFor(state.leases, event, revision);
   for (const span of imported) take(arenas, span, revision, at);
   if (event.slab !== undefined) arena.openSlab(event.slab, event.size);
-  arena.allocate(event, { labels, ...(owner === undefined ? {} : { owner }) }, revision, at);
+  const about = { labels, ...(owner === undefined ? {} : { owner }) };
+  arena.allocate(event, about, revision, at, lease);
   if (policy === 'nextfit') arena.moveCursor(event.base + event.size);
+}
+
+/** The number of the lease that the allocation comes under, made now if need be; 0 for none. */
+function leaseFor(leases: Leases, event: Event & Allocated, revision: number): number {
+  const { lease: id, ttlSeconds, labels, owner, at } = event;
+  if (id === undefined) return 0;
+  if (ttlSeconds === undefined) return leaseNamed(leases, id);
+  const terms = { id, ttlSeconds, labels, createdAt: at, revision, endsWhenEmpty: true };
+  return leases.create({ ...terms, ...(owner === undefined ? {} : { owner }) });
 }
 
 function take(

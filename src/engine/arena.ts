@@ -12,6 +12,7 @@ import { QuantumCache } from './quantum-cache.ts';
 import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
 import type { Span } from './spans.ts';
+import type { State } from './state.ts';
 import type { Undo } from './undo.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
@@ -41,14 +42,16 @@ export class Arena {
   cache: QuantumCache | undefined;
   readonly #shift: number;
   readonly #undo: Undo;
+  readonly #leases: State['leases'];
 
   constructor(
     settings: Omit<CreateArena, 'type' | 'spans'>,
     createdAt: number,
     revision: number,
-    undo: Undo,
+    { undo, leases }: Pick<State, 'undo' | 'leases'>,
   ) {
     this.#undo = undo;
+    this.#leases = leases;
     this.name = settings.arena;
     this.notation = settings.notation;
     this.width = settings.width;
@@ -119,9 +122,11 @@ export class Arena {
     this.space.remove(base, span.size);
   }
 
-  allocate({ base, size }: Range, about: About, revision: number, at: number): void {
+  /** `lease` is the number of the one that the allocation comes under; 0 for none. */
+  allocate({ base, size }: Range, about: About, revision: number, at: number, lease = 0): void {
     this.touch(revision);
     const id = this.#create(base, at, revision, about);
+    if (lease !== 0) this.#join(lease, id, base, revision);
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
       const { cache } = this;
@@ -136,6 +141,7 @@ export class Arena {
     this.touch(revision);
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
+    this.#leave(found.id, revision);
     this.#drop(found.id, base);
     if (this.cache?.holding(base) === undefined) this.space.vacate(base);
     else this.#giveBack(this.cache, base);
@@ -156,8 +162,11 @@ export class Arena {
     assert(found !== undefined, 'an allocation is split by its address');
     const createdAt = this.allocations.createdAt(found.id);
     const about = this.allocations.about(found.id);
+    const lease = this.leaseOf(found.id);
     for (const { base } of others) {
-      this.space.cut(base, this.#create(base, createdAt, revision, about));
+      const id = this.#create(base, createdAt, revision, about);
+      if (lease !== 0) this.#join(lease, id, base, revision);
+      this.space.cut(base, id);
       this.#tally(base, 1, revision);
     }
     this.describe(found.base, revision, {});
@@ -170,6 +179,7 @@ export class Arena {
     for (const { base } of others) {
       const found = this.allocationAt(base);
       assert(found !== undefined, 'an allocation is merged by its address');
+      this.#leave(found.id, revision);
       this.#drop(found.id, base);
       this.space.join(base);
       this.#tally(base, -1, revision);
@@ -217,6 +227,21 @@ export class Arena {
     return id;
   }
 
+  #join(lease: number, id: number, base: bigint, revision: number): void {
+    const { allocations } = this;
+    allocations.setHolding(id, this.#leases.join(lease, this, base, revision));
+    if (this.#undo.trying) this.#undo.push(() => allocations.setHolding(id, 0));
+  }
+
+  #leave(id: number, revision: number): void {
+    const { allocations } = this;
+    const holding = allocations.holding(id);
+    if (holding === 0) return;
+    this.#leases.leave(holding, revision);
+    allocations.setHolding(id, 0);
+    if (this.#undo.trying) this.#undo.push(() => allocations.setHolding(id, holding));
+  }
+
   #drop(id: number, base: bigint): void {
     if (this.#undo.trying) {
       const { allocations } = this;
@@ -256,6 +281,7 @@ export class Arena {
   freeAll(revision: number): void {
     assert(!this.#undo.trying, 'no trial frees all');
     if (this.allocations.held === 0) {
+      for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
       this.allocations = new Allocations();
       this.#rebuild(revision);
       return;
@@ -280,9 +306,21 @@ export class Arena {
       address: base,
       size,
       ...this.allocations.about(id),
+      ...this.#leaseView(id),
       createdAt: this.allocations.createdAt(id),
       revision: this.allocations.revision(id),
     };
+  }
+
+  #leaseView(id: number): Pick<AllocationView, 'lease' | 'deadline'> {
+    const lease = this.leaseOf(id);
+    return lease === 0 ? {} : { lease: this.#leases.id(lease), ...this.#leases.lasting(lease) };
+  }
+
+  /** The number of the lease that an allocation is under; 0 for none. */
+  leaseOf(id: number): number {
+    const holding = this.allocations.holding(id);
+    return holding === 0 ? 0 : this.#leases.leaseOf(holding);
   }
 
   view(): ArenaView {

@@ -17,10 +17,10 @@ export function decideBatch(state: State, { operations, at }: At<Batch>): Event 
   assert(operations.length > 0, 'a batch has an operation');
   return state.undo.after((): Event | Refusal => {
     const events: BatchEvent[] = [];
-    const blocks: Range[] = [];
+    const blocks: (Range | undefined)[] = [];
     for (const [place, operation] of operations.entries()) {
       const command = filledIn(operation, blocks);
-      const outcome = 'refused' in command ? command : decide(state.arenas, { ...command, at });
+      const outcome = 'refused' in command ? command : decide(state, { ...command, at });
       if ('refused' in outcome) return { ...outcome, operation: place };
       apply(state, outcome, state.revision + 1);
       const { at: _, ...event } = outcome;
@@ -35,13 +35,13 @@ export function decideBatch(state: State, { operations, at }: At<Batch>): Event 
 /** The command with what it refers to filled in; `blocks` are those of the operations before it. */
 function filledIn(
   { command, references }: Operation,
-  blocks: readonly Range[],
+  blocks: readonly (Range | undefined)[],
 ): BatchCommand | Refusal {
   let filled = command;
   for (const { field, operation, value } of references) {
     const block = blocks[operation];
     if (block === undefined) {
-      const detail = `refers to operation ${operation}, which is not one before it`;
+      const detail = `refers to operation ${operation}, which is not one before it with a block`;
       return refuse('invalid-reference', detail, { pointer: `/${field}` });
     }
     filled = withField(filled, field, valueOf(block, value));
@@ -61,8 +61,9 @@ function valueOf({ base, size }: Range, value: Reference['value']): bigint {
   return value === 'size' ? size : base + size - 1n;
 }
 
-/** The block that an event was about; after a free, the one that there was. */
-function blockOf(state: State, event: BatchEvent): Range {
+/** The block that an event was about; after a free, the one that there was; none for a renewal. */
+function blockOf(state: State, event: BatchEvent): Range | undefined {
+  if (event.type === 'leaseRenewed') return undefined;
   if (event.type !== 'allocationUpdated') return { base: event.base, size: event.size };
   const found = state.arenas.get(event.arena)?.allocationAt(event.address);
   assert(found !== undefined, 'what was updated is there');

@@ -113,6 +113,10 @@ export interface Alloc {
   readonly policy?: Policy;
   readonly labels: Labels;
   readonly owner?: string;
+  /** The lease that the allocation joins or, with `ttlSeconds`, that is made for it by this id. */
+  readonly lease?: string;
+  /** Time of the lease that is made; it ends with its last allocation. */
+  readonly ttlSeconds?: number;
   /** 32 bits for randomfit; unless given they follow from the state, see `seed.ts`. */
   readonly seed?: number;
   /** Refuse unless this is the highest revision of the arena and of all it may import from. */
@@ -179,6 +183,36 @@ export interface UpdateAllocation {
   readonly ifRevision?: number;
 }
 
+/** A time for which allocations are held; the id is random, so that nobody's is guessed. */
+export interface CreateLease {
+  readonly type: 'createLease';
+  readonly lease: string;
+  readonly ttlSeconds: number;
+  readonly labels: Labels;
+  readonly owner?: string;
+}
+
+/** The time begins anew, with `ttlSeconds` another one. */
+export interface RenewLease {
+  readonly type: 'renewLease';
+  readonly lease: string;
+  readonly ttlSeconds?: number;
+}
+
+/** Ends a lease before its time and frees all that it holds. */
+export interface RevokeLease {
+  readonly type: 'revokeLease';
+  readonly lease: string;
+  readonly ifRevision?: number;
+}
+
+/** Ends leases that have run out, and frees all that they hold. Whether they have is not asked. */
+export interface ExpireLeases {
+  readonly type: 'expireLeases';
+  /** At least one, each once. */
+  readonly leases: readonly string[];
+}
+
 /** Gives back wholly free imported spans whose releaseAfterSeconds has run out. */
 export interface ReleaseSpans {
   readonly type: 'releaseSpans';
@@ -190,8 +224,8 @@ export interface ReleaseSpans {
 /** A command with its time, in milliseconds since 1970 UTC. */
 export type At<C> = C & { readonly at: number };
 
-/** What a batch may consist of: all that happens to single allocations. */
-export type BatchCommand = Alloc | Free | Resize | Split | Merge | UpdateAllocation;
+/** What a batch may consist of: all that happens to single allocations, and renewals. */
+export type BatchCommand = Alloc | Free | Resize | Split | Merge | UpdateAllocation | RenewLease;
 
 /** Which address or size an operation takes from what one before it led to. */
 export interface Reference {
@@ -232,5 +266,9 @@ export type Command = At<
   | Merge
   | UpdateAllocation
   | ReleaseSpans
+  | CreateLease
+  | RenewLease
+  | RevokeLease
+  | ExpireLeases
   | Batch
 >;

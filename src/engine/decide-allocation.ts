@@ -2,51 +2,82 @@
  * The commands that make, change and end allocations: what each leads to. Reads only.
  */
 import type { Arena } from './arena.ts';
+import { assert } from './assert.ts';
 import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
+import { fullLease, noLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
 import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask } from './import.ts';
 import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.ts';
+import { HOLDINGS_MAX } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { BUSY } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { seedOf } from './seed.ts';
 import type { Found } from './space.ts';
+import type { State } from './state.ts';
 import { badBlock } from './validity.ts';
 
-export function alloc(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | Refusal {
+export function alloc(state: State, arena: Arena, command: At<Alloc>): Event | Refusal {
+  const { arenas } = state;
+  const lease = leaseFor(state.leases, command);
+  if (lease === 'missing') return noLease(command.lease!);
   const stale = changedSince(arenas, arena, command.ifRevision);
   if (stale !== undefined) return stale;
   const size = arena.roundup(command.size);
   const bad = badBlock(arena, command.size, size, command.constraint);
   if (bad !== undefined) return bad;
-  const event = grant(arenas, arena, command);
+  const event = grant(state, arena, command);
   return event ?? noRoom(arenas, arena, askOf(arena, command), command.type);
 }
 
 /**
- * What a valid command without condition is granted; undefined where there is no room. The reasons
- * for that, which `alloc` gives, cost more.
+ * What a valid command without condition is granted, or why it can't be, whatever the room; undefined
+ * where there is no room. The reasons for that, which `alloc` gives, cost more.
  */
-export function grant(arenas: Arenas, arena: Arena, command: At<Alloc>): Event | undefined {
-  const { labels, owner, at } = command;
+export function grant(
+  { arenas, leases }: State,
+  arena: Arena,
+  command: At<Alloc>,
+): Event | Refusal | undefined {
+  const lease = leaseFor(leases, command);
+  if (lease !== 'fits') {
+    return lease === 'full' ? fullLease(command.lease!) : noLease(command.lease!);
+  }
   const ask = askOf(arena, command);
   const { size, policy } = ask;
   const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, ask) : undefined;
   if (cached !== undefined) return cached;
   const found = plan(arenas, arena, ask);
   if (found === undefined) return undefined;
+  const { base, imported } = found;
+  return { ...grantOf(arena, command), base, size, policy, imported };
+}
+
+/** What every grant of the request has in common. */
+function grantOf({ name }: Arena, { labels, owner, lease, ttlSeconds, at }: At<Alloc>) {
   return {
     type: 'allocated',
     at,
-    arena: arena.name,
-    base: found.base,
-    size,
-    policy,
+    arena: name,
     labels,
     ...(owner === undefined ? {} : { owner }),
-    imported: found.imported,
-  };
+    ...(lease === undefined ? {} : { lease }),
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+  } as const;
+}
+
+/** Whether the lease that the request names takes an allocation; a new one does. */
+function leaseFor(leases: Leases, { lease: id, ttlSeconds }: Alloc): 'fits' | 'missing' | 'full' {
+  if (id === undefined) return 'fits';
+  const lease = leases.find(id);
+  if (ttlSeconds !== undefined) {
+    assert(lease === 0, 'a lease is made by an id that no other has');
+    return 'fits';
+  }
+  if (lease === 0) return 'missing';
+  return leases.size(lease) < HOLDINGS_MAX ? 'fits' : 'full';
 }
 
 function askOf(arena: Arena, { size, constraint, policy, seed }: Alloc): Ask {
@@ -62,10 +93,10 @@ function askOf(arena: Arena, { size, constraint, policy, seed }: Alloc): Ask {
 function fromCache(
   arenas: Arenas,
   arena: Arena,
-  { labels, owner, at }: At<Alloc>,
+  command: At<Alloc>,
   { size, seed }: Ask,
 ): Event | undefined {
-  const { cache, name } = arena;
+  const { cache } = arena;
   if (cache === undefined || size > cache.sizeMax) return undefined;
   const pieceSize = cache.pieceSizeOf(size);
   if (exceedsLimit(arena, pieceSize)) return undefined;
@@ -75,17 +106,14 @@ function fromCache(
       ? plan(arenas, arena, { size: cache.slabSize, constraint: {}, policy: 'instantfit', seed })
       : { base: piece, imported: [] };
   if (found === undefined) return undefined;
+  const { base, imported } = found;
   return {
-    type: 'allocated',
-    at,
-    arena: name,
-    base: found.base,
+    ...grantOf(arena, command),
+    base,
     size: pieceSize,
     policy: 'instantfit',
-    labels,
-    ...(owner === undefined ? {} : { owner }),
-    imported: found.imported,
-    ...(piece === undefined ? { slab: { base: found.base, size: cache.slabSize } } : {}),
+    imported,
+    ...(piece === undefined ? { slab: { base, size: cache.slabSize } } : {}),
   };
 }
 

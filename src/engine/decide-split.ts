@@ -5,12 +5,15 @@
 import type { Arena } from './arena.ts';
 import type { At, Labels, Merge, Range, Split } from './command.ts';
 import { allocationAt, changed, held } from './decide-allocation.ts';
+import { fullLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
+import { HOLDINGS_MAX } from './leases.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Found } from './space.ts';
+import type { State } from './state.ts';
 
-export function split(arena: Arena, command: At<Split>): Event | Refusal {
+export function split({ leases }: State, arena: Arena, command: At<Split>): Event | Refusal {
   const found = allocationAt(arena, command.address);
   if ('refused' in found) return found;
   const { base, size, id } = found;
@@ -27,6 +30,9 @@ export function split(arena: Arena, command: At<Split>): Event | Refusal {
       ? refuse('size-mismatch', `${what}, which is no multiple of ${command.sizes}`)
       : refuse('size-mismatch', `${what}, the sizes make ${sum}`);
   }
+  const lease = arena.leaseOf(id);
+  const full = lease !== 0 && leases.size(lease) + pieces.length - 1 > HOLDINGS_MAX;
+  if (full) return fullLease(leases.id(lease));
   return { type: 'allocationSplit', at: command.at, arena: arena.name, base, size, pieces };
 }
 
@@ -163,6 +169,10 @@ function difference(
   const about = allocations.about(first!.id);
   for (const { base, id } of others) {
     const other = allocations.about(id);
+    if (arena.leaseOf(id) !== arena.leaseOf(first!.id)) {
+      const detail = 'the allocation at {0} is under another lease, or only one of them is';
+      return refuse('not-alike', detail, written(arena, base));
+    }
     if (other.owner !== about.owner) {
       const detail = 'the allocation at {0} has another owner; change it first';
       return refuse('not-alike', detail, written(arena, base));

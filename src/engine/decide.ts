@@ -16,6 +16,7 @@ import type {
   UpdateArena,
 } from './command.ts';
 import { alloc, free, resize, updateAllocation } from './decide-allocation.ts';
+import { createLease, expireLeases, renewLease, revokeLease } from './decide-lease.ts';
 import { merge, split } from './decide-split.ts';
 import type { Event } from './event.ts';
 import type { Arenas } from './import.ts';
@@ -23,13 +24,33 @@ import { releaseAll, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import type { State } from './state.ts';
 import { badSpan, badTuning } from './validity.ts';
 
 /** All but batches, which are several of these. */
 export type SingleCommand = Exclude<Command, At<Batch>>;
 
-export function decide(arenas: Arenas, command: SingleCommand): Event | Refusal {
-  if (command.type === 'createArena') return createArena(arenas, command);
+export function decide(state: State, command: SingleCommand): Event | Refusal {
+  switch (command.type) {
+    case 'createArena':
+      return createArena(state.arenas, command);
+    case 'createLease':
+      return createLease(state, command);
+    case 'renewLease':
+      return renewLease(state, command);
+    case 'revokeLease':
+      return revokeLease(state, command);
+    case 'expireLeases':
+      return expireLeases(state, command);
+    default:
+      return decideInArena(state, command);
+  }
+}
+
+type ArenaCommand = Exclude<Extract<SingleCommand, { arena: string }>, { type: 'createArena' }>;
+
+function decideInArena(state: State, command: ArenaCommand): Event | Refusal {
+  const { arenas } = state;
   const arena = arenas.get(command.arena);
   if (arena === undefined) return noArena(command.arena);
   const at = { at: command.at, arena: arena.name };
@@ -44,7 +65,7 @@ export function decide(arenas: Arenas, command: SingleCommand): Event | Refusal 
       return removeSpan(arenas, arena, command);
     case 'alloc':
     case 'xalloc':
-      return alloc(arenas, arena, command);
+      return alloc(state, arena, command);
     case 'free':
       return free(arenas, arena, command);
     case 'freeAll': {
@@ -56,7 +77,7 @@ export function decide(arenas: Arenas, command: SingleCommand): Event | Refusal 
     case 'resize':
       return resize(arenas, arena, command);
     case 'split':
-      return split(arena, command);
+      return split(state, arena, command);
     case 'merge':
       return merge(arena, command);
     case 'updateAllocation':

@@ -55,6 +55,7 @@ import type { Event } from './event.ts';
 import { chainRevision } from './import.ts';
 import { fits } from './fits.ts';
 import type { Fits } from './fits.ts';
+import type { LeaseClock } from './leases.ts';
 import { BUSY, VOID } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
@@ -72,8 +73,10 @@ import type {
   CheckView,
   FitsView,
   Idling,
+  LeaseView,
   SegmentView,
   SpanView,
+  Totals,
   WhatisStep,
   WhatisView,
 } from './view.ts';
@@ -99,15 +102,15 @@ export class Engine {
   /** What the command leads to. Reads only: a batch is tried, and taken back. */
   decide(command: Command): Event | Refusal {
     if (command.type === 'batch') return decideBatch(this.#state, command);
-    return decide(this.#arenas, command);
+    return decide(this.#state, command);
   }
 
   /**
    * What a valid request to an arena that exists is granted now; undefined where `decide` would
    * refuse it, for whatever reason, which costs more to tell. Reads only.
    */
-  grant(command: At<Alloc>): Event | undefined {
-    return grant(this.#arenas, this.#named(command.arena), command);
+  grant(command: At<Alloc>): Event | Refusal | undefined {
+    return grant(this.#state, this.#named(command.arena), command);
   }
 
   /** Up to a multiple of the arena's quantum. */
@@ -150,12 +153,11 @@ export class Engine {
   }
 
   /**
-   * The state in parts, in an order that `restore` takes: arena by arena, a source before those that
-   * import from it. The parts depend on what happened alone. The state must not change meanwhile.
+   * The state in parts, in an order that `restore` takes: leases, then arena by arena, a source before
+   * those that import from it. The parts depend on what happened alone. The state must not change meanwhile.
    */
   *snapshot(): Generator<SnapshotPart> {
-    // In the order of their creation, which only arenas that exist can be a source in.
-    for (const arena of this.#arenas.values()) yield* snapshotOf(arena);
+    yield* snapshotOf(this.#state);
   }
 
   /**
@@ -215,13 +217,30 @@ export class Engine {
   }
 
   /** How many there are in all; takes time in the number of arenas, and builds nothing. */
-  totals(): { readonly arenas: number; readonly spans: number; readonly allocations: number } {
+  totals(): Totals {
     let [spans, allocations] = [0, 0];
     for (const arena of this.#arenas.values()) {
       spans += arena.spans.count;
       allocations += arena.allocations.count;
     }
-    return { arenas: this.#arenas.size, spans, allocations };
+    return { arenas: this.#arenas.size, spans, allocations, leases: this.#state.leases.count };
+  }
+
+  /** What a clock is told of leases, and tells them. */
+  get leases(): LeaseClock {
+    return this.#state.leases;
+  }
+
+  lease(id: string): LeaseView | undefined {
+    const { leases } = this.#state;
+    const lease = leases.find(id);
+    return lease === 0 ? undefined : leases.view(lease);
+  }
+
+  /** Leases whose ids come after `id`, in order; stops when `visit` returns false. */
+  walkLeases(id: string, visit: (view: LeaseView) => boolean): void {
+    const { leases } = this.#state;
+    for (const lease of leases.after(id)) if (!visit(leases.view(lease))) return;
   }
 
   /** Spans whose base is `from` or above, in order, at most `limit`. */
@@ -309,7 +328,7 @@ export class Engine {
 
   /** Walks the whole arena and checks every invariant against a recount: linear in its segments. */
   check(arena: string): CheckView {
-    return verifyArena(this.#arenas, this.#named(arena));
+    return verifyArena(this.#state, this.#named(arena));
   }
 
   #named(name: string): Arena {

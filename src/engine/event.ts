@@ -52,6 +52,9 @@ export interface Allocated extends Range {
   readonly policy: Policy;
   readonly labels: Labels;
   readonly owner?: string;
+  /** The lease that holds it; with `ttlSeconds`, it was made by this event, and ends when empty. */
+  readonly lease?: string;
+  readonly ttlSeconds?: number;
   readonly imported: readonly Imported[];
   /** The slab of a quantum cache that this allocation opened, if it did. */
   readonly slab?: Range;
@@ -99,13 +102,49 @@ export interface SpansReleased {
   readonly released: readonly Released[];
 }
 
+export interface LeaseCreated {
+  readonly type: 'leaseCreated';
+  readonly lease: string;
+  readonly ttlSeconds: number;
+  readonly labels: Labels;
+  readonly owner?: string;
+}
+/** With the time that the lease has from now on; without, where it has the same as before. */
+export interface LeaseRenewed {
+  readonly type: 'leaseRenewed';
+  readonly lease: string;
+  readonly ttlSeconds?: number;
+}
+/** Several expire at once; a lease that was made for an allocation also ends, unsaid, with its last. */
+export interface LeasesEnded {
+  readonly type: 'leasesEnded';
+  readonly reason: 'expired' | 'revoked';
+  /** In the order in which they end, and what they held in the order in which it is freed. */
+  readonly ended: readonly EndedLease[];
+  /** Spans that go back when all of that is free. */
+  readonly released: readonly Released[];
+}
+export interface EndedLease {
+  readonly lease: string;
+  readonly freed: readonly FreedRange[];
+}
+export interface FreedRange extends Range {
+  readonly arena: string;
+}
+
 /** What the operations of a batch led to, in their order: all at one time, of one revision. */
 export interface Batched {
   readonly type: 'batched';
   readonly events: readonly BatchEvent[];
 }
 export type BatchEvent =
-  Allocated | Freed | Resized | AllocationSplit | AllocationsMerged | AllocationUpdated;
+  | Allocated
+  | Freed
+  | Resized
+  | AllocationSplit
+  | AllocationsMerged
+  | AllocationUpdated
+  | LeaseRenewed;
 
 /** `at` is the time of the command, in milliseconds since 1970 UTC. */
 export type Event = { readonly at: number } & (
@@ -122,10 +161,32 @@ export type Event = { readonly at: number } & (
   | AllocationsMerged
   | AllocationUpdated
   | SpansReleased
+  | LeaseCreated
+  | LeaseRenewed
+  | LeasesEnded
   | Batched
 );
 
 /** What to call in a message what an event happened to. */
 export function subjectOf(event: Event): string {
-  return event.type === 'batched' ? `${event.events.length} operations` : event.arena;
+  switch (event.type) {
+    case 'batched':
+      return `${event.events.length} operations`;
+    case 'leaseCreated':
+    case 'leaseRenewed':
+      return `lease ${event.lease}`;
+    case 'leasesEnded':
+      return `${event.ended.length} leases`;
+    default:
+      return event.arena;
+  }
+}
+
+/** Whether the event changes anything: what does not needs no record. */
+export function changes(event: Event): boolean {
+  return event.type === 'batched' ? event.events.some(changesAlone) : changesAlone(event);
+}
+
+function changesAlone(event: Event | BatchEvent): boolean {
+  return event.type !== 'leaseRenewed' || event.ttlSeconds !== undefined;
 }

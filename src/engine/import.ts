@@ -143,26 +143,59 @@ function mostAbove(arenas: Arenas, arena: Arena): bigint {
  * those that become wholly free, beyond the `keepSpans` that stay.
  */
 export function releases(arenas: Arenas, arena: Arena, bases: Iterable<bigint>): Released[] {
+  if (arena.source === undefined) return [];
+  return releasesOfAll(arenas, new Map([[arena, bases]]));
+}
+
+/**
+ * The same where segments of several arenas are freed. An arena comes after all that import from it,
+ * so that what they give back counts with what is freed there.
+ */
+export function releasesOfAll(
+  arenas: Arenas,
+  freed: ReadonlyMap<Arena, Iterable<bigint>>,
+): Released[] {
   const released: Released[] = [];
-  let level: Arena | undefined = arena;
-  let freed = bases;
-  while (level?.source !== undefined && level.spans.imported > 0) {
-    const due: Span[] = [];
-    let { idle } = level.spans;
-    const losses = new Map<Span, number>();
-    for (const base of freed) {
-      const span = level.spans.holding(base);
-      if (span?.imported === true) losses.set(span, (losses.get(span) ?? 0) + 1);
+  const levels: Map<Arena, Iterable<bigint>>[] = [];
+  const add = (depth: number, arena: Arena, bases: Iterable<bigint>): void => {
+    (levels[depth] ??= new Map()).set(arena, bases);
+  };
+  for (const [arena, bases] of freed) add(depthOf(arenas, arena), arena, bases);
+  for (let depth = levels.length - 1; depth > 0; depth--) {
+    for (const [arena, bases] of levels[depth] ?? []) {
+      if (arena.spans.imported === 0) continue;
+      const due = dueOf(arena, bases);
+      if (due.length === 0) continue;
+      for (const span of releasesOf(arena, due)) released.push(span);
+      const source = sourceOf(arenas, arena)!;
+      const there = levels[depth - 1]?.get(source) ?? [];
+      add(depth - 1, source, [...there, ...due.map(({ base }) => base)]);
     }
-    for (const [span, loss] of losses) {
-      if (span.busy > loss || level.tuning.releaseAfterSeconds > 0) continue;
-      if (++idle > level.tuning.keepSpans) due.push(span);
-    }
-    released.push(...releasesOf(level, due));
-    freed = due.map(({ base }) => base);
-    level = arenas.get(level.source);
   }
   return released;
+}
+
+/** How many arenas are above this one. */
+function depthOf(arenas: Arenas, arena: Arena): number {
+  let depth = 0;
+  for (let at = sourceOf(arenas, arena); at !== undefined; at = sourceOf(arenas, at)) depth++;
+  return depth;
+}
+
+/** Imported spans of the arena that go back when the busy segments at `bases` are freed. */
+function dueOf({ spans, tuning }: Arena, bases: Iterable<bigint>): Span[] {
+  const due: Span[] = [];
+  let { idle } = spans;
+  const losses = new Map<Span, number>();
+  for (const base of bases) {
+    const span = spans.holding(base);
+    if (span?.imported === true) losses.set(span, (losses.get(span) ?? 0) + 1);
+  }
+  for (const [span, loss] of losses) {
+    if (span.busy > loss || tuning.releaseAfterSeconds > 0) continue;
+    if (++idle > tuning.keepSpans) due.push(span);
+  }
+  return due;
 }
 
 /** The given spans go back, and with them what becomes wholly free above. */

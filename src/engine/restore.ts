@@ -7,10 +7,19 @@
  */
 import { Arena } from './arena.ts';
 import { assert, unreachable } from './assert.ts';
+import { HOLDINGS_MAX } from './leases.ts';
+import type { Leases, LeaseTerms } from './leases.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import type { QuantumCache } from './quantum-cache.ts';
-import type { AboutsPart, ArenaPart, SavedSlab, SavedSpan, SegmentsPart } from './snapshot.ts';
-import type { SnapshotPart } from './snapshot.ts';
+import type {
+  AboutsPart,
+  ArenaPart,
+  LeasedPart,
+  SavedSlab,
+  SavedSpan,
+  SegmentsPart,
+  SnapshotPart,
+} from './snapshot.ts';
 import type { Loading } from './space.ts';
 import type { SpanStretch } from './spans.ts';
 import type { State } from './state.ts';
@@ -18,6 +27,8 @@ import type { State } from './state.ts';
 /** Fills the arenas part by part. */
 export class Restore {
   readonly #state: State;
+  /** Numbers of the leases, in order of id. */
+  readonly #leases: number[] = [];
   #open: ArenaRestore | undefined;
 
   constructor(state: State) {
@@ -26,9 +37,10 @@ export class Restore {
 
   /** Takes the next part. Throws AssertionError where it contradicts those before it. */
   take(part: SnapshotPart): void {
+    if (part.type === 'leases') return this.#take(part.leases);
     if (part.type === 'arena') {
       this.#open?.end();
-      this.#open = new ArenaRestore(this.#create(part));
+      this.#open = new ArenaRestore(this.#create(part), this.#state.leases, this.#leases);
       return;
     }
     const open = this.#open;
@@ -42,6 +54,8 @@ export class Restore {
         return open.segments(part);
       case 'abouts':
         return open.abouts(part);
+      case 'leased':
+        return open.leased(part);
       case 'gaps':
         return open.gaps(part.ordinals);
       default:
@@ -58,12 +72,30 @@ export class Restore {
       const held = arena.allocations.held - importedFrom(this.#state.arenas, arena);
       assert(held === 0, `what arenas have imported from '${arena.name}' is theirs`);
     }
+    const { leases } = this.#state;
+    for (const lease of this.#leases) {
+      const id = leases.id(lease);
+      assert(leases.revision(lease) <= revision, `lease ${id} is as old as the snapshot`);
+      assert(leases.size(lease) <= HOLDINGS_MAX, `lease ${id} holds no more than a lease can`);
+      const empty = leases.size(lease) === 0 && leases.endsWhenEmpty(lease);
+      assert(!empty, `lease ${id} was made for an allocation, and has one`);
+    }
+  }
+
+  #take(saved: readonly LeaseTerms[]): void {
+    const { leases } = this.#state;
+    assert(this.#state.arenas.size === 0, 'leases come before arenas');
+    for (const terms of saved) {
+      const last = this.#leases.at(-1);
+      assert(last === undefined || leases.id(last) < terms.id, 'leases are in the order of ids');
+      this.#leases.push(leases.create(terms));
+    }
   }
 
   #create(part: ArenaPart): Arena {
     const { arena: name, source, createdAt, revision } = part;
     assert(!this.#state.arenas.has(name), `'${name}' is restored once`);
-    const arena = new Arena(part, createdAt, revision, this.#state.undo);
+    const arena = new Arena(part, createdAt, revision, this.#state);
     assert(part.cursor <= arena.limit, 'the cursor lies in the space');
     arena.cursor = part.cursor;
     this.#state.arenas.set(name, arena);
@@ -102,9 +134,16 @@ class ArenaRestore {
   #loading: Loading | undefined;
   /** Cached pieces, as segments. */
   #held = 0;
+  readonly #leases: Leases;
+  readonly #leaseNumbers: readonly number[];
+  /** Places of the allocations under leases, in order, and the numbers of those. */
+  readonly #leased: number[] = [];
+  readonly #leasedBy: number[] = [];
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, leases: Leases, leaseNumbers: readonly number[]) {
     this.#arena = arena;
+    this.#leases = leases;
+    this.#leaseNumbers = leaseNumbers;
   }
 
   get name(): string {
@@ -166,6 +205,18 @@ class ArenaRestore {
     }
   }
 
+  leased({ ordinals, leases }: LeasedPart): void {
+    const { allocations } = this.#arena;
+    for (const [i, ordinal] of ordinals.entries()) {
+      assert(ordinal < allocations.count, 'what is under a lease comes before that is said');
+      assert(ordinal > (this.#leased.at(-1) ?? -1), 'what is under leases is in order');
+      const lease = this.#leaseNumbers[leases[i]!];
+      assert(lease !== undefined, 'an allocation is under a lease that there is');
+      this.#leased.push(ordinal);
+      this.#leasedBy.push(lease);
+    }
+  }
+
   gaps(ordinals: readonly number[]): void {
     this.#load().gaps(ordinals);
   }
@@ -184,6 +235,24 @@ class ArenaRestore {
     let held = 0;
     if (cache !== undefined) for (const slab of this.#slabs) held += this.#fill(cache, slab);
     assert(held === this.#held, 'a cached segment is a piece of a slab');
+    if (this.#leased.length > 0) this.#hold();
+  }
+
+  /** Puts allocations under their leases. */
+  #hold(): void {
+    const arena = this.#arena;
+    let ordinal = 0;
+    let next = 0;
+    arena.space.walk(0n, ({ base, state, id }) => {
+      if (state !== BUSY || ordinal++ !== this.#leased[next]) return true;
+      assert(
+        arena.allocations.about(id).importedBy === undefined,
+        'what is held is under no lease',
+      );
+      arena.allocations.setHolding(id, this.#leases.load(this.#leasedBy[next++]!, arena, base));
+      return next < this.#leased.length;
+    });
+    assert(next === this.#leased.length, 'what is under a lease is there');
   }
 
   #load(): Loading {

@@ -1,7 +1,8 @@
 /**
  * The state of the engine as a sequence of plain parts, for a checkpoint: what `restore.ts` rebuilds
- * an engine from. For each arena, a source before those that import from it: the arena itself, its
- * spans, the slabs of its quantum cache, its segments with what is known of the busy ones, and the
+ * an engine from. First the leases. For each arena, a source before those that import from it: the arena itself, its
+ * spans, the slabs of its quantum cache, its segments with what is known of the busy ones and the
+ * leases that they are under, and the
  * order in which the free ones are filed, which decides what instantfit takes next.
  *
  * The parts say what is so, and nothing that follows from it: no index, counter or name by which
@@ -12,12 +13,28 @@
 import type { About } from './allocations.ts';
 import type { Arena } from './arena.ts';
 import type { CreateArena } from './command.ts';
+import type { Leases, LeaseTerms } from './leases.ts';
 import { BUSY } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Quanta } from './space.ts';
 import type { Span } from './spans.ts';
+import type { State } from './state.ts';
 
-export type SnapshotPart = ArenaPart | SpansPart | SlabsPart | SegmentsPart | AboutsPart | GapsPart;
+export type SnapshotPart =
+  | LeasesPart
+  | ArenaPart
+  | SpansPart
+  | SlabsPart
+  | SegmentsPart
+  | AboutsPart
+  | LeasedPart
+  | GapsPart;
+
+/** In order of id, over all such parts. The allocations say what they hold. */
+export interface LeasesPart {
+  readonly type: 'leases';
+  readonly leases: readonly LeaseTerms[];
+}
 
 /** The settings of an arena and what it remembers; the parts up to the next one of these are its. */
 export interface ArenaPart extends Omit<CreateArena, 'type' | 'spans'> {
@@ -70,6 +87,16 @@ export interface AboutsPart {
   readonly abouts: readonly About[];
 }
 
+/** Allocations under leases. */
+export interface LeasedPart {
+  readonly type: 'leased';
+  readonly arena: string;
+  /** Places among the allocations of the arena in order of address, from 0, ascending. */
+  readonly ordinals: readonly number[];
+  /** Places among the leases in order of id, from 0. */
+  readonly leases: readonly number[];
+}
+
 /** Free segments in the order in which they are filed: the one freed longest ago first. */
 export interface GapsPart {
   readonly type: 'gaps';
@@ -82,11 +109,26 @@ export interface GapsPart {
 const SEGMENTS_MAX = 4096;
 /** Spans or slabs of one part, which take more: 150 bytes each at most. */
 const SPANS_MAX = 1024;
+const LEASES_MAX = 1024;
 /** Characters of labels, owners and names in one part, but for the last one's. */
 const ABOUT_CHARACTERS_MAX = 65_536;
 
-/** The parts of one arena. */
-export function* snapshotOf(arena: Arena): Generator<SnapshotPart> {
+/** The parts of the whole state. It must not change meanwhile. */
+export function* snapshotOf({ arenas, leases }: State): Generator<SnapshotPart> {
+  for (const terms of inLots(termsOf(leases), LEASES_MAX, charactersOf)) {
+    yield { type: 'leases', leases: terms };
+  }
+  const ordinals = leases.held > 0 ? leases.ordinals() : new Uint32Array(0);
+  // In the order of their creation, which only arenas that exist can be a source in.
+  for (const arena of arenas.values()) yield* arenaParts(arena, ordinals);
+}
+
+function* termsOf(leases: Leases): Generator<LeaseTerms> {
+  for (const lease of leases.after('')) yield leases.terms(lease);
+}
+
+/** The parts of one arena; `ordinals` are places of leases by their numbers. */
+function* arenaParts(arena: Arena, leaseOrdinals: Uint32Array): Generator<SnapshotPart> {
   const { name, cache } = arena;
   yield arenaPart(arena);
   for (const spans of inLots(arena.spans.from(0n), SPANS_MAX)) {
@@ -108,6 +150,10 @@ export function* snapshotOf(arena: Arena): Generator<SnapshotPart> {
       revisions: busy.map((id) => arena.allocations.revision(id)),
     };
     if (arena.allocations.described > 0) yield* aboutsParts(arena, busy, allocations);
+    if (arena.allocations.leased > 0) {
+      const leased = leasedPart(arena, busy, allocations, leaseOrdinals);
+      if (leased.ordinals.length > 0) yield leased;
+    }
     allocations += busy.length;
   }
   for (const ordinals of saving.gaps(SEGMENTS_MAX)) yield { type: 'gaps', arena: name, ordinals };
@@ -134,6 +180,23 @@ function* aboutsParts(
     characters = 0;
   }
   if (ordinals.length > 0) yield { type: 'abouts', arena: name, ordinals, abouts };
+}
+
+function leasedPart(
+  arena: Arena,
+  ids: readonly number[],
+  firstOrdinal: number,
+  leaseOrdinals: Uint32Array,
+): LeasedPart {
+  const ordinals: number[] = [];
+  const leases: number[] = [];
+  for (const [i, id] of ids.entries()) {
+    const lease = arena.leaseOf(id);
+    if (lease === 0) continue;
+    ordinals.push(firstOrdinal + i);
+    leases.push(leaseOrdinals[lease]!);
+  }
+  return { type: 'leased', arena: arena.name, ordinals, leases };
 }
 
 function arenaPart(arena: Arena): ArenaPart {
@@ -190,13 +253,21 @@ function present<T extends object>(fields: Complete<T>): T {
   return Object.fromEntries(entries) as T;
 }
 
-function* inLots<T>(items: Iterable<T>, most: number): Generator<T[]> {
+/** Lots of at most so many items, of no more characters but for those of the last one. */
+function* inLots<T>(
+  items: Iterable<T>,
+  most: number,
+  measure: (item: T) => number = () => 0,
+): Generator<T[]> {
   let lot: T[] = [];
+  let characters = 0;
   for (const item of items) {
     lot.push(item);
-    if (lot.length < most) continue;
+    characters += measure(item);
+    if (lot.length < most && characters < ABOUT_CHARACTERS_MAX) continue;
     yield lot;
     lot = [];
+    characters = 0;
   }
   if (lot.length > 0) yield lot;
 }

@@ -18,7 +18,24 @@ const everywhere: Range = { base: 0n, size: 1n << 128n };
 const nowhere: Range = { base: 0n, size: 0n };
 
 export function touched(event: Event | BatchEvent): Touched[] {
-  if (event.type === 'batched') return event.events.flatMap(touched);
+  switch (event.type) {
+    case 'batched':
+      return event.events.flatMap(touched);
+    case 'leaseCreated':
+    case 'leaseRenewed':
+      return [];
+    case 'leasesEnded': {
+      const freed = event.ended.flatMap((one) => one.freed);
+      return [...freed.map((range) => rangeIn(range.arena, range)), ...givenBack(event.released)];
+    }
+    default:
+      return touchedIn(event);
+  }
+}
+
+type ArenaEvent = Extract<Event | BatchEvent, { arena: string }>;
+
+function touchedIn(event: ArenaEvent): Touched[] {
   const { arena } = event;
   switch (event.type) {
     case 'arenaCreated':

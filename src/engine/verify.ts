@@ -3,12 +3,12 @@
  * that tie an arena's spans, allocations and source together.
  */
 import type { Arena } from './arena.ts';
-import type { Arenas } from './import.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import type { Span } from './spans.ts';
+import type { State } from './state.ts';
 import type { CheckView } from './view.ts';
 
-export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
+export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView {
   const problems = arena.space.check();
   const wrong = (sentence: string): void => {
     if (problems.length < 20) problems.push(sentence);
@@ -21,6 +21,8 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
   let busy = 0;
   const ids = new Set<number>();
   const indexed = new Map(arena.allocations.indexes.map((index) => [index, 0]));
+  let leased = 0;
+  const leasesHere = new Set<number>();
   let covered = 0n;
   let cached = 0n;
   const tally = new Map<bigint, number>();
@@ -51,8 +53,15 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
       if (known !== undefined) indexed.set(index, count + 1);
       if (known === false) wrong(`the allocation at ${base} is in the index of its ${index.kind}`);
     }
+    const holding = arena.allocations.holding(id);
+    if (holding !== 0) {
+      leased++;
+      leasesHere.add(leases.leaseOf(holding));
+      if (!leases.holds(holding, arena, base)) wrong(`a lease holds the segment at ${base}`);
+    }
     const { importedBy } = about;
     if (importedBy === undefined) return true;
+    say(holding === 0, `the segment at ${base} is a span, and under no lease`);
     const span = arenas.get(importedBy)?.spans.get(base);
     say(
       span?.imported === true && span.size === size,
@@ -65,6 +74,10 @@ export function verifyArena(arenas: Arenas, arena: Arena): CheckView {
   say(busy === arena.allocations.count, 'every allocation has a segment');
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
+  }
+  say(leased === arena.allocations.leased, 'the allocations under leases equal a recount');
+  for (const lease of leasesHere) {
+    if (!leases.isCounted(lease)) wrong(`lease ${leases.id(lease)} counts what it holds`);
   }
   let idle = 0;
   let size = 0n;

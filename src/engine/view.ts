@@ -28,6 +28,14 @@ export interface ArenaView extends Omit<CreateArena, 'type' | 'spans'> {
   readonly revision: number;
 }
 
+/** How many there are, in all arenas. */
+export interface Totals {
+  readonly arenas: number;
+  readonly spans: number;
+  readonly allocations: number;
+  readonly leases: number;
+}
+
 export interface SpanView extends Range {
   readonly kind: 'static' | 'imported';
   /** The source, of an imported span. */
@@ -51,6 +59,23 @@ export interface AllocationView {
   readonly owner?: string;
   /** The arena that holds this segment as one of its spans. */
   readonly importedBy?: string;
+  /** The lease that it is under. */
+  readonly lease?: string;
+  /** When that runs out, by the clock of whoever told; absent where nobody has. */
+  readonly deadline?: number;
+  readonly createdAt: number;
+  readonly revision: number;
+}
+
+export interface LeaseView {
+  readonly id: string;
+  readonly ttlSeconds: number;
+  /** When it runs out, by the clock of whoever told; absent where nobody has. */
+  readonly deadline?: number;
+  /** How many allocations it holds. */
+  readonly allocations: number;
+  readonly labels: Labels;
+  readonly owner?: string;
   readonly createdAt: number;
   readonly revision: number;
 }

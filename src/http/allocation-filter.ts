@@ -8,27 +8,16 @@ import type { Term } from '../engine/allocation-index.ts';
 import type { Search } from '../engine/allocation-search.ts';
 import type { Range } from '../engine/command.ts';
 import type { AllocationView } from '../engine/view.ts';
-import { limits } from '../limits.ts';
 import { invalidInput } from './invalid-input.ts';
+import { labelFilter, matchesLabels, readLabels, type LabelMatch } from './label-filter.ts';
 import { parseAddress, type AddressSpace } from './notation.ts';
 import { readRangeText } from './range.ts';
-import { addressInput, labelKeyPattern, owner, rangeInput } from './wire/field.ts';
+import { addressInput, leaseId, owner, rangeInput } from './wire/field.ts';
 
 export const filterFields = {
-  label: z
-    .array(
-      z
-        .string()
-        .refine((text) => labelKeyPattern.test(labelOf(text)[0]), 'must be "key" or "key=value"'),
-      { error: 'must be "key" or "key=value", once or several times' },
-    )
-    .max(limits.labelFiltersMax, `must be given at most ${limits.labelFiltersMax} times`)
-    .exactOptional()
-    .meta({
-      description:
-        'Only with this label: `key`, or `key=value`. Given several times, all must hold.',
-    }),
+  label: labelFilter,
   owner: owner.exactOptional().meta({ description: 'Only of this owner.' }),
+  lease: leaseId.exactOptional().meta({ description: 'Only those that this lease holds.' }),
   from: addressInput('Only those that begin at this address or above.').exactOptional(),
   to: addressInput('Only those that begin at this address or below.').exactOptional(),
   within: rangeInput('Only those that lie wholly in this range.').exactOptional(),
@@ -38,12 +27,11 @@ export const filterFields = {
 
 type FilterQuery = z.output<z.ZodObject<typeof filterFields>>;
 
-type Label = readonly [key: string, value: string | undefined];
-
 /** Absent means all. */
 export interface Filter {
   readonly owner?: string;
-  readonly labels: readonly Label[];
+  readonly labels: readonly LabelMatch[];
+  readonly lease?: string;
   readonly from?: bigint;
   readonly to?: bigint;
   readonly within?: Range;
@@ -85,8 +73,8 @@ export function concerns({ spaces, top }: WideFilter, { notation, width }: Addre
 
 /** All that selects items, for a cursor. */
 export function filterIdentity(query: FilterQuery): (string | undefined)[] {
-  const { owner, from, to, within, overlaps, contains, label = [] } = query;
-  return [owner, from, to, within, overlaps, contains, ...label];
+  const { owner, lease, from, to, within, overlaps, contains, label = [] } = query;
+  return [owner, lease, from, to, within, overlaps, contains, ...label];
 }
 
 type Bounds = Pick<Search, 'terms' | 'from' | 'to' | 'across' | 'matches'>;
@@ -125,19 +113,14 @@ function filterOf(
   };
   return {
     ...(query.owner !== undefined && { owner: query.owner }),
-    labels: (query.label ?? []).map(labelOf),
+    labels: readLabels(query.label ?? []),
+    ...(query.lease !== undefined && { lease: query.lease }),
     ...addressAt('from'),
     ...addressAt('to'),
     ...rangeAt('within'),
     ...rangeAt('overlaps'),
     ...rangeAt('contains'),
   };
-}
-
-/** Splits "key=value" at the first "="; a key alone has no value. */
-function labelOf(text: string): [key: string, value: string | undefined] {
-  const at = text.indexOf('=');
-  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** The space that an address or a range is of by its form; an integer may be of any. */
@@ -156,19 +139,17 @@ function termsOf({ owner, labels }: Filter): Term[] {
 }
 
 function matches(view: AllocationView, filter: Filter): boolean {
-  const { owner, labels, from, to, within, overlaps, contains } = filter;
+  const { owner, labels, lease, from, to, within, overlaps, contains } = filter;
   const { address } = view;
   const last = address + view.size - 1n;
   if (owner !== undefined && view.owner !== owner) return false;
+  if (lease !== undefined && view.lease !== lease) return false;
   if (from !== undefined && address < from) return false;
   if (to !== undefined && address > to) return false;
   if (within !== undefined && (address < within.base || last > lastOf(within))) return false;
   if (overlaps !== undefined && (address > lastOf(overlaps) || last < overlaps.base)) return false;
   if (contains !== undefined && (address > contains.base || last < lastOf(contains))) return false;
-  return labels.every(
-    ([key, value]) =>
-      Object.hasOwn(view.labels, key) && (value === undefined || view.labels[key] === value),
-  );
+  return matchesLabels(view.labels, labels);
 }
 
 function lastOf({ base, size }: Range): bigint {

@@ -1,6 +1,7 @@
 /** Routes of allocations: alloc, xalloc, get, update, free, resize. */
 import type { FastifyReply } from 'fastify';
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
 import type { Alloc, At } from '../engine/command.ts';
@@ -128,7 +129,7 @@ async function allocate(
 
 /**
  * The command of an alloc or xalloc, but for its time and condition.
- * @throws {InvalidInput} as readPlacement does.
+ * @throws {InvalidInput} as readPlacement does, and where both a lease and a time for one are given.
  */
 export function allocCommand(
   type: Alloc['type'],
@@ -147,7 +148,18 @@ export function allocCommand(
     ...(input.policy !== undefined && { policy: input.policy }),
     labels: input.labels ?? {},
     ...(input.owner !== undefined && { owner: input.owner }),
+    ...leaseOf(input),
   };
+}
+
+/** The lease that is joined, or one that is made, by a new id. */
+function leaseOf({
+  lease,
+  ttlSeconds,
+}: Pick<AllocInput['body'], 'lease' | 'ttlSeconds'>): Pick<Alloc, 'lease' | 'ttlSeconds'> {
+  if (ttlSeconds === undefined) return lease === undefined ? {} : { lease };
+  if (lease === undefined) return { lease: randomUUID(), ttlSeconds };
+  throw invalidInput('/ttlSeconds', 'must not be given together with lease, which has its own');
 }
 
 export function allocationAnswer(
@@ -173,8 +185,13 @@ function previewOf(
   if ('refused' in decision) return decision;
   const tag = engine.chainRevision(command.arena);
   assert(decision.type === 'allocated' && tag !== undefined, 'an alloc leads to an allocation');
-  const { arena, base, size, labels, owner, at } = decision;
-  const about = { labels, ...(owner !== undefined && { owner }) };
+  const { arena, base, size, labels, owner, lease, at } = decision;
+  const about = {
+    labels,
+    ...(owner !== undefined && { owner }),
+    // Of one that would be made, nothing is promised.
+    ...(lease !== undefined && command.ttlSeconds === undefined && { lease }),
+  };
   return { view: { arena, address: base, size, ...about, createdAt: at, revision: 0 }, tag };
 }
 

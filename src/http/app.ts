@@ -33,6 +33,7 @@ import { healthRoutes } from './health.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { invalidInput } from './invalid-input.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
+import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
 import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
@@ -87,6 +88,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   allocationListRoutes(app, dependencies);
   waiterRoutes(app, dependencies);
   batchRoute(app, dependencies);
+  leaseRoutes(app, dependencies);
   segmentRoutes(app, dependencies);
   eventRoutes(app, { sequencer, feed, streams });
   fitsRoute(app, dependencies);

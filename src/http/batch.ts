@@ -11,7 +11,7 @@ import {
 } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { BatchEvent } from '../engine/event.ts';
-import type { AllocationView } from '../engine/view.ts';
+import type { AllocationView, LeaseView } from '../engine/view.ts';
 import { limits } from '../limits.ts';
 import type { ArenaSpace } from './address-space.ts';
 import { allocCommand } from './allocations.ts';
@@ -20,7 +20,11 @@ import { InvalidInput, invalidInput } from './invalid-input.ts';
 import { parseAddress } from './notation.ts';
 import { placementPointers, readSize } from './placement.ts';
 import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
-import { allocationRepresentation, rangeRepresentation } from './representation.ts';
+import {
+  allocationRepresentation,
+  leaseRepresentation,
+  rangeRepresentation,
+} from './representation.ts';
 import type { RouteDependencies } from './route.ts';
 import {
   batchReport,
@@ -34,15 +38,16 @@ import { allocRequest, updateAllocationRequest, xallocRequest } from './wire/all
 
 type Input = z.output<typeof operationRequest>;
 
-/** The fields that each operation takes, beside `op`, `arena` and `ifRevision`. */
+const common = ['op', 'arena', 'ifRevision'];
+/** The fields that each operation takes. */
 const fieldsOf: Readonly<Record<OperationName, ReadonlySet<string>>> = {
-  alloc: new Set(Object.keys(allocRequest.shape)),
-  xalloc: new Set(Object.keys(xallocRequest.shape)),
-  free: new Set(['address', 'size']),
-  resize: new Set(['address', 'size']),
-  update: new Set(['address', ...Object.keys(updateAllocationRequest.shape)]),
+  alloc: new Set([...common, ...Object.keys(allocRequest.shape)]),
+  xalloc: new Set([...common, ...Object.keys(xallocRequest.shape)]),
+  free: new Set([...common, 'address', 'size']),
+  resize: new Set([...common, 'address', 'size']),
+  update: new Set([...common, 'address', ...Object.keys(updateAllocationRequest.shape)]),
+  renew: new Set(['op', 'lease', 'ttlSeconds']),
 };
-const common = new Set(['op', 'arena', 'ifRevision']);
 
 export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   const schema = {
@@ -64,7 +69,7 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
     const { operations: inputs } = request.body;
     const known = new Map<string, ArenaSpace>();
     for (const [place, { arena }] of inputs.entries()) {
-      if (known.has(arena)) continue;
+      if (arena === undefined || known.has(arena)) continue;
       const space = await spaces.of(arena);
       if (space === undefined) {
         return sendRefusal(reply, { ...arenaNotFound(arena), operation: place });
@@ -75,22 +80,22 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
     const operations = inputs.map((input, place) => {
       const at = `/operations/${place}`;
       collectPointers(fields, at, placementPointers(input));
-      return within(at, () => readOperation(input, known.get(input.arena)!));
+      return within(at, () => readOperation(input, known));
     });
     return mutate(reply, {
       command: { type: 'batch', at: Date.now(), operations },
       read: (engine, event) => {
         assert(event.type === 'batched', 'a batch leads to one event');
-        return event.events.map((one) => blockAfter(engine, one));
+        return event.events.map((one) => stateAfter(engine, one));
       },
-      answer: (blocks, revision) => ({
+      answer: (states, revision) => ({
         status: 200,
         body: {
           revision,
-          results: blocks.map((block, place) => {
-            const { op, arena } = inputs[place]!;
-            return resultOf(op, arena, block, known.get(arena)!);
-          }),
+          results: states.map((state, place) => ({
+            op: inputs[place]!.op,
+            ...representationOf(state, known),
+          })),
         },
       }),
       fields,
@@ -115,11 +120,14 @@ function within<T>(at: string, read: () => T): T {
 }
 
 /** @throws {InvalidInput} also where a field is not one of the operation. */
-function readOperation(input: Input, space: ArenaSpace): Operation {
+function readOperation(input: Input, spaces: ReadonlyMap<string, ArenaSpace>): Operation {
   for (const field of Object.keys(input)) {
-    if (common.has(field) || fieldsOf[input.op].has(field)) continue;
+    if (fieldsOf[input.op].has(field)) continue;
     throw invalidInput(`/${field}`, `is not a field of ${input.op}`);
   }
+  if (input.op === 'renew') return { command: renewalOf(input), references: [] };
+  const { arena } = input;
+  if (arena === undefined) throw invalidInput('/arena', 'is missing');
   const references: Reference[] = [];
   const given = { ...input };
   for (const field of referenceFields) {
@@ -129,7 +137,7 @@ function readOperation(input: Input, space: ArenaSpace): Operation {
     // Something valid in its place, which the engine overwrites.
     given[field] = field === 'size' ? '1' : '0';
   }
-  const command = commandOf(given, space);
+  const command = commandOf(given, arena, spaces.get(arena)!);
   if (references.length === 0 || !('constraint' in command)) return { command, references };
   return { command: withoutPlaceholders(command, references), references };
 }
@@ -150,8 +158,13 @@ function withoutPlaceholders(command: Placed, references: readonly Reference[]):
   return { ...command, constraint };
 }
 
-function commandOf(input: Input, space: ArenaSpace): BatchCommand {
-  const { op, arena } = input;
+function renewalOf({ lease, ttlSeconds }: Input): BatchCommand {
+  if (lease === undefined) throw invalidInput('/lease', 'is missing');
+  return { type: 'renewLease', lease, ...(ttlSeconds !== undefined && { ttlSeconds }) };
+}
+
+function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand {
+  const { op } = input;
   const condition = input.ifRevision === undefined ? {} : { ifRevision: input.ifRevision };
   if (op === 'alloc' || op === 'xalloc') {
     return { ...allocCommand(op, arena, input, space), ...condition };
@@ -174,19 +187,36 @@ function commandOf(input: Input, space: ArenaSpace): BatchCommand {
   return { type: 'resize', arena, address, size, ...condition };
 }
 
-/** The block that an event was about, as it is now; only its range where it is free by now. */
-function blockAfter(engine: Engine, event: BatchEvent): AllocationView | Range {
+/** What an operation was about, as it is after the batch: of a block that is free, only the range. */
+type After =
+  | { readonly lease: string; readonly view: LeaseView | undefined }
+  | { readonly block: AllocationView }
+  | { readonly arena: string; readonly range: Range };
+
+function stateAfter(engine: Engine, event: BatchEvent): After {
+  if (event.type === 'leaseRenewed') {
+    return { lease: event.lease, view: engine.lease(event.lease) };
+  }
+  const { arena } = event;
   const base = 'base' in event ? event.base : event.address;
-  const view = event.type === 'freed' ? undefined : engine.allocation(event.arena, base);
-  return view ?? { base, size: 'size' in event ? event.size : 1n };
+  const view = event.type === 'freed' ? undefined : engine.allocation(arena, base);
+  if (view !== undefined) return { block: view };
+  return { arena, range: { base, size: 'size' in event ? event.size : 1n } };
 }
 
-function resultOf(
-  op: OperationName,
-  arena: string,
-  block: AllocationView | Range,
-  space: ArenaSpace,
-): OperationResult {
-  if ('address' in block) return { op, ...allocationRepresentation(block, space) };
-  return { op, arena, ...rangeRepresentation(block, space) };
+function representationOf(
+  after: After,
+  spaces: ReadonlyMap<string, ArenaSpace>,
+): Omit<OperationResult, 'op'> {
+  if ('block' in after) {
+    return allocationRepresentation(after.block, spaces.get(after.block.arena)!);
+  }
+  if ('range' in after) {
+    const { arena, range } = after;
+    return { arena, ...rangeRepresentation(range, spaces.get(arena)!) };
+  }
+  const { lease, view } = after;
+  if (view === undefined) return { lease };
+  const { ttlSeconds, expiresAt } = leaseRepresentation(view);
+  return { lease, ttlSeconds, expiresAt };
 }

@@ -56,6 +56,10 @@ export const documentOptions = {
         { name: 'Arenas', description: 'Named sets of unsigned integers.' },
         { name: 'Spans', description: 'The contiguous ranges an arena consists of.' },
         { name: 'Allocations', description: 'Busy segments and what is known about them.' },
+        {
+          name: 'Leases',
+          description: 'Times for which allocations are held.',
+        },
         { name: 'Segments', description: 'The map of an arena.' },
         { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'State', description: 'The state as a whole: its hash, and backups.' },
@@ -133,6 +137,9 @@ export const unserved: Omit<AppOptions, 'version'> = {
       return unused();
     },
     get room() {
+      return unused();
+    },
+    get deadlines() {
       return unused();
     },
   },

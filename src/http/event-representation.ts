@@ -70,6 +70,8 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       ...rangeOf(event, spaceOf),
       ...(event.owner !== undefined && { owner: event.owner }),
       ...(Object.keys(event.labels).length > 0 && { labels: event.labels }),
+      ...(event.lease !== undefined && { lease: event.lease }),
+      ...(event.ttlSeconds !== undefined && { ttlSeconds: event.ttlSeconds }),
       policy: event.policy,
       ...listed('imported', event.imported, (span) => movedOf(span, spaceOf)),
     }),
@@ -124,6 +126,36 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],
     fields: ({ arena, released }, spaceOf) => ({
       arena,
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
+    }),
+  },
+  leaseCreated: {
+    touches: () => [],
+    fields: ({ lease, ttlSeconds, owner, labels }) => ({
+      lease,
+      ttlSeconds,
+      ...(owner !== undefined && { owner }),
+      ...(Object.keys(labels).length > 0 && { labels }),
+    }),
+  },
+  leaseRenewed: {
+    touches: () => [],
+    fields: ({ lease, ttlSeconds }) => ({
+      lease,
+      ...(ttlSeconds !== undefined && { ttlSeconds }),
+    }),
+  },
+  leasesEnded: {
+    touches: ({ ended, released }) => [
+      ...ended.flatMap(({ freed }) => freed.map(({ arena }) => arena)),
+      ...arenasOf(released),
+    ],
+    fields: ({ reason, ended, released }, spaceOf) => ({
+      reason,
+      ended: ended.map(({ lease, freed }) => ({
+        lease,
+        ...listed('freed', freed, (range) => rangeOf(range, spaceOf)),
+      })),
       ...listed('released', released, (span) => movedOf(span, spaceOf)),
     }),
   },

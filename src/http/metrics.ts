@@ -23,6 +23,7 @@ export interface MetricsDependencies {
     | 'groups'
     | 'waiting'
     | 'room'
+    | 'deadlines'
   >;
   readonly streams: { readonly count: number; readonly sent: number };
   readonly version: string;
@@ -107,6 +108,7 @@ function* metrics(
     yield gauge('arenas', 'Arenas.', totals.arenas);
     yield gauge('spans', 'Spans of all arenas.', totals.spans);
     yield gauge('allocations', 'Allocations of all arenas.', totals.allocations);
+    yield gauge('leases', 'Leases.', totals.leases);
   }
   const { durableRevision, records, groups, waiting } = sequencer;
   yield gauge('durable_revision', 'The last revision that survives a crash.', durableRevision);
@@ -114,6 +116,7 @@ function* metrics(
   yield counter('groups_total', 'Commits since the start.', groups);
   yield gauge('waiting', 'Answers that wait for the journal.', waiting);
   yield* waiterMetrics(sequencer.room);
+  yield* leaseMetrics(sequencer.deadlines);
   yield* journalMetrics(sequencer.journal);
   yield gauge('idempotency_keys', 'Idempotency keys held.', sequencer.keys.held);
   const replays = 'Requests answered as before because of their key, since the start.';
@@ -147,6 +150,13 @@ function* waiterMetrics(room: MetricsDependencies['sequencer']['room']): Generat
   yield counter('wait_seconds_total', 'How long these have waited, all together.', seconds);
   const why = 'How often one who waits was tried for room that had become free, also in vain.';
   yield counter('wait_tries_total', why, tries);
+}
+
+function* leaseMetrics({ expired, next }: Sequencer['deadlines']): Generator<Metric> {
+  yield counter('leases_expired_total', 'Leases that have run out since the start.', expired);
+  if (next === undefined) return;
+  const when = 'When the next lease runs out, in seconds from now; negative where one is due.';
+  yield gauge('lease_next_expiry_seconds', when, next / 1000);
 }
 
 function* journalMetrics(journal: MetricsDependencies['sequencer']['journal']): Generator<Metric> {

@@ -1,11 +1,13 @@
 /**
  * Representations: how the engine's views look on the wire. Here bigints become text, half-open
- * ranges get their inclusive `end`, and milliseconds become RFC 3339.
+ * ranges get their inclusive `end`, and milliseconds become RFC 3339: those since 1970, and deadlines
+ * of the steady clock, which is read for how far off they are.
  */
 import type { Range } from '../engine/command.ts';
 import type {
   AllocationView,
   ArenaView,
+  LeaseView,
   SegmentView,
   SpanView,
   WhatisStep,
@@ -13,6 +15,7 @@ import type {
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
 import type { Allocation } from './wire/allocation.ts';
 import type { Arena } from './wire/arena.ts';
+import type { Lease } from './wire/lease.ts';
 import type { Segment, Whatis } from './wire/segment.ts';
 import type { Span } from './wire/span.ts';
 
@@ -65,9 +68,32 @@ export function allocationRepresentation(view: AllocationView, space: AddressSpa
     labels: view.labels,
     ...(view.owner !== undefined && { owner: view.owner }),
     ...(view.importedBy !== undefined && { importedBy: view.importedBy }),
+    ...(view.lease !== undefined && { lease: view.lease }),
+    ...(view.deadline !== undefined && { expiresAt: timeAfter(view.deadline - performance.now()) }),
     createdAt: new Date(view.createdAt).toISOString(),
     revision: view.revision,
   };
+}
+
+export function leaseRepresentation(view: LeaseView): Lease {
+  // Told of every lease before any view of it is made.
+  const left = Math.max(0, (view.deadline ?? NaN) - performance.now());
+  return {
+    id: view.id,
+    ttlSeconds: view.ttlSeconds,
+    expiresAt: timeAfter(left),
+    remainingSeconds: Math.floor(left / 1000),
+    allocations: view.allocations,
+    ...(view.owner !== undefined && { owner: view.owner }),
+    labels: view.labels,
+    createdAt: new Date(view.createdAt).toISOString(),
+    revision: view.revision,
+  };
+}
+
+/** When so many milliseconds will have passed. */
+function timeAfter(ms: number): string {
+  return new Date(Date.now() + ms).toISOString();
 }
 
 export function spanRepresentation(view: SpanView, space: AddressSpace): Span {

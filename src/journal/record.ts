@@ -21,7 +21,14 @@ import {
   type Range,
   type Tuning,
 } from '../engine/command.ts';
-import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
+import type {
+  BatchEvent,
+  EndedLease,
+  Event,
+  FreedRange,
+  Imported,
+  Released,
+} from '../engine/event.ts';
 import {
   anyText,
   count,
@@ -134,6 +141,15 @@ const spansOrNone = emptyOmitted(list(range));
 const importedOrNone = emptyOmitted(list(imported));
 const releasedOrNone = emptyOmitted(list(released));
 
+const freedRange = struct<FreedRange>(
+  { arena: required(text), base: required(decimal), size: required(decimal) },
+  outsideSpace,
+);
+const ended = struct<EndedLease>({
+  lease: required(text),
+  freed: emptyOmitted(list(freedRange)),
+});
+
 /** What nearly every event begins with. */
 const head = { at: required(count), arena: required(text) };
 
@@ -144,6 +160,8 @@ const allocatedFields = {
   policy: required(oneOf(policies)),
   labels: labelsOrNone,
   owner: optional(anyText),
+  lease: optional(text),
+  ttlSeconds: optional(count),
   imported: importedOrNone,
   slab: optional(range),
 };
@@ -168,6 +186,7 @@ const mergedFields = {
   parts: required(list(range)),
   labels: optional(labels),
 };
+const renewedFields = { lease: required(text), ttlSeconds: optional(count) };
 const updatedFields = {
   address: required(decimal),
   labels: optional(labels),
@@ -196,6 +215,7 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
     arena: required(text),
     ...updatedFields,
   }),
+  leaseRenewed: fieldSet<PartOf<'leaseRenewed'>>(renewedFields),
 };
 
 const part: Codec<BatchEvent> = {
@@ -266,6 +286,20 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   ),
   allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({ ...head, ...updatedFields }),
   spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),
+  leaseCreated: fieldSet<EventOf<'leaseCreated'>>({
+    at: required(count),
+    lease: required(text),
+    ttlSeconds: required(count),
+    labels: labelsOrNone,
+    owner: optional(anyText),
+  }),
+  leaseRenewed: fieldSet<EventOf<'leaseRenewed'>>({ at: required(count), ...renewedFields }),
+  leasesEnded: fieldSet<EventOf<'leasesEnded'>>({
+    at: required(count),
+    reason: required(oneOf(['expired', 'revoked'])),
+    ended: required(list(ended)),
+    released: releasedOrNone,
+  }),
   batched: fieldSet<EventOf<'batched'>>({ at: required(count), events: required(list(part)) }),
 };
 

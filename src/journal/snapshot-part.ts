@@ -11,6 +11,7 @@
 import { AssertionError } from '../engine/assert.ts';
 import type { About } from '../engine/allocations.ts';
 import { notations, policies, widths, type Labels } from '../engine/command.ts';
+import type { LeaseTerms } from '../engine/leases.ts';
 import { BUSY, FREE, HELD } from '../engine/narrow/segments.ts';
 import type { SavedSlab, SavedSpan, SegmentsPart, SnapshotPart } from '../engine/snapshot.ts';
 import type { Quanta } from '../engine/space.ts';
@@ -156,12 +157,23 @@ const about = struct<About>({
   importedBy: optional(text),
 });
 
+const lease = struct<LeaseTerms>({
+  id: required(text),
+  ttlSeconds: required(count),
+  owner: optional(anyText),
+  labels: labelsOrNone,
+  createdAt: required(count),
+  revision: required(count),
+  endsWhenEmpty: omittedWhile(flag, false, (ends) => !ends),
+});
+
 type PartOf<T extends SnapshotPart['type']> = Omit<Extract<SnapshotPart, { type: T }>, 'type'>;
 
 const form: LineForm<SnapshotPart> = {
   version: 1,
   noun: 'part',
   fieldSets: {
+    leases: fieldSet<PartOf<'leases'>>({ leases: required(list(lease)) }),
     arena: fieldSet<PartOf<'arena'>>({
       arena: required(text),
       notation: required(oneOf(notations)),
@@ -194,6 +206,11 @@ const form: LineForm<SnapshotPart> = {
       ordinals: required(differences),
       abouts: required(list(about)),
     }),
+    leased: fieldSet<PartOf<'leased'>>({
+      arena: required(text),
+      ordinals: required(differences),
+      leases: required(differences),
+    }),
     gaps: fieldSet<PartOf<'gaps'>>({ arena: required(text), ordinals: required(differences) }),
   },
   problem: contradiction,
@@ -217,12 +234,18 @@ function contradiction(part: SnapshotPart): string | undefined {
       return segmentsContradiction(part);
     case 'abouts':
       if (part.ordinals.length !== part.abouts.length) return 'abouts: expected one per ordinal';
-      return part.ordinals.every((ordinal, i) => i === 0 || part.ordinals[i - 1]! < ordinal)
-        ? undefined
-        : 'ordinals: expected each once, in order';
+      return inOrder(part.ordinals) ? undefined : 'ordinals: expected each once, in order';
+    case 'leased':
+      if (part.ordinals.length !== part.leases.length) return 'leases: expected one per ordinal';
+      return inOrder(part.ordinals) ? undefined : 'ordinals: expected each once, in order';
+    case 'leases':
     case 'gaps':
       return undefined;
   }
+}
+
+function inOrder(ordinals: readonly number[]): boolean {
+  return ordinals.every((ordinal, i) => i === 0 || ordinals[i - 1]! < ordinal);
 }
 
 function spanContradiction({ base, size, imported, idleSince }: SavedSpan): string | undefined {

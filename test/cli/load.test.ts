@@ -28,7 +28,7 @@ describe('a dump that is not one', () => {
   test('is refused', async () => {
     await refused('', /There is nothing in the dump/);
     await refused('hello\n', /Line 1: must be one JSON object/);
-    await refused('[]\n', /Line 1: \/type must be one of dump, arena/);
+    await refused('[]\n', /Line 1: \/type must be one of dump, lease, arena/);
     await refused('{"type":"span"}\n', /Line 1: /);
     await refused(Buffer.from([0x7b, 0xff, 0xfe, 0x0a]), /Line 1, .* is not UTF-8/);
     await refused(Buffer.alloc(3_000_000, 'x'), /Line 1 is longer than any line/);
@@ -325,6 +325,49 @@ describe('a dump that is not one', () => {
             lines.splice(at(['type', 'gaps']), 1)[0]!,
             first(lines, at),
           ),
+      ],
+      [
+        'leases out of order',
+        /\/id the leases are not in order of id/,
+        (lines, at) => lines.push(...lines.splice(at(['type', 'lease']), 1, lines[2]!)),
+      ],
+      [
+        'a lease behind arenas',
+        /\/type a lease comes before the arenas/,
+        (lines, at) => lines.splice(at(['type', 'span']), 0, lines[at(['type', 'lease'])]!),
+      ],
+      [
+        'a lease of no time',
+        /\/ttlSeconds must be an integer from 1/,
+        (lines, at) => (lines[at(['type', 'lease'])]!['ttlSeconds'] = 0),
+      ],
+      [
+        'a young lease',
+        /\/revision must be at most that of the dump/,
+        (lines, at) => (lines[at(['type', 'lease'])]!['revision'] = 10_000),
+      ],
+      [
+        'a lease that is not there',
+        /\/lease there is no lease 00000000/,
+        (lines, at) => {
+          first(lines, at)['lease'] = '00000000-0000-4000-8000-00000000000a';
+        },
+      ],
+      [
+        'a lease of what is imported',
+        /\/lease must be left out/,
+        (lines, at) => {
+          const held = lines.findIndex(({ importedBy }) => importedBy !== undefined);
+          lines[held]!['lease'] = lines[at(['type', 'lease'])]!['id'];
+        },
+      ],
+      [
+        'a lease that should have ended',
+        /the lease on line 4 ends when it is empty, and holds nothing/,
+        (lines, at) => {
+          const made = lines[at(['endsWhenEmpty', true])]!['id'];
+          for (const line of lines) if (line['lease'] === made) delete line['lease'];
+        },
       ],
       ['two dumps', /\/type must not be dump again/, (lines) => lines.splice(1, 0, lines[0]!)],
       ['something after the end', /comes after the end/, (lines) => lines.push(lines[1]!)],

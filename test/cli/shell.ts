@@ -82,6 +82,12 @@ function alloc(arena: string, size: bigint, extra: object = {}): Command {
 }
 
 /** Commands that leave a state with imports, slabs, labels, holes, and every notation. */
+const leases = ['0', '1', '2'].map((digit) => `${digit}0000000-0000-4000-8000-000000000000`) as [
+  string,
+  string,
+  string,
+];
+
 export const mixedCommands: readonly Command[] = [
   {
     type: 'createArena',
@@ -129,9 +135,11 @@ export const mixedCommands: readonly Command[] = [
     quantum: 4096n,
     spans: [{ base: 1n << 63n, size: 1n << 63n }],
   },
+  { type: 'createLease', at, lease: leases[1], ttlSeconds: 60, labels: { a: 'ü' } },
+  { type: 'createLease', at, lease: leases[0], ttlSeconds: 31_536_000, labels: {}, owner: 'ü' },
   ...Array.from({ length: 12 }, () => alloc('pods', 64n, { owner: 'node "17"' })),
   ...Array.from({ length: 7 }, () => alloc('pods.small', 3n, { labels: { a: 'ü' } })),
-  alloc('pods.small', 200n),
+  alloc('pods.small', 200n, { lease: leases[1] }),
   ...Array.from({ length: 5 }, () => alloc('net6', 1n << 64n)),
   ...Array.from({ length: 5 }, () => alloc('gpu', 8192n, { at: at + 1 })),
   ...[1n, 6n, 3n].map((index): Command => {
@@ -139,6 +147,8 @@ export const mixedCommands: readonly Command[] = [
     return { type: 'free', at: at + 2, arena: 'pods', address };
   }),
   { type: 'free', at, arena: 'net6', address: (0x20010db8n << 96n) + (1n << 64n) },
+  alloc('gpu', 4096n, { lease: leases[2], ttlSeconds: 9, owner: 'node "17"' }),
+  alloc('gpu', 4096n, { lease: leases[1], labels: { a: 'b' } }),
 ];
 
 /** Fills a data directory, closes it, and gives the revision and the hash of its state. */

@@ -27,6 +27,13 @@ function everything(): SnapshotPart[] {
   });
   for (const size of [3n, 3n, 20n, 40n, 20n, 50n, 4n, 200n]) arena.alloc(size);
   for (const { address } of arena.walk().filter(({ size }) => size === 20n)) arena.free(address);
+  const lease = 'lease-1';
+  driver.perform({ type: 'createLease', lease, ttlSeconds: 60, labels: {}, owner: 'me' });
+  driver.perform({ type: 'createLease', lease: 'lease-0', ttlSeconds: 60, labels: {} });
+  for (const ttl of [{}, { ttlSeconds: 9, lease: 'lease-2' }]) {
+    const common = { arena: 'a', size: 21n, constraint: {}, labels: {}, seed: 0 };
+    driver.perform({ type: 'xalloc', lease, ...common, ...ttl });
+  }
   const labels = { a: 'b' };
   driver.perform({ type: 'alloc', arena: 'a', size: 30n, constraint: {}, labels, seed: 0 });
   return [...driver.engine.snapshot()];
@@ -46,14 +53,19 @@ function changed<T extends SnapshotPart['type']>(
   change: (part: Extract<SnapshotPart, { type: T }>) => Partial<Extract<SnapshotPart, { type: T }>>,
 ): SnapshotPart[] {
   return everything().map((part) =>
-    part.type === type && part.arena === 'a'
+    part.type === type && arenaOf(part) === 'a'
       ? { ...part, ...change(part as Extract<SnapshotPart, { type: T }>) }
       : part,
   );
 }
 
 function without(type: SnapshotPart['type']): SnapshotPart[] {
-  return everything().filter((part) => part.type !== type || part.arena !== 'a');
+  return everything().filter((part) => part.type !== type || arenaOf(part) !== 'a');
+}
+
+/** Leases are of no arena. */
+function arenaOf(part: SnapshotPart): string {
+  return part.type === 'leases' ? 'a' : part.arena;
 }
 
 function doubled(type: SnapshotPart['type']): SnapshotPart[] {
@@ -62,15 +74,16 @@ function doubled(type: SnapshotPart['type']): SnapshotPart[] {
 
 function swapped(first: SnapshotPart['type'], second: SnapshotPart['type']): SnapshotPart[] {
   const parts = everything();
-  const a = parts.findIndex((part) => part.type === first && part.arena === 'a');
-  const b = parts.findIndex((part) => part.type === second && part.arena === 'a');
+  const a = parts.findIndex((part) => part.type === first && arenaOf(part) === 'a');
+  const b = parts.findIndex((part) => part.type === second && arenaOf(part) === 'a');
   return parts.with(a, parts[b]!).with(b, parts[a]!);
 }
 
 test('takes a state with everything in it', () => {
   const parts = everything();
   const types = new Set(parts.map(({ type }) => type));
-  expect([...types]).toEqual(['arena', 'spans', 'segments', 'abouts', 'gaps', 'slabs']);
+  const inOrder = ['leases', 'arena', 'spans', 'segments', 'abouts', 'gaps', 'slabs', 'leased'];
+  expect([...types]).toEqual(inOrder);
   restoreAll(parts);
 });
 
@@ -79,8 +92,35 @@ const segments = (change: (part: SegmentsPart) => Partial<SegmentsPart>) =>
 const first = <T>(list: readonly T[], item: T): T[] => [item, ...list.slice(1)];
 
 test.each<[string, SnapshotPart[], number?]>([
-  ['no arena first', everything().slice(1)],
-  ['an arena twice', [...everything(), everything()[0]!]],
+  ['no arena first', everything().filter((_, i) => i !== 1)],
+  ['an arena twice', [...everything(), everything()[1]!]],
+  ['leases behind arenas', [...everything().slice(1), everything()[0]!]],
+  ['leases twice', doubled('leases')],
+  ['no leases', without('leases')],
+  ['a lease less', changed('leases', ({ leases }) => ({ leases: leases.slice(1) }))],
+  ['leases out of order', changed('leases', ({ leases }) => ({ leases: leases.toReversed() }))],
+  [
+    'a lease younger than the snapshot',
+    changed('leases', ({ leases }) => ({ leases: leases.map((l) => ({ ...l, revision: 1001 })) })),
+  ],
+  [
+    'a lease that ends with its last allocation and has none',
+    changed('leases', ({ leases }) => ({
+      leases: leases.map((lease) => ({ ...lease, endsWhenEmpty: true })),
+    })),
+  ],
+  ['leased before segments', swapped('segments', 'leased')],
+  ['an allocation under two leases', doubled('leased')],
+  ['an allocation under a lease that is not', changed('leased', () => ({ leases: [1, 99] }))],
+  ['a lease of no allocation', changed('leased', () => ({ ordinals: [1, 99] }))],
+  [
+    'what an arena has imported under a lease',
+    everything().flatMap((p) =>
+      p.type === 'gaps' && p.arena === 'root'
+        ? [{ type: 'leased', arena: 'root', ordinals: [1], leases: [0] }, p]
+        : [p],
+    ),
+  ],
   [
     'an importing arena before its source',
     everything()

@@ -115,9 +115,17 @@ describe('a request that is sent again with its key', () => {
       ['POST', '/v1/batch', { operations: [{ op: 'alloc', arena: 'pods', size: 2 }] }],
       ['DELETE', `${arenas}/pods/allocations`],
       ['DELETE', `${arenas}/pods?force=true`],
+      ['POST', '/v1/leases', { ttlSeconds: 60, labels: { z: 'ü' } }],
+      ['POST', '/v1/leases/{made}/renew', {}],
+      ['POST', '/v1/leases/{made}/renew', { ttlSeconds: 30 }],
+      ['DELETE', '/v1/leases/{made}'],
     ];
     const first: Sent[] = [];
-    for (const [index, [method, path, body, headers]] of steps.entries()) {
+    for (const [index, step] of steps.entries()) {
+      // The id of the lease that was made before.
+      const made = /"id":"([^"]*)"/.exec(first.at(-1)?.body ?? '')?.[1] ?? '';
+      step[1] = step[1].replace('{made}', made);
+      const [method, path, body, headers] = step;
       const answer = await send(method, path, body, { ...headers, ...key(`step ${index}`) });
       expect(answer.status, answer.body).toBeLessThan(300);
       first.push(answer);

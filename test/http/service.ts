@@ -17,6 +17,7 @@ import * as batchWire from '../../src/http/wire/batch.ts';
 import * as eventWire from '../../src/http/wire/event.ts';
 import * as fitsWire from '../../src/http/wire/fits.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
+import * as leaseWire from '../../src/http/wire/lease.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
 import * as segmentWire from '../../src/http/wire/segment.ts';
@@ -50,6 +51,7 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
     segmentWire,
     eventWire,
     fitsWire,
+    leaseWire,
     stateWire,
     healthWire,
     problemWire,

@@ -6,7 +6,9 @@ import { assert, AssertionError } from '../../src/engine/assert.ts';
 import type { Alloc, Command } from '../../src/engine/command.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { subjectOf, type Event } from '../../src/engine/event.ts';
+import { Leases } from '../../src/engine/leases.ts';
 import { refuse, type Refusal } from '../../src/engine/refusal.ts';
+import { Undo } from '../../src/engine/undo.ts';
 
 /** Commands to this arena are refused. */
 export const missingArena = 'missing';
@@ -14,6 +16,7 @@ export const missingArena = 'missing';
 export class CountingEngine {
   revision = 0;
   readonly broken = false;
+  readonly leases = new Leases(new Undo());
   readonly applied: Event[] = [];
   failing: 'decide' | 'event' | 'apply' | undefined;
   /** What `check` reports, by arena. */
@@ -21,7 +24,7 @@ export class CountingEngine {
 
   decide(command: Command): Event | Refusal {
     if (this.failing === 'decide') throw new AssertionError('decide failed');
-    assert(command.type !== 'batch', 'here nobody sends batches');
+    assert('arena' in command, 'here nobody sends others');
     if (command.arena === missingArena) return refuse('arena-not-found', 'There is no such arena.');
     return {
       type: 'allocated',

@@ -213,7 +213,7 @@ describe('a checkpoint is refused', () => {
 
   test.each([
     ['version', '"v":1', '"v":2'],
-    ['type', '"type":"spans"', '"type":"leases"'],
+    ['type', '"type":"spans"', '"type":"tenants"'],
   ])('a part of unknown %s, as of a newer version', async (_name, known, unknown) => {
     checkpointed();
     rewriteParts((bodies) => bodies.with(1, bodies[1]!.replace(known, unknown)));

@@ -38,6 +38,7 @@ const policy = fc.constantFrom(...policies);
 const move = fc
   .tuple(name, name, range)
   .map(([arena, source, taken]) => ({ arena, source, ...taken }));
+const freed = fc.tuple(name, range).map(([arena, taken]) => ({ arena, ...taken }));
 const moves = fc.array(move, { maxLength: 3 });
 
 const tuning = {
@@ -110,6 +111,8 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
           policy,
           labels,
           owner: anyString,
+          lease: name,
+          ttlSeconds: count,
           imported: moves,
           slab: range,
         },
@@ -160,6 +163,30 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
     ...head,
     released: moves,
   }),
+  leaseCreated: fc.record(
+    {
+      type: fc.constant('leaseCreated' as const),
+      at,
+      lease: name,
+      ttlSeconds: count,
+      labels,
+      owner: anyString,
+    },
+    { requiredKeys: ['type', 'at', 'lease', 'ttlSeconds', 'labels'] },
+  ),
+  leaseRenewed: fc.record(
+    { type: fc.constant('leaseRenewed' as const), at, lease: name, ttlSeconds: count },
+    { requiredKeys: ['type', 'at', 'lease'] },
+  ),
+  leasesEnded: fc.record({
+    type: fc.constant('leasesEnded' as const),
+    at,
+    reason: fc.constantFrom('expired' as const, 'revoked' as const),
+    ended: fc.array(fc.record({ lease: name, freed: fc.array(freed, { maxLength: 3 }) }), {
+      maxLength: 3,
+    }),
+    released: moves,
+  }),
 };
 
 /** Every type that can be part of a batch; the compiler says when one is missing. */
@@ -170,6 +197,7 @@ const parts: Record<BatchEvent['type'], true> = {
   allocationSplit: true,
   allocationsMerged: true,
   allocationUpdated: true,
+  leaseRenewed: true,
 };
 
 export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {

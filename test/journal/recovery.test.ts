@@ -99,7 +99,7 @@ describe('refuses', () => {
 
   test.each([
     ['version', { ...sizeless, v: 2 }, 'version 2'],
-    ['type', { ...sizeless, type: 'leaseCreated' }, '"leaseCreated"'],
+    ['type', { ...sizeless, type: 'tenantCreated' }, '"tenantCreated"'],
   ])('a record of unknown %s', async (_name, raw, message) => {
     expect(await refusal([record(1), record(2, JSON.stringify(raw))])).toMatchObject({
       code: 'newer-record',

@@ -104,6 +104,19 @@ const arena = fc
     return { ...settings, quantum, quantumCacheMax: quantum * pieces };
   });
 
+const lease = fc.record(
+  {
+    id: name,
+    ttlSeconds: count,
+    owner: fc.string(),
+    labels,
+    createdAt: count,
+    revision: count,
+    endsWhenEmpty: fc.boolean(),
+  },
+  { requiredKeys: ['id', 'ttlSeconds', 'labels', 'createdAt', 'revision', 'endsWhenEmpty'] },
+);
+
 type Drawn<T extends SnapshotPart['type']> = fc.Arbitrary<
   Omit<Extract<SnapshotPart, { type: T }>, 'type' | 'arena'>
 >;
@@ -120,6 +133,11 @@ const parts: { readonly [T in SnapshotPart['type']]: Drawn<T> } = {
   segments,
   abouts,
   gaps: fc.record({ ordinals: counts }),
+  leases: fc.record({ leases: fc.array(lease, { maxLength: 4 }) }),
+  leased: fc
+    .array(fc.tuple(count, count), { maxLength: 5 })
+    .map((pairs) => [...new Map(pairs)].toSorted(([a], [b]) => a - b))
+    .map((pairs) => ({ ordinals: pairs.map(([o]) => o), leases: pairs.map(([, l]) => l) })),
 };
 
 const good: SegmentsPart = {
@@ -136,7 +154,8 @@ describe('round trip', () => {
     fc.assert(
       fc.property(name, arbitrary, (of, drawn) => {
         // fast-check draws objects without a prototype; the engine's have one.
-        const part = structuredClone({ type, arena: of, ...drawn }) as SnapshotPart;
+        const owned = type === 'leases' ? {} : { arena: of };
+        const part = structuredClone({ type, ...owned, ...drawn }) as SnapshotPart;
         const line = encodePart(part);
         expect(line).not.toContain('\n');
         const decoded = decodePart(line);
@@ -170,7 +189,7 @@ describe('decode refuses', () => {
   test.each([
     ['an unknown version', { ...raw, v: 2 }, 'unknown-version', 'v:'],
     ['no version', { ...raw, v: undefined }, 'malformed', 'v:'],
-    ['an unknown type', { ...raw, type: 'leases' }, 'unknown-type', 'type:'],
+    ['an unknown type', { ...raw, type: 'tenants' }, 'unknown-type', 'type:'],
     ['a type that objects inherit', { ...raw, type: 'constructor' }, 'unknown-type', 'type:'],
     ['no type', { ...raw, type: undefined }, 'malformed', 'type:'],
     ['a missing column', { ...raw, sizes: undefined }, 'malformed', 'sizes: missing'],

@@ -17,6 +17,8 @@ export interface Held extends Segment {
   readonly owner?: string;
   /** The arena that holds this block as a span of its own. */
   readonly importedBy?: string;
+  /** The lease that it is under. */
+  readonly lease?: string;
 }
 
 export type Settings = {

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { policies, type Command, type Policy } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import type { Event } from '../../src/engine/event.ts';
+import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
@@ -67,5 +67,6 @@ function answer(engine: Engine, command: Command): Event | Refusal {
 }
 
 function apply(engine: Engine, event: Event): void {
+  if (!changes(event)) return;
   engine.apply(event, engine.revision + 1);
 }

@@ -9,11 +9,20 @@
  */
 import type { Alloc, Constraint, CreateArena, Range } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
-import type { Event } from '../../src/engine/event.ts';
+import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import type { Idling } from '../../src/engine/view.ts';
 import { adoptAllocated } from './grant.ts';
 import { ModelArena, contains, overlap, type Held } from './arena.ts';
+import {
+  adoptLease,
+  isLeaseCommand,
+  isLeaseEvent,
+  settleLeases,
+  verdictOnJoin,
+  verdictOnLease,
+  type ModelLease,
+} from './lease.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
 import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
@@ -31,8 +40,11 @@ export const neverARevision = -1;
 
 export class Model {
   readonly arenas = new Map<string, ModelArena>();
+  readonly leases = new Map<string, ModelLease>();
   /** How many events were adopted. */
   revision = 0;
+  /** The revision of the event that is being judged. */
+  judged = 0;
   readonly lookup = (name: string): ModelArena => {
     const arena = this.arenas.get(name);
     if (arena === undefined) throw new Error(`model: no arena ${name}`);
@@ -48,13 +60,16 @@ export class Model {
     outcome: SingleEvent | Refusal,
     revision = this.revision + 1,
   ): string | undefined {
+    this.judged = revision;
     const verdict = this.#verdict(command);
     if ('refused' in outcome) return this.#judgeRefusal(command, outcome, verdict);
     if (!verdict.mayGrant) {
       return `granted (${outcome.type}), though it must be refused: ${verdict.codes.join(' or ')}`;
     }
     const complaint = this.#adopt(command, outcome);
+    if (!changes(outcome)) return complaint;
     this.revision = revision;
+    settleLeases(this, revision);
     for (const arena of this.arenas.values()) noteIdle(arena, revision);
     return complaint;
   }
@@ -152,6 +167,7 @@ export class Model {
 
   #verdictOnState(command: Single): Verdict {
     if (command.type === 'createArena') return this.#verdictOnCreate(command);
+    if (isLeaseCommand(command)) return verdictOnLease(this, command);
     const arena = this.arenas.get(command.arena);
     if (arena === undefined) return must('arena-not-found');
     switch (command.type) {
@@ -226,7 +242,10 @@ export class Model {
   #verdictOnAlloc(arena: ModelArena, command: Of<'alloc' | 'xalloc'>): Verdict {
     const { quantum, width, limit } = arena.settings;
     const wish = wishOf(command.size, command.constraint, quantum, width);
+    const join = verdictOnJoin(this, command);
+    if (join.codes.includes('lease-not-found')) return join;
     if (typeof wish === 'string') return { ...must('invalid-request'), pointer: wish };
+    if (join !== can) return join;
     if (this.#cachedNow(arena, command, wish.size)) return can;
     if (!couldEverFit(arena, wish, this.lookup)) return must('never-fits');
     if (limit !== undefined && arena.allocated() + wish.size > limit) {
@@ -245,6 +264,10 @@ export class Model {
 
   #adopt(command: Single, event: SingleEvent): string | undefined {
     if (event.at !== command.at) return `the event is at ${event.at}, the command at ${command.at}`;
+    if (isLeaseEvent(event)) {
+      return isLeaseCommand(command) ? adoptLease(this, command, event) : `led to ${event.type}`;
+    }
+    if (isLeaseCommand(command)) return `led to ${event.type}`;
     if (event.arena !== command.arena) return `the event names ${event.arena}`;
     switch (event.type) {
       case 'arenaCreated':
@@ -258,7 +281,7 @@ export class Model {
       case 'spanRemoved':
         return this.#adoptRemoval(event);
       case 'allocated':
-        return adoptAllocated(this.lookup, command as Of<'alloc'>, event);
+        return this.#adoptAllocated(command as Of<'alloc'>, event);
       case 'freed':
         return this.#adoptFreed(event);
       case 'allFreed':
@@ -274,6 +297,16 @@ export class Model {
       case 'spansReleased':
         return this.#adoptDue(event, (command as Of<'releaseSpans'>).freeSince);
     }
+  }
+
+  #adoptAllocated(command: Of<'alloc'>, event: Extract<Event, { type: 'allocated' }>) {
+    const complaint = adoptAllocated(this.lookup, command, event);
+    const { lease: id, ttlSeconds, labels, owner, at: createdAt } = command;
+    if (complaint !== undefined || id === undefined || ttlSeconds === undefined) return complaint;
+    const about = { labels, ...(owner === undefined ? {} : { owner }) };
+    const terms = { id, ttlSeconds, createdAt, endsWhenEmpty: true, ...about };
+    this.leases.set(id, { ...terms, revision: this.judged, holds: 0 });
+    return undefined;
   }
 
   #adoptUpdated({ changes }: Of<'updateArena'>, event: Extract<Event, { type: 'arenaUpdated' }>) {

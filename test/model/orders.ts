@@ -5,6 +5,8 @@
  */
 import {
   policies,
+  type Alloc,
+  type At,
   type Constraint,
   type Policy,
   type Range,
@@ -44,6 +46,7 @@ export function nextCommand(
     'destroyArena',
     'updateArena',
     'updateAllocation',
+    'revokeLease',
   ];
   if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
   return { ...command, ifRevision: neverARevision } as SingleCommand;
@@ -71,11 +74,12 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
     label: 1.5,
     create: 1,
     destroy: 0.5,
+    lease: 3,
   });
   switch (kind) {
     case 'alloc':
     case 'xalloc':
-      return alloc(arena, random, at, kind);
+      return { ...alloc(arena, random, at, kind), ...underLease(model, random) };
     case 'free':
     case 'badFree':
       return free(arena, random, at, kind === 'badFree');
@@ -101,6 +105,8 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
       return create(arena, random, at);
     case 'destroy':
       return destroy(arena, random, at);
+    case 'lease':
+      return lease(model, random, at);
   }
 }
 
@@ -114,12 +120,7 @@ function missing(random: Random, at: number): SingleCommand {
   ]);
 }
 
-function alloc(
-  arena: ModelArena,
-  random: Random,
-  at: number,
-  type: 'alloc' | 'xalloc',
-): SingleCommand {
+function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'xalloc'): At<Alloc> {
   const size = someSize(arena, random);
   const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
   return {
@@ -133,6 +134,50 @@ function alloc(
     seed: random.bits(),
     ...policy,
   };
+}
+
+/** A lease that there is, one of its own, one that has ended, or none. */
+function underLease(model: Model, random: Random): Pick<Alloc, 'lease' | 'ttlSeconds'> {
+  const ids = [...model.leases.keys()];
+  switch (random.weighted({ none: 60, joins: 25, own: 14, ended: 1 })) {
+    case 'none':
+      return {};
+    case 'joins':
+      return ids.length === 0 ? {} : { lease: random.pick(ids) };
+    case 'own':
+      return { lease: newLease(random), ttlSeconds: 1 + random.int(3) };
+    case 'ended':
+      return { lease: newLease(random) };
+  }
+}
+
+function newLease(random: Random): string {
+  const [first, last] = [random.bits(), random.bits()].map((bits) => bits.toString(16));
+  return `${first!.padStart(8, '0')}-0000-4000-8000-${last!.padStart(12, '0')}`;
+}
+
+/** Few leases last, so that each comes to hold several allocations. */
+function lease(model: Model, random: Random, at: number): SingleCommand {
+  const ids = [...model.leases.keys()];
+  const few = ids.length < 4;
+  const one = ids.length === 0 || random.chance(0.03) ? newLease(random) : random.pick(ids);
+  switch (random.weighted({ create: few ? 40 : 3, renew: 15, revoke: 15, expire: 25 })) {
+    case 'create': {
+      const ttlSeconds = 1 + random.int(3);
+      const owner = random.chance(0.5) ? { owner: 'somebody' } : {};
+      return { type: 'createLease', at, lease: newLease(random), ttlSeconds, labels: {}, ...owner };
+    }
+    case 'renew': {
+      const ttl = random.chance(0.5) ? { ttlSeconds: 1 + random.int(3) } : {};
+      return { type: 'renewLease', at, lease: one, ...ttl };
+    }
+    case 'revoke':
+      return { type: 'revokeLease', at, lease: one };
+    case 'expire': {
+      const others = random.shuffle(ids.filter((id) => id !== one)).slice(0, random.int(3));
+      return { type: 'expireLeases', at, leases: [...others, one] };
+    }
+  }
 }
 
 /** Mostly valid constraints; each field is there or not, and rarely a wrong one slips in. */

@@ -19,8 +19,10 @@ export function pictureOf(engine: Engine, at: number): string {
     const answers = probesOf(view, at).map((probe) => engine.decide(probe));
     return { view, spans, allocations, segments: walk(engine, view.arena), answers };
   });
+  const leases: unknown[] = [];
+  engine.walkLeases('', (lease) => leases.push(lease) > 0);
   const { revision } = engine;
-  return JSON.stringify({ revision, arenas, idling: engine.idling() }, plain, 1);
+  return JSON.stringify({ revision, arenas, leases, idling: engine.idling() }, plain, 1);
 }
 
 /** One unit, and half of the largest segment, by every policy; and all that is left but one unit. */
@@ -41,6 +43,8 @@ function probesOf(
   return probes;
 }
 
-function plain(_: string, value: unknown): unknown {
+/** Deadlines are no state: one engine was told of them, the other was not. */
+function plain(key: string, value: unknown): unknown {
+  if (key === 'deadline') return undefined;
   return typeof value === 'bigint' ? `${value}` : value;
 }

@@ -13,10 +13,10 @@ import { judgeOne } from './session.ts';
 import { crowdOf, setUp, type Shape } from './shape.ts';
 
 const seed = Number(process.env['VMEMD_SEED'] ?? 2718);
-const steps = 160;
+const steps = 240;
 /** Requests that are asked at a time. */
 const askedMax = 12;
-const shapes: readonly Shape[] = ['imports3', 'cachesAndImports', 'comb'];
+const shapes: readonly Shape[] = ['imports2', 'imports3', 'imports4', 'cachesAndImports', 'comb'];
 
 interface Asked {
   readonly command: At<Alloc>;
@@ -69,7 +69,8 @@ function session(shape: Shape, policy: Policy) {
     });
     if (asked.length === askedMax) continue;
     if (command.type !== 'alloc' && command.type !== 'xalloc') continue;
-    const { seed: _, ...plain } = command;
+    // Its lease may end without a change of the arena.
+    const { seed: _, lease: __, ttlSeconds: ___, ...plain } = command;
     const fresh = ask(engine, { ...plain, at: 0 });
     if (fresh !== undefined) asked.push(fresh);
   }

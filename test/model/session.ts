@@ -9,12 +9,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
-import type { Event } from '../../src/engine/event.ts';
+import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
-import type { SegmentView } from '../../src/engine/view.ts';
+import type { LeaseView, SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
 import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
 import { engineFrom, linesOf } from './checkpoint.ts';
+import { leaseViews } from './lease.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
 import { Random } from './random.ts';
@@ -62,7 +63,7 @@ export function runSession(session: Session): Tally {
   const act = (command: Command, depth: Depth): Event | Refusal => {
     const { complaint, outcome } = judgeOne(engine, model, command, depth);
     if (complaint !== undefined) throw new Error(report(session, step, command, complaint, model));
-    if (!('refused' in outcome)) replayed.apply(outcome, engine.revision);
+    if (!('refused' in outcome) && changes(outcome)) replayed.apply(outcome, engine.revision);
     count(tally, outcome);
     return outcome;
   };
@@ -105,7 +106,7 @@ export function judgeOne(engine: Engine, model: Model, command: Command, depth: 
 
 function judgeSingle(engine: Engine, model: Model, command: SingleCommand) {
   const outcome = engine.decide(command) as SingleOutcome;
-  if (!('refused' in outcome)) engine.apply(outcome, engine.revision + 1);
+  if (!('refused' in outcome) && changes(outcome)) engine.apply(outcome, engine.revision + 1);
   return { complaint: model.judge(command, outcome), outcome };
 }
 
@@ -116,6 +117,8 @@ function compareAll(engine: Engine, model: Model, depth: Depth): string | undefi
   const expected = [...model.arenas.keys()].toSorted();
   if (names.join() !== expected.join())
     return `arenas are ${names.join()}, must be ${expected.join()}`;
+  const unlike = compareLeases(engine, model);
+  if (unlike !== undefined) return unlike;
   for (const arena of model.arenas.values()) {
     const complaint = compareArena(engine, arena);
     if (complaint !== undefined) return `${arena.name}: ${complaint}`;
@@ -130,6 +133,14 @@ function compareIdling(engine: Engine, model: Model): string | undefined {
   const got = JSON.stringify(engine.idling());
   const expected = JSON.stringify(model.idling());
   return got === expected ? undefined : `idling is ${got}, must be ${expected}`;
+}
+
+function compareLeases(engine: Engine, model: Model): string | undefined {
+  const leases: LeaseView[] = [];
+  engine.walkLeases('', (lease) => leases.push(lease) > 0);
+  const expected = leaseViews(model);
+  if (isDeepStrictEqual(leases, expected)) return undefined;
+  return `leases are ${JSON.stringify(leases)}, must be ${JSON.stringify(expected)}`;
 }
 
 function compareArena(engine: Engine, arena: ModelArena): string | undefined {

@@ -77,6 +77,7 @@ export function verdictOnMerge(arena: ModelArena, command: Merge): Verdict {
   const alike = parts.every(
     (part) =>
       part.owner === first.owner &&
+      part.lease === first.lease &&
       (command.labels !== undefined ||
         JSON.stringify(part.labels) === JSON.stringify(first.labels)),
   );

@@ -7,7 +7,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { Event } from '../../src/engine/event.ts';
+import { changes, type Event } from '../../src/engine/event.ts';
 import { encode } from '../../src/journal/record.ts';
 import {
   Busy,
@@ -95,19 +95,22 @@ export class Life {
     const { serving, full } = this;
     const before = this.engine.revision;
     const decided = this.engine.decide(command);
+    // Renewing a lease for the time that it has is answered, and changes nothing.
+    const changing = 'refused' in decided || changes(decided);
+    const next = before + Number(changing);
     let applied: Event | undefined;
     const promise = this.sequencer.execute(command, (engine, event, revision) => {
       applied = event;
-      if (revision !== before + 1 || engine.revision !== revision)
-        this.#violate('revision skipped');
-      if (bug) throw new Bug('the answer cannot be made');
+      if (revision !== next || engine.revision !== revision) this.#violate('revision skipped');
+      if (bug && changing) throw new Bug('the answer cannot be made');
       return textOf(event);
     });
     // Followed only below, after checks that may throw.
     promise.catch(() => undefined);
-    const changed = applied !== undefined;
-    if (changed !== (serving && !full && !('refused' in decided))) {
-      throw new Violation(`${command.type} was ${changed ? '' : 'not '}applied`);
+    const answered = applied !== undefined;
+    const changed = answered && changing;
+    if (answered !== (serving && !full && !('refused' in decided))) {
+      throw new Violation(`${command.type} was ${answered ? '' : 'not '}answered`);
     }
     if (this.engine.revision !== before + Number(changed)) {
       throw new Violation(`${command.type} left the engine at ${this.engine.revision}`);
@@ -258,7 +261,7 @@ export class Life {
     if (this.#failures > 0) this.#violate(`${what} is answered after the failure`);
     const { revision } = this.journal.disk;
     if (seen > revision) this.#violate(`${what} shows ${seen}, durable is ${revision}`);
-    const told = applied && typeof answer === 'object' && 'value' in answer ? answer.value : answer;
+    const told = typeof answer === 'object' && 'value' in answer ? answer.value : answer;
     const text = typeof told === 'string' ? told : textOf(told);
     if (text !== expected) this.#violate(`${what} is answered ${text}, must be ${expected}`);
     if (!applied) return;

@@ -111,6 +111,7 @@ function copyOf(model: Model): Model {
     twin.idleSince = new Map(arena.idleSince);
     copy.arenas.set(name, twin);
   }
+  for (const [id, lease] of model.leases) copy.leases.set(id, { ...lease });
   return copy;
 }
 

@@ -228,7 +228,7 @@ class Round {
     const at = this.#now();
     this.#step++;
     const { model } = this.#oracle;
-    const missing = this.#begin.find(({ arena }) => !model.arenas.has(arena));
+    const missing = this.#begin.find((one) => 'arena' in one && !model.arenas.has(one.arena));
     if (missing !== undefined && (model.arenas.size === 0 || this.#random.chance(0.7))) {
       return { ...missing, at };
     }

@@ -10,12 +10,14 @@ import {
   integerInput,
   integerOutput,
   labels,
+  leaseId,
   named,
   pageFields,
   owner,
   policy,
   revision,
   timestamp,
+  ttlSeconds,
 } from './field.ts';
 
 const allocFields = {
@@ -34,6 +36,14 @@ const allocFields = {
   policy: policy.exactOptional().meta({ description: "Instead of the arena's policy." }),
   labels: labels.exactOptional(),
   owner: owner.exactOptional(),
+  lease: leaseId.exactOptional().meta({
+    description: 'The lease that is to hold the allocation, which is freed when that ends.',
+  }),
+  ttlSeconds: ttlSeconds.exactOptional().meta({
+    description:
+      'Makes a lease of so many seconds for this allocation, with its owner and labels, which ends ' +
+      'with its last allocation. Not together with `lease`.',
+  }),
   validateOnly: z
     .boolean({ error: 'must be true or false' })
     .exactOptional()
@@ -171,6 +181,12 @@ export const allocation = named(
     importedBy: arenaName
       .exactOptional()
       .meta({ description: 'The arena that holds this range as one of its spans.' }),
+    lease: leaseId
+      .exactOptional()
+      .meta({ description: 'The lease that holds it, with the end of which it is freed.' }),
+    expiresAt: timestamp
+      .exactOptional()
+      .meta({ description: 'When that lease runs out unless it is renewed, RFC 3339, UTC.' }),
     createdAt: timestamp,
     revision,
   }),

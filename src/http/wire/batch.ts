@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { limits } from '../../limits.ts';
 import { integerPattern } from '../notation.ts';
 import { allocation, xallocRequest } from './allocation.ts';
-import { addressOutput, arenaName, integerOutput, named, revision, wide } from './field.ts';
+import { arenaName, leaseId, named, revision, ttlSeconds, wide } from './field.ts';
 
-export const operationNames = ['alloc', 'xalloc', 'free', 'resize', 'update'] as const;
+export const operationNames = ['alloc', 'xalloc', 'free', 'resize', 'update', 'renew'] as const;
 export type OperationName = (typeof operationNames)[number];
 
 /** `#3.end`: the last address of the block that operation 3, counted from 0, was about. */
@@ -40,8 +40,11 @@ export const operationRequest = named(
     op: z.enum(operationNames, `must be one of ${operationNames.join(', ')}`).meta({
       description: 'What to do; the other fields are those of the operation it is named after.',
     }),
-    arena: arenaName,
+    arena: arenaName.exactOptional().meta({ description: 'Of all but renew.' }),
     ...placementFields,
+    lease: leaseId.exactOptional().meta({
+      description: 'Of alloc and xalloc: the lease to hold the allocation. Of renew: which.',
+    }),
     size: integerOrReference(
       'As in the operation that `op` names; verified by free.',
     ).exactOptional(),
@@ -92,15 +95,12 @@ export const operationResult = named(
   z.object({
     ...allocation.partial().shape,
     op: z.enum(operationNames).meta({ description: 'What was done.' }),
-    arena: arenaName,
-    address: addressOutput('First address.'),
-    end: addressOutput('Last address, inclusive.'),
-    size: integerOutput('Number of addresses.'),
+    ttlSeconds: ttlSeconds.exactOptional().meta({ description: 'With renew: of the lease.' }),
   }),
   {
     description:
-      'The block that an operation was about, as it is after the whole batch. Where it is free by ' +
-      'then, only the range is given.',
+      'The block that an operation was about, as it is after the whole batch; of one that is free ' +
+      'by then, `arena`, `address`, `end` and `size`. Of a renewal, `lease`, and how long it has.',
     examples: [{ op: 'free', arena: 'pods', address: '10.0.0.0', end: '10.0.0.255', size: '256' }],
   },
 );

@@ -8,12 +8,14 @@ import {
   countOutput,
   integerOutput,
   labels,
+  leaseId,
   named,
   notation,
   owner,
   policy,
   revision,
   timestamp,
+  ttlSeconds,
   width,
 } from './field.ts';
 
@@ -76,6 +78,26 @@ export const piece = named(
   },
 );
 
+export const freedRange = named('FreedRange', z.object({ arena: arenaName, ...piece.shape }), {
+  description: 'A range that a lease held, and that is free by its end.',
+  examples: [{ arena: 'ids', address: '7', end: '7', size: '1' }],
+});
+
+export const endedLease = named(
+  'EndedLease',
+  z.object({
+    lease: leaseId,
+    freed: z
+      .array(freedRange)
+      .exactOptional()
+      .meta({ description: 'What it held, in the order in which it was freed.' }),
+  }),
+  {
+    description: 'A lease that has ended, with all that it held.',
+    examples: [{ lease: '3f0c9a52-61d8-4d7e-9a3b-0c2f5f1f7e11' }],
+  },
+);
+
 /** The fields of what happens to allocations, also within a batch. */
 const allocationFields = {
   arena: arenaName.exactOptional(),
@@ -87,6 +109,12 @@ const allocationFields = {
   }),
   owner: owner.exactOptional(),
   labels: labels.exactOptional(),
+  lease: leaseId
+    .exactOptional()
+    .meta({ description: 'The lease that was created or renewed, or that holds the range.' }),
+  ttlSeconds: ttlSeconds.exactOptional().meta({
+    description: 'The time that the lease has from now on; with allocated, the lease is a new one.',
+  }),
   policy: policy.exactOptional(),
   imported: z.array(movedSpan).exactOptional().meta({
     description: 'Spans that arenas took from their sources for this, in order.',
@@ -120,6 +148,14 @@ export const event = named(
     }),
     ...allocationFields,
     count: countOutput('With allFreed: how many allocations were freed.').exactOptional(),
+    reason: z
+      .enum(['expired', 'revoked'])
+      .exactOptional()
+      .meta({ description: 'With leasesEnded: why.' }),
+    ended: z
+      .array(endedLease)
+      .exactOptional()
+      .meta({ description: 'With leasesEnded: which, in the order in which they ended.' }),
     events: z
       .array(batchedEvent)
       .exactOptional()

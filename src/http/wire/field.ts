@@ -165,6 +165,21 @@ export const owner = freeText(1, limits.ownerCharactersMax).meta({
   override: { minLength: 1, maxLength: limits.ownerCharactersMax },
 });
 
+const leaseIdText = 'must be the id of a lease, such as 3f0c9a52-61d8-4d7e-9a3b-0c2f5f1f7e11';
+
+export const leaseId = z
+  .string({ error: unlessMissing(leaseIdText) })
+  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, leaseIdText)
+  .meta({ description: 'Id of the lease: random, of the service.' });
+
+const ttlText = `must be an integer from 1 to ${limits.ttlSecondsMax}`;
+
+export const ttlSeconds = z
+  .int({ error: unlessMissing(ttlText) })
+  .min(1, ttlText)
+  .max(limits.ttlSecondsMax, ttlText)
+  .meta({ description: 'How many seconds it lasts from now on, and from each renewal.' });
+
 const labelKeyText =
   `a label's key must be 1 to ${limits.labelKeyCharactersMax} characters of A-Z, a-z, 0-9, ` +
   '".", "_", "/" and "-", beginning with a letter or digit';
