@@ -151,7 +151,7 @@ function underLease(model: Model, random: Random): Pick<Alloc, 'lease' | 'ttlSec
   }
 }
 
-function newLease(random: Random): string {
+export function newLease(random: Random): string {
   const [first, last] = [random.bits(), random.bits()].map((bits) => bits.toString(16));
   return `${first!.padStart(8, '0')}-0000-4000-8000-${last!.padStart(12, '0')}`;
 }
