@@ -32,6 +32,10 @@ export const exitCode = {
   transferFailed: 12,
   /** Of a tool: a dump is not one, was cut off, or contradicts itself. Nothing was made. */
   dumpRefused: 13,
+  /** Of a tool: a file to import is not of its format from some row on. Rows before it are done. */
+  fileRefused: 14,
+  /** Of a tool: some rows were refused, or allocations left out. The others are done. */
+  rowsRefused: 15,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

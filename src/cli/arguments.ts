@@ -3,7 +3,16 @@ import { parseArgs } from 'node:util';
 import { settingNames, type Flags } from '../config.ts';
 
 /** The commands beside `serve`, which work on data and end. */
-export const toolNames = ['verify', 'backup', 'restore', 'dump', 'load', 'compact'] as const;
+export const toolNames = [
+  'verify',
+  'backup',
+  'restore',
+  'dump',
+  'load',
+  'compact',
+  'import',
+  'export',
+] as const;
 export type ToolName = (typeof toolNames)[number];
 export type CommandName = ToolName | 'serve';
 
@@ -32,6 +41,32 @@ export const flagTypes: Readonly<Record<CommandName, Readonly<Record<string, Fla
   dump: { data: text, from: text, to: text, force: given },
   load: { from: text, data: text, edited: given, json: given },
   compact: { data: text, 'history-days': text, 'history-mib': text, json: given },
+  import: {
+    url: text,
+    'token-file': text,
+    from: text,
+    arena: text,
+    format: text,
+    label: text,
+    owner: text,
+    map: text,
+    create: given,
+    span: text,
+    'dry-run': given,
+    report: text,
+    json: given,
+  },
+  export: {
+    url: text,
+    'token-file': text,
+    arena: text,
+    format: text,
+    label: text,
+    owner: text,
+    map: text,
+    to: text,
+    force: given,
+  },
 };
 
 const commandNames: readonly CommandName[] = ['serve', ...toolNames];

@@ -4,9 +4,8 @@
  * service has open, it is copied. Either way each record is verified against its digest before it
  * gets into the backup, which therefore is no faithful copy of damage.
  */
-import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { InvalidSetting, type Environment, type Flags } from '../config.ts';
+import { InvalidSetting, type Flags } from '../config.ts';
 import { Engine } from '../engine/engine.ts';
 import { RecoveryError } from '../journal/recovery-error.ts';
 import { recover } from '../journal/recovery.ts';
@@ -14,6 +13,7 @@ import { pathOf, sharedSettings, withDirectory } from './data-source.ts';
 import { download, type Download } from './download.ts';
 import { makeFile } from './new-file.ts';
 import { Progress } from './progress.ts';
+import { tokenOf, urlOf } from './service.ts';
 import { bytesText, print, type Terminal } from './terminal.ts';
 
 /** Runs the tool. Rejects with InvalidSetting, ToolError or RecoveryError. */
@@ -21,7 +21,12 @@ export async function backup(flags: Flags, terminal: Terminal): Promise<void> {
   const { to, url, json, force, 'token-file': tokenFile, ...others } = flags;
   if (to === undefined) throw new InvalidSetting('--to is missing: the file to write.');
   const path = pathOf('to', to);
-  const service = url === undefined ? undefined : serviceOf(url, others);
+  if (url !== undefined && others['data'] !== undefined) {
+    throw new InvalidSetting(
+      '--url must not be given together with --data: the service knows where its data is.',
+    );
+  }
+  const service = url === undefined ? undefined : urlOf(url);
   if (service === undefined && tokenFile !== undefined) {
     throw new InvalidSetting('--token-file is for a service: give its address with --url.');
   }
@@ -73,37 +78,4 @@ async function fetchBackup(
     progress.end();
     await file.close();
   }
-}
-
-function serviceOf(url: Flags[string], { data }: Flags): URL {
-  if (data !== undefined) {
-    throw new InvalidSetting(
-      '--url must not be given together with --data: the service knows where its data is.',
-    );
-  }
-  const parsed = typeof url === 'string' ? URL.parse(url) : null;
-  if (parsed !== null && /^https?:$/.test(parsed.protocol)) {
-    if (parsed.username === '' && parsed.password === '') return parsed;
-    throw new InvalidSetting('--url must have no user and password; give --token-file.');
-  }
-  throw new InvalidSetting(
-    `--url must be the address of a service, such as http://127.0.0.1:7070, not "${String(url)}".`,
-  );
-}
-
-/** The first line of the file that is no comment, or the variable. */
-function tokenOf(file: Flags[string], environment: Environment): string | undefined {
-  if (file === undefined) return environment['VMEMD_TOKEN'] || undefined;
-  const path = pathOf('token-file', file);
-  let content: string;
-  try {
-    content = readFileSync(path, 'utf8');
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InvalidSetting(`--token-file cannot be read: ${reason}.`, { cause });
-  }
-  const lines = content.split('\n').map((line) => line.trim());
-  const token = lines.find((line) => line !== '' && !line.startsWith('#'));
-  if (token !== undefined && /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new InvalidSetting(`--token-file: ${path} has no token in it, visible ASCII on one line.`);
 }

@@ -9,7 +9,7 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { exitCode } from '../exit-code.ts';
 import type { Progress } from './progress.ts';
-import { ToolError } from './tool-error.ts';
+import { messageOf, ToolError } from './tool-error.ts';
 
 export interface DownloadOptions {
   /** The address of the service, `http://127.0.0.1:7070`. */
@@ -128,10 +128,4 @@ function failed(what: string, cause?: unknown): ToolError {
 
 function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'write';
-}
-
-function messageOf(error: unknown): string {
-  // A name that resolves to several addresses gives several errors, and a message to none.
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
 }

@@ -22,6 +22,8 @@ Usage: vmemd serve [flags]     run the service
        vmemd dump [flags]      write the state as text, a line of JSON for each thing
        vmemd load [flags]      make a data directory of a dump
        vmemd compact [flags]   make the database of a stopped service small
+       vmemd import [flags]    allocate in a running service what a file says
+       vmemd export [flags]    write allocations of a running service as a file
        vmemd help COMMAND      flags, exit codes and an example; vmemd COMMAND --help as well
        vmemd --version         the version
        vmemd --help            this
@@ -56,7 +58,8 @@ Exit codes: 0 stopped on request; 1 a bug; 2 invalid flag or setting; 3 the data
 use; 4 the data is of a newer version; 5 the data is damaged; 6 a commit failed, restart; 7 cannot
 listen on the address or port; 8 the data directory cannot be used; 9 the disk is full; 10 the
 journal lacks its end, or its head anchor; 11 the newest checkpoint is damaged. The other commands
-also end with 12 where a service cannot be reached, and 13 where a dump is refused.
+also end with 12 where a service cannot be reached, 13 where a dump is refused, 14 where a file to
+import is, and 15 where rows of it are.
 `,
   verify: `\
 Usage: vmemd verify [--data DIRECTORY | --from BACKUP]
@@ -168,5 +171,64 @@ Exit codes: 0 done; 1 a bug; 2 invalid flag or setting;
 ${dataCodes}
 
 Example: vmemd compact --history-mib 0
+`,
+  import: `\
+Usage: vmemd import --url URL --from FILE [--arena ARENA] [--format FORMAT]
+
+Allocates in a running service what the rows of a file say: a CSV file with a header, an export of
+NetBox, or a file like /etc/services. A row that is refused is told, with the reason, and the others
+are done. What is there already, with the same owner and labels, stays as it is: where an import
+broke off, or rows were corrected, import the whole file again. docs/import.md has the formats.
+
+  --url URL          the service, such as http://127.0.0.1:7070
+  --token-file FILE  a file with a token of the service; the   VMEMD_TOKEN      (none)
+                     variable has the token itself
+  --from FILE        the file; the standard input unless given, or -
+  --format FORMAT    csv unless given; netbox, of prefixes or IP addresses; services
+  --arena ARENA      where rows go that say nothing else
+  --map WORD=ARENA   where the rows of a VRF, or of a protocol, go, with commas between several;
+                     without an arena they are skipped
+  --owner COLUMN     the column that has the owner; "owner" unless given
+  --label COLUMNS    the columns that become labels, with commas between them; all others unless
+                     given; none
+  --create           make arenas that are missing
+  --span SPANS       with --create: their spans, such as 10.0.0.0/8 or 100-199, with commas between
+                     several; all ports unless given with services
+  --dry-run          change nothing: tell what would be refused, also for a row before it
+  --report FILE      the refused rows, as CSV, instead of on the standard error
+${jsonFlag}
+${helpFlag}
+
+Exit codes: 0 all rows are there; 1 a bug; 2 invalid flag or setting, or there is no such arena;
+8 a file cannot be used; 9 the disk is full; 12 the service cannot be reached, or broke off: import
+again; 14 the file is not of its format from some row on, those before are done; 15 rows were
+refused, the others are done.
+
+Example: vmemd import --url http://127.0.0.1:7070 --from hosts.csv --arena pods --dry-run
+`,
+  export: `\
+Usage: vmemd export --url URL --arena ARENA [--to FILE] [--format FORMAT]
+
+Writes the allocations of an arena of a running service as a file that "vmemd import" takes, in the
+order of their addresses. What other arenas have imported is theirs, and left out. It is read page
+by page: what is there all the time is in the file.
+
+  --url URL          the service, such as http://127.0.0.1:7070
+  --token-file FILE  a file with a token of the service; the   VMEMD_TOKEN      (none)
+                     variable has the token itself
+  --arena ARENA      the arena, or several with commas between them
+  --format FORMAT    csv unless given; netbox, which are prefixes; netbox-addresses; services
+  --map WORD=ARENA   of services: the protocol of an arena; its name unless given
+  --owner COLUMN     the name of the column for owners; "owner" unless given
+  --label KEYS       the labels to write, with commas between them; all unless given; none
+  --to FILE          where to; the standard output unless given, or -
+  --force            replace FILE if it is there
+${helpFlag}
+
+Exit codes: 0 the file is whole; 1 a bug; 2 invalid flag or setting, FILE is there, or there is no
+such arena; 8 a file cannot be used; 9 the disk is full; 12 the service cannot be reached, or broke
+off; 15 some allocations can't be written in this format and were left out.
+
+Example: vmemd export --url http://127.0.0.1:7070 --arena pods --to pods.csv
 `,
 } as const;

@@ -7,10 +7,13 @@ import { exitCode, type ExitCode } from '../exit-code.ts';
 export class ToolError extends Error {
   override name = 'ToolError';
   readonly exitCode: ExitCode;
+  /** What was done all the same, for whoever asked for JSON. */
+  readonly report: object | undefined;
 
-  constructor(code: ExitCode, message: string, options?: ErrorOptions) {
+  constructor(code: ExitCode, message: string, options: ErrorOptions & { report?: object } = {}) {
     super(message, options);
     this.exitCode = code;
+    this.report = options.report;
   }
 }
 
@@ -23,4 +26,10 @@ export function fileError(error: unknown, path: string): unknown {
     : 'Check the path, and that this user may use it.';
   const message = `${path} cannot be used: ${error.message}. ${remedy}`;
   return new ToolError(full ? exitCode.diskFull : exitCode.dataUnusable, message, { cause: error });
+}
+
+export function messageOf(error: unknown): string {
+  // A name that resolves to several addresses gives several errors, and a message to none.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
 }

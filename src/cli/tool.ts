@@ -11,6 +11,8 @@ import type { ToolName } from './arguments.ts';
 import { backup } from './backup.ts';
 import { compact } from './compact.ts';
 import { dump } from './dump.ts';
+import { exportFile } from './export.ts';
+import { importFile } from './import.ts';
 import { load } from './load.ts';
 import { restore } from './restore.ts';
 import { print, type Terminal } from './terminal.ts';
@@ -19,7 +21,16 @@ import { verify } from './verify.ts';
 
 type Tool = (flags: Flags, terminal: Terminal) => Promise<void>;
 
-const tools: Readonly<Record<ToolName, Tool>> = { verify, backup, restore, dump, load, compact };
+const tools: Readonly<Record<ToolName, Tool>> = {
+  verify,
+  backup,
+  restore,
+  dump,
+  load,
+  compact,
+  import: importFile,
+  export: exportFile,
+};
 
 /** Resolves with the exit code; never rejects. */
 export async function runTool(name: ToolName, flags: Flags, terminal: Terminal): Promise<ExitCode> {
@@ -52,7 +63,9 @@ function reasonOf(error: unknown): {
     const { exitCode: code, code: reason, message, remedy } = error;
     return { code, reason, message: `${message} ${remedy}` };
   }
-  if (error instanceof ToolError) return { code: error.exitCode, message: error.message };
+  if (error instanceof ToolError) {
+    return { ...error.report, code: error.exitCode, message: error.message };
+  }
   if (error instanceof StorageFailure) {
     return { code: exitCode.dataUnusable, message: error.message };
   }

@@ -1,0 +1,171 @@
+/**
+ * A rehearsal of an import: each block is asked for with `validateOnly`, and held against the rows
+ * before it. For that the blocks of the file are kept in an engine of its own, which takes some
+ * tens of bytes a row.
+ */
+import { createHash } from 'node:crypto';
+import { assert } from '../engine/assert.ts';
+import type { Range } from '../engine/command.ts';
+import { Engine } from '../engine/engine.ts';
+import { requestOf, type Block } from './block.ts';
+import { problemOf, type Client } from './client.ts';
+import { lookUpAll, type Settled } from './placing.ts';
+import type { Target } from './target.ts';
+
+/** What is there already of a lot. */
+type There = Promise<Map<Block, Settled>>;
+
+export class Rehearsal {
+  readonly #client: Client;
+  readonly #rows = new FileRows();
+  /** What comes of rows that are being asked for, by their revisions. */
+  readonly #underWay = new Map<number, Promise<Settled>>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** What would come of a lot. Lots have to come in the order of the file. */
+  place(lot: readonly Block[]): Promise<Settled[]> {
+    const there = lookUpAll(this.#client, lot);
+    return Promise.all(lot.map((block) => this.#settle(block, there)));
+  }
+
+  async #settle(block: Block, there: There): Promise<Settled> {
+    for (;;) {
+      // Before anything is waited for: so rows are taken in the order of the file.
+      const taken = this.#rows.take(block);
+      if ('is' in taken) return taken;
+      if (!('line' in taken)) return this.#begin(block, taken.revision, there);
+      // A row that is itself refused is in nobody's way.
+      const other = await this.#underWay.get(taken.revision);
+      if (other?.is === 'refused') continue;
+      if (taken.same) return { block, is: 'present' };
+      return { block, is: 'refused', reason: `overlaps line ${taken.line}` };
+    }
+  }
+
+  #begin(block: Block, revision: number, there: There): Promise<Settled> {
+    const outcome = this.#ask(block, there).then((settled) => {
+      if (settled.is === 'refused') this.#rows.giveUp(block);
+      this.#underWay.delete(revision);
+      return settled;
+    });
+    this.#underWay.set(revision, outcome);
+    return outcome;
+  }
+
+  async #ask(block: Block, there: There): Promise<Settled> {
+    const { target } = block;
+    if (target.spans !== undefined) return { block, is: 'imported' };
+    const known = (await there).get(block);
+    if (known !== undefined) return known;
+    const body = { ...requestOf(block), validateOnly: true };
+    const reply = await this.#client.send('POST', `v1/arenas/${target.name}/xalloc`, body);
+    const problem = problemOf(reply);
+    if (problem === undefined) return { block, is: 'imported' };
+    return { block, is: 'refused', reason: problem.detail };
+  }
+}
+
+/** An earlier row that is in the way, and whether it says the same. */
+interface Other {
+  readonly line: number;
+  readonly same: boolean;
+}
+
+/** The blocks of the rows so far. */
+class FileRows {
+  readonly #engine = new Engine();
+  /** By the revision of the engine that took it: the line, and a digest of what it says. */
+  readonly #lines: number[] = [0];
+  readonly #digests: number[] = [0];
+
+  /**
+   * Takes a block, and gives the revision at which it was taken; or a row before it that is in the
+   * way; or what came of it where the spans alone tell.
+   */
+  take(block: Block): { revision: number } | (Other & { revision: number }) | Settled {
+    const { target, base, size, row } = block;
+    if (this.#engine.addressing(target.name) === undefined) this.#create(target);
+    const outcome = this.#engine.decide({
+      type: 'xalloc',
+      at: 0,
+      arena: target.name,
+      size,
+      constraint: { address: base },
+      labels: {},
+      seed: 0,
+    });
+    if (!('refused' in outcome)) return this.#apply(outcome, row.line, digestOf(block));
+    const other = this.#overlapping(target.name, { base, size });
+    if (other === undefined) {
+      // Out of the spans, or not in whole quanta: where there is a service to ask, that says so.
+      if (target.spans === undefined) return { revision: 0 };
+      return { block, is: 'refused', reason: outcome.detail };
+    }
+    const { revision } = other;
+    const alike = other.base === base && other.size === size;
+    const same = alike && this.#digests[revision] === digestOf(block);
+    return { revision, line: this.#lines[revision]!, same };
+  }
+
+  /** Frees a block that was taken, unless it was not. */
+  giveUp({ target, base }: Block): void {
+    const outcome = this.#engine.decide({
+      type: 'free',
+      at: 0,
+      arena: target.name,
+      address: base,
+    });
+    if (!('refused' in outcome)) this.#apply(outcome, 0, 0);
+  }
+
+  #overlapping(arena: string, { base, size }: Range): (Range & { revision: number }) | undefined {
+    const { views } = this.#engine.search(arena, {
+      terms: [],
+      from: base,
+      to: base + size - 1n,
+      across: true,
+      matches: (view) => view.address + view.size > base,
+      limit: 1,
+      most: 2,
+    });
+    const [view] = views;
+    return view && { base: view.address, size: view.size, revision: view.revision };
+  }
+
+  #create({ name: arena, notation, width, quantum, spans }: Target): void {
+    const outcome = this.#engine.decide({
+      type: 'createArena',
+      at: 0,
+      arena,
+      notation,
+      width,
+      quantum,
+      policy: 'firstfit',
+      largeImport: false,
+      keepSpans: 0,
+      releaseAfterSeconds: 0,
+      quantumCacheMax: 0n,
+      labels: {},
+      spans: spans ?? [{ base: 0n, size: 1n << BigInt(width) }],
+    });
+    assert(!('refused' in outcome), 'spans that were given can be had');
+    this.#apply(outcome, 0, 0);
+  }
+
+  #apply(event: Parameters<Engine['apply']>[0], line: number, digest: number) {
+    const revision = this.#lines.length;
+    this.#lines.push(line);
+    this.#digests.push(digest);
+    this.#engine.apply(event, revision);
+    return { revision };
+  }
+}
+
+/** 48 bits of what is known of a block, the order of labels aside. */
+function digestOf({ owner, labels }: Block): number {
+  const text = JSON.stringify([owner, Object.entries(labels).toSorted()]);
+  return createHash('sha256').update(text).digest().readUIntBE(0, 6);
+}
