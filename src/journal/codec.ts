@@ -4,16 +4,18 @@
  * fails on the way in is a damaged or foreign record and throws RecordError with the field's name.
  *
  * A struct lists a codec for every field of a type, which the compiler enforces, so that a field
- * added to an event cannot be forgotten here. Written by hand because replay is bound by it.
+ * added to an event cannot be forgotten here. Written by hand because replay is bound by it, and
+ * every change of the service: text is written at once, without an object in between, and where in a
+ * record something is wrong is put together only once something is.
  */
 import { AssertionError } from '../engine/assert.ts';
 import type { Labels } from '../engine/command.ts';
 
 export interface Codec<T> {
-  /** `name` is the path of the value, for the message. Throws AssertionError. */
-  encode(value: T, name: string): unknown;
-  /** Throws RecordError. */
-  decode(raw: unknown, name: string): T;
+  /** The value as JSON. Throws {@link Misfit}. */
+  write(value: T): string;
+  /** Throws {@link Misfit}. */
+  read(raw: unknown): T;
 }
 
 export type RecordErrorCode = 'unknown-version' | 'unknown-type' | 'malformed';
@@ -26,6 +28,56 @@ export class RecordError extends Error {
   constructor(code: RecordErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/**
+ * A value that a codec does not take. It is about `path` of what is being written or read, a field
+ * or an item, and everything around it adds its own step; {@link written} and {@link taken} make of it
+ * what the outside knows.
+ */
+export class Misfit extends Error {
+  override name = 'Misfit';
+  readonly path: string;
+  readonly problem: string;
+  readonly code: RecordErrorCode;
+
+  constructor(problem: string, path = '', code: RecordErrorCode = 'malformed') {
+    super(`${path}: ${problem}`);
+    this.path = path;
+    this.problem = problem;
+    this.code = code;
+  }
+}
+
+/** What a codec inside has thrown, with the step that leads there. */
+export function within(step: string, error: unknown): unknown {
+  if (!(error instanceof Misfit)) return error;
+  const { path, problem, code } = error;
+  const separator = path === '' || path.startsWith('[') ? '' : '.';
+  return new Misfit(problem, step + separator + path, code);
+}
+
+/**
+ * The text that `write` makes. Throws AssertionError where the value cannot be written; `noun` is
+ * what the whole is called in the message.
+ */
+export function written(noun: string, write: () => string): string {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    throw new AssertionError(`${error.path || noun}: ${error.problem}`);
+  }
+}
+
+/** What `read` takes in. Throws RecordError where it is not what it should be. */
+export function taken<T>(noun: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    throw new RecordError(error.code, `${error.path || noun}: ${error.problem}`);
   }
 }
 
@@ -62,14 +114,13 @@ export function omittedWhile<T>(
 
 /** The fields of an object, read and written in place: {@link struct} is the form that nests. */
 export interface FieldSet<T> {
-  /** Adds the fields of `value` to `wire` and returns it. */
-  write(value: T, wire: Record<string, unknown>, name: string): unknown;
-  /** Adds the fields to `value` and returns it; `raw` has `others` fields beside these. */
+  /** The fields as JSON, with a comma before each. */
+  write(value: T): string;
+  /** Adds the fields to `value` and returns it; `raw` has the fields `others` beside these. */
   read(
     raw: Readonly<Record<string, unknown>>,
     value: Record<string, unknown>,
-    name: string,
-    others: number,
+    others: readonly string[],
   ): T;
 }
 
@@ -82,36 +133,47 @@ export function fieldSet<T extends object>(
   problem: (value: T) => string | undefined = () => undefined,
 ): FieldSet<T> {
   const plan = Object.entries<Field<unknown, 'always' | 'optional'>>(fields).map(
-    ([key, field]) => ({ key, ...field }),
+    ([key, { codec, presence, omitted }]) => {
+      return { key, codec, presence, omitted, head: `,${JSON.stringify(key)}:` };
+    },
   );
   return {
-    write(value, wire, name) {
-      for (const { key, codec, presence, omitted } of plan) {
+    write(value) {
+      let json = '';
+      for (const { key, codec, presence, omitted, head } of plan) {
         const member = (value as Record<string, unknown>)[key];
         if (member === undefined && presence === 'optional') continue;
         if (member !== undefined && omitted?.holds(member) === true) continue;
-        wire[key] = codec.encode(member, join(name, key));
+        try {
+          json += head + codec.write(member);
+        } catch (error) {
+          throw within(key, error);
+        }
       }
       const wrong = problem(value);
-      if (wrong !== undefined) throw new AssertionError(`${name || 'event'}: ${wrong}`);
-      return wire;
+      if (wrong !== undefined) throw new Misfit(wrong);
+      return json;
     },
-    read(raw, value, name, others) {
-      let seen = others;
+    read(raw, value, others) {
+      let seen = others.length;
       for (const { key, codec, presence, omitted } of plan) {
         const member = raw[key];
         if (member !== undefined) {
           seen += 1;
-          value[key] = codec.decode(member, join(name, key));
+          try {
+            value[key] = codec.read(member);
+          } catch (error) {
+            throw within(key, error);
+          }
         } else if (omitted !== undefined) {
           value[key] = omitted.value;
         } else if (presence === 'always') {
-          throw new RecordError('malformed', `${join(name, key)}: missing`);
+          throw new Misfit('missing', key);
         }
       }
-      if (Object.keys(raw).length !== seen) throw unknownField(raw, fields, name);
+      if (Object.keys(raw).length !== seen) throw unknownField(raw, fields, others);
       const wrong = problem(value as T);
-      if (wrong !== undefined) throw new RecordError('malformed', `${name || 'event'}: ${wrong}`);
+      if (wrong !== undefined) throw new Misfit(wrong);
       return value as T;
     },
   };
@@ -124,10 +186,10 @@ export function struct<T extends object>(
 ): Codec<T> {
   const set = fieldSet(fields, problem);
   return {
-    encode: (value, name) => set.write(value, {}, name),
-    decode(raw, name) {
-      if (!isObject(raw)) throw malformed(name, 'an object');
-      return set.read(raw, {}, name, 0);
+    write: (value) => `{${set.write(value).slice(1)}}`,
+    read(raw) {
+      if (!isObject(raw)) throw new Misfit('expected an object');
+      return set.read(raw, {}, []);
     },
   };
 }
@@ -135,47 +197,85 @@ export function struct<T extends object>(
 /** A list, in order. */
 export function list<T>(codec: Codec<T>): Codec<readonly T[]> {
   return {
-    encode: (value, name) => value.map((item, index) => codec.encode(item, `${name}[${index}]`)),
-    decode(raw, name) {
-      if (!Array.isArray(raw)) throw malformed(name, 'a list');
-      return raw.map((item: unknown, index) => codec.decode(item, `${name}[${index}]`));
+    write(values) {
+      let json = '';
+      for (let i = 0; i < values.length; i++) {
+        try {
+          json += (i === 0 ? '' : ',') + codec.write(values[i]!);
+        } catch (error) {
+          throw within(`[${i}]`, error);
+        }
+      }
+      return `[${json}]`;
+    },
+    read(raw) {
+      if (!Array.isArray(raw)) throw new Misfit('expected a list');
+      return raw.map((item: unknown, index) => {
+        try {
+          return codec.read(item);
+        } catch (error) {
+          throw within(`[${index}]`, error);
+        }
+      });
     },
   };
 }
 
 /** A value that is written as it is; `expected` completes "expected …". */
-export function plain<T>(expected: string, holds: (value: unknown) => value is T): Codec<T> {
+export function plain<T>(
+  expected: string,
+  holds: (value: unknown) => value is T,
+  json: (value: T) => string = JSON.stringify,
+): Codec<T> {
   return {
-    encode(value, name) {
-      if (!holds(value)) throw new AssertionError(`${name}: expected ${expected}`);
-      return value;
+    write(value) {
+      if (!holds(value)) throw new Misfit(`expected ${expected}`);
+      return json(value);
     },
-    decode(raw, name) {
-      if (!holds(raw)) throw malformed(name, expected);
+    read(raw) {
+      if (!holds(raw)) throw new Misfit(`expected ${expected}`);
       return raw;
     },
   };
 }
 
 export function oneOf<const T extends readonly (string | number)[]>(values: T): Codec<T[number]> {
-  const known = new Set<unknown>(values);
-  return plain(`one of ${values.join(', ')}`, (value): value is T[number] => known.has(value));
+  const known = new Map<unknown, string>(values.map((value) => [value, JSON.stringify(value)]));
+  return plain(
+    `one of ${values.join(', ')}`,
+    (value): value is T[number] => known.has(value),
+    (value) => known.get(value)!,
+  );
 }
 
-export const text = plain('a non-empty string', (value): value is string => {
-  return typeof value === 'string' && value !== '';
-});
+let lastText = '';
+let lastJson = '""';
 
-export const anyText = plain('a string', (value): value is string => typeof value === 'string');
+/** A name as JSON: most often it is that of the record before. */
+function quoted(name: string): string {
+  if (name !== lastText) {
+    lastJson = JSON.stringify(name);
+    lastText = name;
+  }
+  return lastJson;
+}
+
+const nonEmpty = (value: unknown): value is string => typeof value === 'string' && value !== '';
+export const text = plain('a non-empty string', nonEmpty, quoted);
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+export const anyText = plain('a string', isString);
 
 export const flag = plain('true or false', (value): value is boolean => {
   return typeof value === 'boolean';
 });
 
 /** An integer from 0 to 2^53 - 1. */
-export const count = plain('an integer from 0 to 2^53 - 1', (value): value is number => {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-});
+export const count = plain(
+  'an integer from 0 to 2^53 - 1',
+  (value): value is number => Number.isSafeInteger(value) && (value as number) >= 0,
+  String,
+);
 
 /** Any keys at all, `__proto__` among them: own properties, as JSON.parse makes them. */
 export const labels = plain('an object of strings', (value): value is Labels => {
@@ -185,40 +285,32 @@ export const labels = plain('an object of strings', (value): value is Labels => 
 /** One past the highest address; also the largest size. */
 export const spaceEnd = 1n << 128n;
 
+const safeMax = BigInt(Number.MAX_SAFE_INTEGER);
 const digitsMax = String(spaceEnd).length;
 const canonicalDecimal = /^(?:0|[1-9][0-9]*)$/;
 
 /** A bigint from 0 to 2^128, written in decimal: JSON numbers are exact only up to 2^53 - 1. */
 export const decimal: Codec<bigint> = {
-  encode(value, name) {
+  write(value) {
     if (typeof value !== 'bigint' || value < 0n || value > spaceEnd) {
-      throw new AssertionError(`${name}: expected an integer from 0 to 2^128`);
+      throw new Misfit('expected an integer from 0 to 2^128');
     }
-    return value.toString();
+    // As a number it is written in half the time.
+    return value <= safeMax ? `"${Number(value)}"` : `"${value}"`;
   },
-  decode(raw, name) {
+  read(raw) {
     // The length is looked at first: parsing takes time that grows faster than the text.
     if (typeof raw === 'string' && raw.length <= digitsMax && canonicalDecimal.test(raw)) {
       const value = BigInt(raw);
       if (value <= spaceEnd) return value;
     }
-    throw malformed(name, 'a decimal string from 0 to 2^128');
+    throw new Misfit('expected a decimal string from 0 to 2^128');
   },
 };
 
-function malformed(name: string, expected: string): RecordError {
-  return new RecordError('malformed', `${name || 'record'}: expected ${expected}`);
-}
-
-function unknownField(raw: object, fields: object, name: string): RecordError {
-  const known = (key: string) =>
-    Object.hasOwn(fields, key) || (name === '' && (key === 'v' || key === 'type'));
-  const key = Object.keys(raw).find((candidate) => !known(candidate));
-  return new RecordError('malformed', `${join(name, key ?? '?')}: unknown field`);
-}
-
-function join(name: string, key: string): string {
-  return name === '' ? key : `${name}.${key}`;
+function unknownField(raw: object, fields: object, others: readonly string[]): Misfit {
+  const known = (key: string) => Object.hasOwn(fields, key) || others.includes(key);
+  return new Misfit('unknown field', Object.keys(raw).find((key) => !known(key)) ?? '?');
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -7,7 +7,7 @@
  * recognised is refused rather than skipped.
  */
 import { AssertionError, assert } from '../engine/assert.ts';
-import { isObject, RecordError, type FieldSet } from './codec.ts';
+import { isObject, RecordError, taken, written, type FieldSet } from './codec.ts';
 
 interface Typed {
   readonly type: string;
@@ -28,10 +28,10 @@ export interface LineForm<T extends Typed> {
 export function writeLine<T extends Typed>(form: LineForm<T>, value: T): string {
   const fields = fieldsOf(form, value.type);
   assert(fields !== undefined, `type ${value.type} is known`);
-  const wire = fields.write(value, { v: form.version, type: value.type }, '');
+  const json = written(form.noun, () => fields.write(value));
   const wrong = form.problem(value);
   if (wrong !== undefined) throw new AssertionError(wrong);
-  return JSON.stringify(wire);
+  return `{"v":${form.version},"type":"${value.type}"${json}}`;
 }
 
 /** Reads what {@link writeLine} wrote; throws {@link RecordError} for anything else. */
@@ -58,7 +58,7 @@ export function readLine<T extends Typed>(form: LineForm<T>, line: string): T {
   if (fields === undefined) {
     throw new RecordError('unknown-type', `type: ${JSON.stringify(type)} is not known`);
   }
-  const value = fields.read(raw, { type }, '', 2) as T;
+  const value = taken(form.noun, () => fields.read(raw, { type }, ['v', 'type'])) as T;
   const wrong = form.problem(value);
   if (wrong !== undefined) throw new RecordError('malformed', wrong);
   return value;

@@ -45,7 +45,10 @@ import {
   required,
   spaceEnd,
   struct,
+  taken,
   text,
+  written,
+  Misfit,
   type Codec,
   type FieldSet,
 } from './codec.ts';
@@ -60,7 +63,7 @@ export function encode(event: Event): string {
   // The fields of an event's type take exactly that event; the compiler can't follow the lookup.
   const fields = fieldSets[event.type] as FieldSet<object> | undefined;
   assert(fields !== undefined, `event type ${event.type} is known`);
-  return JSON.stringify(fields.write(event, { v: version, type: event.type }, ''));
+  return written('event', () => `{"v":${version},"type":"${event.type}"${fields.write(event)}}`);
 }
 
 /** Decodes what {@link encode} wrote; throws {@link RecordError} for anything else. */
@@ -80,13 +83,21 @@ export function decode(body: string): Event {
     throw new RecordError('unknown-type', `type: ${JSON.stringify(type)} is not known`);
   }
   const fields = fieldSets[type as Event['type']] as FieldSet<object>;
-  if (raw['keyed'] === undefined) return fields.read(raw, { type }, '', 2) as Event;
+  if (raw['keyed'] === undefined) return readFields(fields, raw, type);
   const { keyed, ...event } = raw;
   const digest = keyedDigestOf(body);
   if (digest === undefined || keyed !== digest || !/^[0-9a-f]{64}$/.test(digest)) {
     throw new RecordError('malformed', 'keyed: expected a digest, as the last field');
   }
-  return fields.read(event, { type }, '', 2) as Event;
+  return readFields(fields, event, type);
+}
+
+function readFields(
+  fields: FieldSet<object>,
+  raw: Readonly<Record<string, unknown>>,
+  type: string,
+): Event {
+  return taken('event', () => fields.read(raw, { type }, ['v', 'type'])) as Event;
 }
 
 function parse(body: string): Readonly<Record<string, unknown>> {
@@ -219,19 +230,19 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
 };
 
 const part: Codec<BatchEvent> = {
-  encode(event, name) {
+  write(event) {
     const fields = partSets[event.type] as FieldSet<object> | undefined;
     assert(fields !== undefined, `event type ${event.type} can be part of a batch`);
-    return fields.write(event, { type: event.type }, name);
+    return `{"type":"${event.type}"${fields.write(event)}}`;
   },
-  decode(raw, name) {
-    if (!isObject(raw)) throw new RecordError('malformed', `${name}: expected an object`);
+  read(raw) {
+    if (!isObject(raw)) throw new Misfit('expected an object');
     const { type } = raw;
     if (typeof type !== 'string' || !Object.hasOwn(partSets, type)) {
-      throw new RecordError('unknown-type', `${name}.type: ${JSON.stringify(type)} is not known`);
+      throw new Misfit(`${JSON.stringify(type)} is not known`, 'type', 'unknown-type');
     }
     const fields = partSets[type as BatchEvent['type']] as FieldSet<object>;
-    return fields.read(raw, { type }, name, 1) as BatchEvent;
+    return fields.read(raw, { type }, ['type']) as BatchEvent;
   },
 };
 

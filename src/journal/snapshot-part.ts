@@ -8,7 +8,6 @@
  * states are letters: `f`ree, `b`usy, `c`ached. Equal parts are equal texts, and every value is checked
  * on both ways.
  */
-import { AssertionError } from '../engine/assert.ts';
 import type { About } from '../engine/allocations.ts';
 import { notations, policies, widths, type Labels } from '../engine/command.ts';
 import type { LeaseTerms } from '../engine/leases.ts';
@@ -23,14 +22,15 @@ import {
   flag,
   labels,
   list,
+  Misfit,
   omittedWhile,
   oneOf,
   optional,
-  RecordError,
   required,
   spaceEnd,
   struct,
   text,
+  within,
   type Codec,
 } from './codec.ts';
 import { readLine, writeLine, type LineForm } from './line.ts';
@@ -40,25 +40,25 @@ export function encodePart(part: SnapshotPart): string {
   return writeLine(form, part);
 }
 
-/** Decodes what {@link encodePart} wrote; throws {@link RecordError} for anything else. */
+/** Decodes what {@link encodePart} wrote; throws RecordError for anything else. */
 export function decodePart(line: string): SnapshotPart {
   return readLine(form, line);
 }
 
 /** Integers from 0 to 2^53 - 1, each written as its difference from the one before. */
 const differences: Codec<readonly number[]> = {
-  encode(values, name) {
+  write(values) {
     const wire: number[] = [];
     let before = 0;
     for (const value of values) {
-      if (!isCount(value)) throw new AssertionError(`${name}: expected integers below 2^53`);
+      if (!isCount(value)) throw new Misfit('expected integers below 2^53');
       wire.push(value - before);
       before = value;
     }
-    return wire;
+    return JSON.stringify(wire);
   },
-  decode(raw, name) {
-    const wire = column(raw, name);
+  read(raw) {
+    const wire = column(raw);
     const values: number[] = [];
     let value = 0;
     for (let i = 0; i < wire.length; i++) {
@@ -66,7 +66,7 @@ const differences: Codec<readonly number[]> = {
       // A sum of two safe integers that is not exact is far out of the range.
       if (Number.isSafeInteger(difference)) value += difference as number;
       else value = -1;
-      if (!isCount(value)) throw malformed(`${name}[${i}]`, 'a step to an integer below 2^53');
+      if (!isCount(value)) throw misfit(i, 'a step to an integer below 2^53');
       values.push(value);
     }
     return values;
@@ -75,21 +75,22 @@ const differences: Codec<readonly number[]> = {
 
 /** Sizes: numbers where those are exact. */
 const quanta: Codec<readonly Quanta[]> = {
-  encode(values, name) {
-    return values.map((value) => {
+  write(values) {
+    const wire = values.map((value) => {
       if (typeof value === 'number' && isCount(value) && value > 0) return value;
       if (typeof value === 'bigint' && isLarge(value)) return value.toString();
-      throw new AssertionError(`${name}: expected sizes from 1 to 2^128`);
+      throw new Misfit('expected sizes from 1 to 2^128');
     });
+    return JSON.stringify(wire);
   },
-  decode(raw, name) {
-    const wire = column(raw, name);
+  read(raw) {
+    const wire = column(raw);
     const values: Quanta[] = [];
     for (let i = 0; i < wire.length; i++) {
       const item = wire[i];
-      const value = typeof item === 'number' ? item : decimal.decode(item, `${name}[${i}]`);
+      const value = typeof item === 'number' ? item : largeOf(item, i);
       const fits = typeof value === 'number' ? isCount(value) && value > 0 : isLarge(value);
-      if (!fits) throw malformed(`${name}[${i}]`, 'a size, in digits only from 2^53 on');
+      if (!fits) throw misfit(i, 'a size, in digits only from 2^53 on');
       values.push(value);
     }
     return values;
@@ -110,17 +111,17 @@ const letters: readonly number[] = (() => {
 })();
 
 const states: Codec<readonly number[]> = {
-  encode(values, name) {
+  write(values) {
     const codes = values.map((state) => letters[state]);
-    if (codes.includes(undefined)) throw new AssertionError(`${name}: expected known states`);
-    return String.fromCharCode(...(codes as number[]));
+    if (codes.includes(undefined)) throw new Misfit('expected known states');
+    return `"${String.fromCharCode(...(codes as number[]))}"`;
   },
-  decode(raw, name) {
-    if (typeof raw !== 'string') throw malformed(name, 'a string of the letters f, b and c');
+  read(raw) {
+    if (typeof raw !== 'string') throw new Misfit('expected a string of the letters f, b and c');
     const values: number[] = [];
     for (let i = 0; i < raw.length; i++) {
       const state = letters.indexOf(raw.charCodeAt(i));
-      if (state < 0) throw malformed(`${name}[${i}]`, 'one of the letters f, b and c');
+      if (state < 0) throw misfit(i, 'one of the letters f, b and c');
       values.push(state);
     }
     return values;
@@ -129,10 +130,10 @@ const states: Codec<readonly number[]> = {
 
 /** A power of two up to 2^128. */
 const binary: Codec<bigint> = {
-  encode: (value, name) => decimal.encode(value, name),
-  decode(raw, name) {
-    const value = decimal.decode(raw, name);
-    if (value === 0n || (value & (value - 1n)) !== 0n) throw malformed(name, 'a power of two');
+  write: (value) => decimal.write(value),
+  read(raw) {
+    const value = decimal.read(raw);
+    if (value === 0n || (value & (value - 1n)) !== 0n) throw new Misfit('expected a power of two');
     return value;
   },
 };
@@ -261,9 +262,17 @@ function segmentsContradiction(part: SegmentsPart): string | undefined {
   return part.revisions.length === busy ? undefined : 'revisions: expected one per busy segment';
 }
 
-function column(raw: unknown, name: string): readonly unknown[] {
-  if (!Array.isArray(raw)) throw malformed(name, 'a list');
+function column(raw: unknown): readonly unknown[] {
+  if (!Array.isArray(raw)) throw new Misfit('expected a list');
   return raw;
+}
+
+function largeOf(item: unknown, index: number): bigint {
+  try {
+    return decimal.read(item);
+  } catch (error) {
+    throw within(`[${index}]`, error);
+  }
 }
 
 function isCount(value: number): boolean {
@@ -274,6 +283,6 @@ function isLarge(value: bigint): boolean {
   return value > BigInt(Number.MAX_SAFE_INTEGER) && value <= spaceEnd;
 }
 
-function malformed(name: string, expected: string): RecordError {
-  return new RecordError('malformed', `${name}: expected ${expected}`);
+function misfit(index: number, expected: string): Misfit {
+  return new Misfit(`expected ${expected}`, `[${index}]`);
 }
