@@ -4,7 +4,7 @@
  * Requests are validated by zod, after a step that makes up for what a URL and JSON can't say:
  * text in a query becomes a number, a boolean or a list where the schema asks for one, and a JSON
  * integer becomes the string that a wide integer is on the wire. The step is compiled from the
- * schema once.
+ * schema once, as is the acceptor, for which most requests need no zod.
  *
  * Replies are written by fast-json-stringify, compiled from the same schemas. They are not parsed
  * first: that costs ten times as much, and the tests parse every reply instead. Fields that a
@@ -16,6 +16,7 @@ import { serializerCompiler as stringifierCompiler } from 'fastify-zod-openapi';
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { acceptorOf } from './acceptor.ts';
 import { InvalidInput, pointerTo, type InputError } from './invalid-input.ts';
 import { problem, problemCodes } from './wire/problem.ts';
 import { wide } from './wire/field.ts';
@@ -43,12 +44,15 @@ const partPointers: Readonly<Record<string, readonly string[]>> = {
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
   const prefix = partPointers[httpPart] ?? [];
   const prepare = prepareOf(schema, httpPart);
+  const accepts = acceptorOf(schema);
   return (value: unknown) => {
     if (httpPart === 'body' && (value === undefined || value === null)) {
       return { error: bodyMissing() };
     }
+    if (accepts?.(value) === true) return { value };
     const unprepared = isObject(value) ? prepare?.(value) : undefined;
     if (unprepared !== undefined) return { error: new InvalidInput([unprepared]) };
+    if (prepare !== undefined && accepts?.(value) === true) return { value };
     const result = schema.safeParse(value);
     if (result.success) return { value: result.data };
     return { error: new InvalidInput(result.error.issues.flatMap((i) => errorsOf(i, prefix))) };
