@@ -88,8 +88,6 @@ interface Shelf<T> {
   readonly post: Post<T>;
   readonly shape: Shape;
   readonly entries: PrioritySearchTree<Place>;
-  /** The ranges that may have room, while `next` has work. */
-  readonly openings: Opening<T>[];
 }
 
 /** A range that was touched, as far as it concerns one shelf. */
@@ -121,8 +119,7 @@ export class WaitQueue<T> {
     () => 0n,
     this.#work,
   );
-  /** Shelves and posts that are to be put in order once the agenda is empty. */
-  readonly #opened = new Set<Shelf<T>>();
+  /** To be put in order once the agenda is empty. */
   readonly #grown = new Set<Post<T>>();
   readonly #emptied = new Set<Shelf<T>>();
   #arrivals = 0;
@@ -321,10 +318,7 @@ export class WaitQueue<T> {
     for (; window !== undefined; window = post.windows.first(-range.base, window)) {
       if (window.min >= range.base + range.size) return;
       const shelf = post.shelves.get(window.key)!;
-      const opening = { shelf, range, bound: unbounded, revision: -1 };
-      shelf.openings.push(opening);
-      this.#opened.add(shelf);
-      this.#reschedule(opening);
+      this.#reschedule({ shelf, range, bound: unbounded, revision: -1 });
     }
   }
 
@@ -345,8 +339,8 @@ export class WaitQueue<T> {
       const other = this.#entries.get(behind.arrival)!;
       this.#hide(other, post, levelOf(other, post));
     }
+    // No opening misses it: one before it of at most its size was here until now, or had a turn.
     this.#show(entry, post, level);
-    for (const opening of shelf.openings) this.#schedule(entry.arrival, opening);
   }
 
   #remove(entry: Entry<T>, level: number): void {
@@ -395,7 +389,7 @@ export class WaitQueue<T> {
     let shelf = post.shelves.get(shape.key);
     if (shelf === undefined) {
       const entries = new PrioritySearchTree<Place>(byArrival, ({ size }) => size, this.#work);
-      shelf = { post, shape, entries, openings: [] };
+      shelf = { post, shape, entries };
       post.shelves.set(shape.key, shelf);
       post.windows.add(shape);
       if (shape.slack > post.slack) post.slack = shape.slack;
@@ -405,9 +399,7 @@ export class WaitQueue<T> {
 
   /** Forgets what was open, and what is empty. */
   #tidy(): void {
-    for (const shelf of this.#opened) shelf.openings.length = 0;
     for (const post of this.#grown) post.floor = undefined;
-    this.#opened.clear();
     this.#grown.clear();
     for (const { post, shape, entries } of this.#emptied) {
       if (entries.size > 0) continue;

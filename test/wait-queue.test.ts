@@ -137,6 +137,100 @@ test('everything is freed, and ten thousand are served', () => {
   room.expectLittle(2, 4);
 });
 
+test('what a limit leaves may be enough for the size, and not for the piece that serves it', () => {
+  const room = new Room();
+  const limit = (most: bigint): void =>
+    room.act({ type: 'updateArena', at: 0, arena: 'a', changes: { limit: most } });
+  // A slab has four pieces of 16, which serve 13 as well.
+  room.create('a', 64n, { quantumCacheMax: 16n });
+  room.take(16n);
+  limit(29n);
+  room.wait('a', 13n);
+  limit(32n);
+  expect(room.served).toBe(1);
+});
+
+test('nor for the quantum of the source that holds it', () => {
+  const room = new Room();
+  const limit = (most: bigint): void =>
+    room.act({ type: 'updateArena', at: 0, arena: 'pool', changes: { limit: most } });
+  room.create('pool', 16n, { quantum: 4n, limit: 3n });
+  room.create('a', 0n, { source: 'pool' });
+  room.wait('a', 3n);
+  limit(4n);
+  expect(room.served).toBe(1);
+});
+
+test('which keeps nobody up who comes by another way', () => {
+  const room = new Room();
+  room.create('pool', 8n, { quantum: 4n });
+  room.create('middle', 0n, { source: 'pool', quantum: 4n, limit: 3n });
+  room.create('a', 0n, { source: 'middle' });
+  room.create('b', 0n, { source: 'pool' });
+  room.take(4n, 'pool');
+  room.take(4n, 'pool');
+  room.wait('a', 3n);
+  room.wait('b', 3n);
+  room.free(0n, 'pool');
+  expect([room.served, room.engine.arena('b')?.allocated]).toEqual([1, 3n]);
+});
+
+test('room that one can’t reach, because its source is narrower, is for the next', () => {
+  const room = new Room();
+  room.create('pool', 0n, { spans: [{ base: 1n << 40n, size: 1n }] });
+  room.create('middle', 1n, { source: 'pool', width: 32 });
+  room.create('a', 0n, { source: 'middle' });
+  room.create('b', 0n, { source: 'pool' });
+  room.take(1n, 'middle');
+  room.take(1n, 'pool');
+  room.wait('a', 1n);
+  room.wait('b', 1n);
+  room.free(1n << 40n, 'pool');
+  expect([room.served, room.engine.arena('b')?.allocated]).toEqual([1, 1n]);
+});
+
+test('who is let in late stands before those who came after it', () => {
+  const room = new Room();
+  const limit = (arena: string, most: bigint): void =>
+    room.act({ type: 'updateArena', at: 0, arena, changes: { limit: most } });
+  room.create('top', 3n);
+  room.create('pool', 0n, { source: 'top', limit: 1n });
+  room.create('a', 0n, { source: 'pool', limit: 1n });
+  room.create('b', 0n, { source: 'pool' });
+  room.take(1n, 'a');
+  room.take(1n, 'top');
+  room.take(1n, 'top');
+  room.wait('a', 1n);
+  room.wait('b', 1n);
+  limit('a', 2n);
+  const { tries } = room.queue;
+  // Now the first of the two alone is tried, in vain, because there is nothing at the top.
+  limit('pool', 2n);
+  expect([room.served, room.queue.tries - tries]).toEqual([0, 1]);
+  room.free(1n, 'top');
+  expect(room.engine.arena('a')?.allocated).toBe(2n);
+  limit('pool', 3n);
+  room.free(2n, 'top');
+  expect(room.engine.arena('b')?.allocated).toBe(1n);
+});
+
+test('who is tried in vain leaves the smaller ones their turn', () => {
+  const room = new Room();
+  const holes = 20n;
+  room.create('pool', 16n * holes + 1n);
+  room.create('a', 0n, { source: 'pool' });
+  room.act(request('a', 1n, { address: 0n }));
+  // More holes than are looked at one by one, none with an aligned 8, but all with an aligned 4.
+  for (let i = 0n; i < holes; i++) {
+    room.act(request('pool', 11n, { address: 16n * i + 1n }));
+    room.act(request('a', 5n, { address: 16n * i + 12n }));
+  }
+  room.wait('pool', 8n, { align: 8n });
+  room.wait('pool', 4n, { align: 8n });
+  room.act({ type: 'freeAll', at: 0, arena: 'pool' });
+  expect([room.served, room.queue.tries, room.queue.size]).toEqual([1, 2, 1]);
+});
+
 test('whoever leaves costs little, too', () => {
   const room = new Room();
   room.create('a', 1n);

@@ -28,6 +28,7 @@ export interface GrantRequest {
   readonly align?: string;
   readonly min?: string;
   readonly nocross?: string;
+  readonly waitSeconds?: number;
 }
 
 export interface Grant {

@@ -3,7 +3,7 @@
  * without a constraint, in arenas that import through three levels and such with quantum caches,
  * resizes, frees, new spans, new arenas. Each loop has an arena of its own, which it empties at
  * once now and then: nobody else allocates there, so it knows what that has to remove.
- * Batches make some grants and free others. Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
+ * Batches make some grants and free others. Some wait for room where there is none. Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
  * those that got no answer, when the service is back.
  * What is asked and what comes back goes into the ledger; an answer that is unexpected throws.
  */
@@ -65,6 +65,8 @@ const weights = {
 };
 /** Of the grants, so many have a key. */
 const keyedShare = 0.4;
+/** Of the grants in the arena that is often full, so many wait for room, for a second. */
+const waitingShare = 0.1;
 /** Of those that were answered, so many are asked for again when the service is back. */
 const againAfterStart = 10;
 /** Of a batch. */
@@ -203,7 +205,9 @@ export class Load {
     const [arena, known] = this.#random.pick([...this.#arenas]);
     const size = this.#random.magnitude(1n << BigInt(known.sizeBits));
     const constraint = constrained ? this.#constraint(size, known.sizeBits) : {};
-    return this.#grant(arena, { size: String(size), labels: {}, ...constraint }, known);
+    const waits = arena === 'tight' && this.#random.chance(waitingShare);
+    const waiting = waits ? { waitSeconds: 1 } : {};
+    return this.#grant(arena, { size: String(size), labels: {}, ...constraint, ...waiting }, known);
   }
 
   async #grant(arena: string, asked: GrantRequest, rounding: Rounding): Promise<boolean> {
