@@ -93,8 +93,6 @@ export class JournalUnavailable extends Error {
 const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
-/** Looks at those who wait for room, in one turn of the loop: a few milliseconds. */
-const looksPerTurnMax = 200;
 
 interface Waiting {
   /** What must be durable before the answer may go. */
@@ -110,12 +108,6 @@ interface Order<T> {
   readonly command: Command;
   readonly read: (engine: Engine, event: Event, revision: number) => T;
   readonly keyed: KeyedAnswer<T> | undefined;
-}
-
-/** A command that came while those who wait were served. */
-interface PutOff {
-  run(): void;
-  reject(error: Error): void;
 }
 
 export class Sequencer {
@@ -134,9 +126,6 @@ export class Sequencer {
   #waiting: Waiting[] = [];
   /** Those who wait for room; answered, they wait for the journal like everyone. */
   readonly room: WaitingRoom;
-  /** Whether serving them goes on in the next turn, and what was put off until then. */
-  #serving = false;
-  #putOff: PutOff[] = [];
   #durableRevision: number;
   /** The last revision that was handed to the journal: it may be on disk. */
   #sentRevision: number;
@@ -158,7 +147,10 @@ export class Sequencer {
     this.#groupRecordsMax = options.groupRecordsMax ?? groupRecordsMaxDefault;
     this.#groupCharactersMax = options.groupCharactersMax ?? groupCharactersMaxDefault;
     assert(this.#queueMax >= 1 && this.#groupRecordsMax >= 1, 'bounds are at least 1');
-    this.room = new WaitingRoom(engine, options.waitersMax ?? limits.waitersMax);
+    this.room = new WaitingRoom(engine, {
+      max: options.waitersMax ?? limits.waitersMax,
+      onFailure: (error) => this.#stop(error),
+    });
     this.deadlines = new Deadlines(engine, options.now ?? (() => performance.now()));
     this.#durableRevision = engine.revision;
     this.#sentRevision = engine.revision;
@@ -176,7 +168,7 @@ export class Sequencer {
 
   /** Whether commands are put off, because those who wait for room are being served. */
   get serving(): boolean {
-    return this.#serving;
+    return this.room.serving;
   }
 
   /** How many answers wait for the journal now. */
@@ -225,10 +217,7 @@ export class Sequencer {
     const unavailable = this.#unavailable();
     if (unavailable !== undefined) return Promise.reject(unavailable);
     const order = { command, read, keyed };
-    if (!this.#serving) return this.#perform(order, patience);
-    return new Promise((resolve, reject) => {
-      this.#putOff.push({ run: () => resolve(this.#perform(order, patience)), reject });
-    });
+    return this.room.afterServing(() => this.#perform(order, patience));
   }
 
   #perform<T>(order: Order<T>, patience?: Patience): Promise<Outcome<T>> {
@@ -288,43 +277,8 @@ export class Sequencer {
     this.#gathering.push(kept === undefined ? { revision, body } : { revision, body, keyed: kept });
     this.#schedule();
     const outcome = this.#whenDurable<Outcome<T>>({ revision, value }, true);
-    this.#serve(event);
+    this.room.serve(event);
     return outcome;
-  }
-
-  /** Serves those whom an event has made room for, now and, where they are many, in the next turns. */
-  #serve(event: Event): void {
-    try {
-      this.room.note(event);
-      // An event that is a grant to one who waited: the loop below is under way.
-      if (this.#serving) return;
-      this.#serving = true;
-      this.#look(event.at);
-    } catch (error) {
-      this.#stop(error);
-    }
-  }
-
-  #look(at: number): void {
-    for (let looks = 0; this.room.busy; looks++) {
-      if (looks === looksPerTurnMax) {
-        setImmediate(() => this.#resume(at));
-        return;
-      }
-      this.room.next(at);
-    }
-    this.#serving = false;
-  }
-
-  /** Goes on with serving; once that is done, with what was put off. */
-  #resume(at: number): void {
-    if (this.#failure !== undefined) return;
-    try {
-      this.#look(at);
-      while (!this.#serving && this.#putOff.length > 0) this.#putOff.shift()!.run();
-    } catch (error) {
-      this.#stop(error);
-    }
   }
 
   /** Of an event that changes nothing; `revision` is the present one. */
@@ -398,7 +352,7 @@ export class Sequencer {
     if (this.#closing !== undefined) {
       return new JournalUnavailable('The service is stopping; nothing was done.', false);
     }
-    if (this.#waiting.length + this.#putOff.length < this.#queueMax) return undefined;
+    if (this.#waiting.length + this.room.putOff < this.#queueMax) return undefined;
     return new Busy(`${this.#queueMax} requests wait for the journal; nothing was done.`);
   }
 
@@ -484,8 +438,7 @@ export class Sequencer {
     const unavailable = new JournalUnavailable('The journal has failed; nothing was done.', false, {
       cause,
     });
-    this.room.close(unavailable);
-    for (const { reject } of this.#putOff.splice(0)) reject(unavailable);
+    this.room.fail(unavailable);
     const fenced = cause instanceof JournalUnavailable && !cause.outcomeUnknown;
     for (const { applied, revision, reject } of this.#waiting.splice(0)) {
       const open = applied && !fenced && revision <= this.#sentRevision;
@@ -498,7 +451,7 @@ export class Sequencer {
   }
 
   async #drainAndClose(): Promise<void> {
-    while (this.#putOff.length > 0 && this.#failure === undefined) await nextTurn();
+    while (this.room.putOff > 0) await nextTurn();
     if (this.#committing || this.#gathering.length > 0) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;

@@ -8,7 +8,7 @@ import type { Alloc, At } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Event } from './engine/event.ts';
 import type { RefusalCode } from './engine/refusal.ts';
-import { WaitQueue, type Waiter } from './wait-queue.ts';
+import { WaitQueue, type Found, type Waiter } from './wait-queue.ts';
 
 /** For how long a request may wait, and what ends that early. */
 export interface Patience {
@@ -72,20 +72,42 @@ interface Guest {
   readonly abandon: () => void;
 }
 
+export interface Options {
+  /** Most that may wait. */
+  readonly max: number;
+  /** Called with a bug of ours that was met while serving. */
+  readonly onFailure: (error: unknown) => void;
+  /** Milliseconds of a steady clock. */
+  readonly now?: () => number;
+}
+
+/** Something that came while those who wait were served. */
+interface PutOff {
+  run(): void;
+  reject(error: Error): void;
+}
+
+/** Looks at those who wait, in one turn of the loop: a few milliseconds. */
+const looksPerTurnMax = 200;
+
 export class WaitingRoom {
   readonly #queue: WaitQueue<Guest>;
   readonly #max: number;
+  readonly #onFailure: (error: unknown) => void;
   readonly #now: () => number;
   readonly #endings = { granted: 0, timedOut: 0, abandoned: 0, dismissed: 0 };
   #seconds = 0;
+  /** Whether serving goes on in the next turn, and what was put off until it is done. */
+  #serving = false;
+  readonly #putOff: PutOff[] = [];
   /** Those whose time ran out while it was their turn to be looked at. */
   readonly #late = new Set<Waiter<Guest>>();
   #closed: Error | undefined;
 
-  /** `now` gives milliseconds of a steady clock. At most `max` may wait. */
-  constructor(engine: Engine, max: number, now: () => number = () => performance.now()) {
+  constructor(engine: Engine, { max, onFailure, now = () => performance.now() }: Options) {
     this.#queue = new WaitQueue(engine);
     this.#max = max;
+    this.#onFailure = onFailure;
     this.#now = now;
   }
 
@@ -94,9 +116,14 @@ export class WaitingRoom {
     return { waiting, ...this.#endings, seconds: this.#seconds, tries };
   }
 
-  /** Whether `next` has work left. */
-  get busy(): boolean {
-    return this.#queue.busy;
+  /** Whether those who wait are being served: what comes now is put off until that is done. */
+  get serving(): boolean {
+    return this.#serving;
+  }
+
+  /** How much was put off until those who wait are served. */
+  get putOff(): number {
+    return this.#putOff.length;
   }
 
   countIn(arena: string): number {
@@ -107,10 +134,10 @@ export class WaitingRoom {
   list(arena: string, after: number, limit: number): WaiterView[] {
     const views: WaiterView[] = [];
     const now = this.#now();
-    for (const { arrival, command, owner } of this.#queue.in(arena)) {
+    for (const { arrival, command, guest } of this.#queue.in(arena)) {
       if (arrival <= after) continue;
       if (views.length === limit) break;
-      const remainingSeconds = Math.max(0, Math.ceil((owner.until - now) / 1000));
+      const remainingSeconds = Math.max(0, Math.ceil((guest.until - now) / 1000));
       views.push({ arrival, command, remainingSeconds });
     }
     return views;
@@ -136,29 +163,32 @@ export class WaitingRoom {
     const waiter = this.#queue.enter(command, guest);
   }
 
-  /** An event was applied: `next` may have work. */
-  note(event: Event): void {
-    for (const waiter of this.#queue.note(event)) {
-      this.#leave(waiter, 'dismissed');
-      waiter.owner.party.ended();
+  /**
+   * Serves those whom an event that was applied has made room for, now, and where many are to be
+   * looked at, in the next turns: `granted` of their parties applies what was found for them, and
+   * calls this with it.
+   */
+  serve(event: Event): void {
+    try {
+      for (const waiter of this.#queue.note(event)) {
+        this.#leave(waiter, 'dismissed');
+        waiter.guest.party.ended();
+      }
+      // The event is a grant to one who waited: the loop below is under way.
+      if (this.#serving) return;
+      this.#serving = true;
+      this.#look(event.at);
+    } catch (error) {
+      this.#onFailure(error);
     }
   }
 
-  /** A look at the next who may be served; where it can be, its party is `granted` the event. */
-  next(at: number): void {
-    const found = this.#queue.next(at);
-    if (found !== undefined) {
-      const { waiter, event } = found;
-      const { party } = waiter.owner;
-      const granted = !(event instanceof Error) && !('refused' in event);
-      this.#leave(waiter, granted ? 'granted' : 'dismissed');
-      if (event instanceof Error) party.failed(event);
-      // It is refused anew, with the reason of now.
-      else if ('refused' in event) party.ended();
-      else party.granted(event);
-    }
-    if (this.busy) return;
-    for (const waiter of this.#late) this.#timeOut(waiter);
+  /** Does something as soon as nobody is being served, which is usually now. */
+  afterServing<T>(action: () => Promise<T>): Promise<T> {
+    if (!this.#serving) return action();
+    return new Promise((resolve, reject) => {
+      this.#putOff.push({ run: () => resolve(action()), reject });
+    });
   }
 
   /** Fails all who wait, and whoever comes later, with the error. */
@@ -166,28 +196,73 @@ export class WaitingRoom {
     this.#closed ??= error;
     for (const waiter of this.#queue.all()) {
       this.#leave(waiter, 'dismissed');
-      waiter.owner.party.failed(error);
+      waiter.guest.party.failed(error);
     }
+  }
+
+  /** The same, and what was put off is not done either. */
+  fail(error: Error): void {
+    this.close(error);
+    for (const { reject } of this.#putOff.splice(0)) reject(error);
+  }
+
+  #look(at: number): void {
+    for (let looks = 0; this.#queue.busy; looks++) {
+      if (looks === looksPerTurnMax) {
+        setImmediate(() => this.#goOn(at));
+        return;
+      }
+      this.#next(at);
+    }
+    this.#serving = false;
+  }
+
+  /** Goes on with serving; once that is done, with what was put off. */
+  #goOn(at: number): void {
+    try {
+      this.#look(at);
+      while (!this.#serving && this.#putOff.length > 0) this.#putOff.shift()!.run();
+    } catch (error) {
+      this.#onFailure(error);
+    }
+  }
+
+  /** A look at the next who may be served. */
+  #next(at: number): void {
+    const found = this.#queue.next(at);
+    if (found !== undefined) this.#settle(found);
+    if (this.#queue.busy) return;
+    for (const waiter of this.#late) this.#timeOut(waiter);
+  }
+
+  #settle({ waiter, event }: Found<Guest>): void {
+    const { party } = waiter.guest;
+    const granted = !(event instanceof Error) && !('refused' in event);
+    this.#leave(waiter, granted ? 'granted' : 'dismissed');
+    if (event instanceof Error) party.failed(event);
+    // It is refused anew, with the reason of now.
+    else if ('refused' in event) party.ended();
+    else party.granted(event);
   }
 
   #timeOut(waiter: Waiter<Guest>): void {
     // It is not passed over for having been looked at late: it leaves once nobody has a turn.
-    if (this.busy) {
+    if (this.#queue.busy) {
       this.#late.add(waiter);
       return;
     }
     this.#leave(waiter, 'timedOut');
-    waiter.owner.party.ended();
+    waiter.guest.party.ended();
   }
 
   #abandon(waiter: Waiter<Guest>): void {
     this.#leave(waiter, 'abandoned');
     const message = 'Whoever asked has gone away; nothing was done.';
-    waiter.owner.party.failed(new Abandoned(message));
+    waiter.guest.party.failed(new Abandoned(message));
   }
 
   #leave(waiter: Waiter<Guest>, ending: Ending): void {
-    const { timer, patience, abandon, since } = waiter.owner;
+    const { timer, patience, abandon, since } = waiter.guest;
     this.#queue.leave(waiter);
     this.#late.delete(waiter);
     clearTimeout(timer);
