@@ -17,6 +17,8 @@ import type { AllocationView } from './view.ts';
 export interface Search {
   /** What all that match have. */
   readonly terms: readonly Term[];
+  /** Where given, those that may match are the ones at these addresses, which are in order. */
+  readonly among?: readonly bigint[];
   /** Addresses of those that may match, inclusive. */
   readonly from: bigint;
   readonly to: bigint;
@@ -65,13 +67,21 @@ export function search(arena: Arena, wanted: Search): Found {
     if (wanted.matches(view)) views.push(view);
     return true;
   };
-  if (lead === undefined) walk(arena, from, take);
+  if (wanted.among !== undefined) {
+    for (const address of wanted.among) {
+      if (address >= from && !take(allocationAt(arena, address))) break;
+    }
+  } else if (lead === undefined) walk(arena, from, take);
   else {
     for (const address of lead.index.from(lead.value, from)) {
       if (!take(allocationAt(arena, address))) break;
     }
   }
-  const owed = terms.find((term) => arena.allocations.indexed(term)?.whole !== true);
+  // A lease names what it holds: no index would find it sooner.
+  const owed =
+    wanted.among !== undefined
+      ? undefined
+      : terms.find((term) => arena.allocations.indexed(term)?.whole !== true);
   if (owed !== undefined && looked - views.length >= MISSES_MIN) grow(arena, owed, looked);
   return { views, looked, ...(next !== undefined && { next }) };
 }

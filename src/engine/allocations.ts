@@ -112,6 +112,11 @@ export class Allocations {
     this.leased += holding === 0 ? -1 : 1;
   }
 
+  /** Numbers handed out for allocations; some may be in nobody's use. */
+  get numbers(): number {
+    return this.#used;
+  }
+
   /** All holdings of leases. */
   *holdings(): Generator<number> {
     for (let id = 1; id < this.#holdings.length && id < this.#used; id++) {

@@ -323,6 +323,21 @@ export class Arena {
     return holding === 0 ? 0 : this.#leases.leaseOf(holding);
   }
 
+  /**
+   * When the first of the leases that hold something here runs out, by the clock that was told them;
+   * undefined where none does, or there are more than `most` allocations to look at.
+   */
+  nextDeadline(most: number): number | undefined {
+    const { allocations } = this;
+    if (allocations.leased === 0 || allocations.numbers > most) return undefined;
+    let next = Infinity;
+    for (const holding of allocations.holdings()) {
+      const deadline = this.#leases.deadline(this.#leases.leaseOf(holding));
+      if (deadline < next) next = deadline;
+    }
+    return next === Infinity ? undefined : next;
+  }
+
   view(): ArenaView {
     const { size, free } = this.space;
     return {

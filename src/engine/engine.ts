@@ -237,6 +237,21 @@ export class Engine {
     return lease === 0 ? undefined : leases.view(lease);
   }
 
+  /** Addresses of what a lease holds, by arena, in order; none where there is no such lease. */
+  held(id: string): Map<string, bigint[]> {
+    const { leases } = this.#state;
+    const lease = leases.find(id);
+    const held = new Map<string, bigint[]>();
+    if (lease === 0) return held;
+    for (const { arena, base } of leases.holdings(lease)) {
+      const there = held.get(arena.name);
+      if (there === undefined) held.set(arena.name, [base]);
+      else there.push(base);
+    }
+    for (const addresses of held.values()) addresses.sort((a, b) => (a < b ? -1 : 1));
+    return held;
+  }
+
   /** Leases whose ids come after `id`, in order; stops when `visit` returns false. */
   walkLeases(id: string, visit: (view: LeaseView) => boolean): void {
     const { leases } = this.#state;

@@ -8,6 +8,9 @@ import type { Arenas, Ask } from './import.ts';
 import { largestFitting, plan } from './import.ts';
 import type { Exhaustion } from './refusal.ts';
 
+/** Allocations that are looked at for the next lease to end: some tens of microseconds. */
+const DEADLINES_MAX = 20_000;
+
 export function exhaustionOf(
   arenas: Arenas,
   arena: Arena,
@@ -18,11 +21,13 @@ export function exhaustionOf(
   const plain = largestFitting(arenas, arena, ask);
   const most = tuning.limit === undefined ? space.size : tuning.limit - allocated;
   const piece = type === 'alloc' ? (arena.cache?.largestPiece(most) ?? 0n) : 0n;
+  const deadline = arena.nextDeadline(DEADLINES_MAX);
   return {
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
     limitedBy: limitedBy(arenas, arena, ask),
+    ...(deadline === undefined ? {} : { deadline }),
   };
 }
 

@@ -40,6 +40,8 @@ export interface Exhaustion {
    * min, max, or limit, that of a source.
    */
   readonly limitedBy: readonly string[];
+  /** When the first lease of the arena runs out, by the clock that leases are told; if known. */
+  readonly deadline?: number;
 }
 
 /** Addresses that a detail names, and the arena's way of writing them. */

@@ -69,9 +69,11 @@ function listAllocationsRoute(app: App, { sequencer, spaces }: RouteDependencies
     const query = ['listAllocations', arena, ...filterIdentity(request.query)];
     const resume = cursor === undefined ? 0n : addressOf(cursor, query, space);
     const wanted = { ...searchFor(filter, resume), limit, most: limits.pageScanMax };
-    const page = await sequencer.read((engine) =>
-      engine.addressing(arena) === undefined ? undefined : engine.search(arena, wanted),
-    );
+    const page = await sequencer.read((engine) => {
+      if (engine.addressing(arena) === undefined) return undefined;
+      if (filter.lease === undefined) return engine.search(arena, wanted);
+      return engine.search(arena, { ...wanted, among: engine.held(filter.lease).get(arena) ?? [] });
+    });
     if (page === undefined) return sendRefusal(reply, arenaNotFound(arena));
     return reply.code(200).send({
       items: page.views.map((view) => allocationRepresentation(view, space)),
@@ -143,7 +145,10 @@ export function pageOfArenas(
 ): FoundPage {
   const items: FoundPage['items'] = [];
   let { most } = search;
-  for (const arena of engine.names(start.arena)) {
+  // A lease names the arenas that it has something of.
+  const held = filter.lease === undefined ? undefined : engine.held(filter.lease);
+  const later = held && [...held.keys()].filter((arena) => arena >= start.arena).toSorted();
+  for (const arena of later ?? engine.names(start.arena)) {
     if (!arena.startsWith(prefix)) break;
     if (most <= 0) return { items, next: { arena, address: 0n } };
     // An arena costs a look by itself, so that many empty ones hold up nobody either.
@@ -152,7 +157,9 @@ export function pageOfArenas(
     if (space === undefined || !concerns(filter, space)) continue;
     const resume = arena === start.arena ? start.address : 0n;
     const bounds = searchFor(filter, resume);
-    const found = engine.search(arena, { ...bounds, limit: limit - items.length, most });
+    const among = held?.get(arena);
+    const wanted = { ...bounds, ...(among !== undefined && { among }) };
+    const found = engine.search(arena, { ...wanted, limit: limit - items.length, most });
     for (const view of found.views) items.push({ view, space });
     if (found.next !== undefined) return { items, next: { arena, address: found.next } };
     most -= found.looked;

@@ -61,10 +61,18 @@ export function sendRefusal(
         largestFree: exhaustion.largestFree.toString(),
         largestFitting: exhaustion.largestFitting.toString(),
         ...(exhaustion.limitedBy.length > 0 && { limitedBy: [...exhaustion.limitedBy] }),
+        ...(exhaustion.deadline !== undefined && {
+          retryAfterSeconds: secondsUntil(exhaustion.deadline),
+        }),
       },
     }),
   });
   return sendProblem(reply, problem);
+}
+
+/** Whole seconds until a deadline of the steady clock, not less than there are. */
+function secondsUntil(deadline: number): number {
+  return Math.max(0, Math.ceil((deadline - performance.now()) / 1000));
 }
 
 export function arenaNotFound(arena: string): Refusal {

@@ -125,6 +125,70 @@ describe('a lease', () => {
     await service.refused('invalid-request', 'GET', '/v1/leases?label=-');
   });
 
+  it('leads to what it holds, in one arena and in all, in pages', async () => {
+    for (const name of ['a', 'zoo']) {
+      await post('/v1/arenas', { name, spans: [{ base: 0, size: 1000 }] });
+    }
+    const id = await lease(60);
+    const other = await lease(60);
+    const wanted: string[] = [];
+    for (const arena of ['a', 'pods', 'zoo']) {
+      for (let i = 0; i < 6; i++) {
+        const owner = i === 3 ? 'x' : 'y';
+        const body = { lease: i % 2 === 0 ? other : id, owner };
+        const { address } = await alloc(body, arena);
+        if (i % 2 === 1 && arena !== 'zoo') wanted.push(`${arena}/${address}`);
+        if (i % 2 === 1 && arena === 'zoo') await alloc({}, arena);
+      }
+      await alloc({ owner: 'y' }, arena);
+    }
+    // What is under a lease comes and goes, also out of the order of addresses.
+    await service.call('DELETE', '/v1/arenas/zoo/allocations');
+    for (const limit of [1, 2, 1000]) {
+      const found: string[] = [];
+      for (let cursor = ''; ;) {
+        const page = await get(`/v1/allocations?lease=${id}&limit=${limit}${cursor}`);
+        found.push(...page.items.map((item: any) => `${item.arena}/${item.address}`));
+        expect(page.items.every((item: any) => item.lease === id)).toBe(true);
+        if (page.nextCursor === undefined) break;
+        cursor = `&cursor=${page.nextCursor}`;
+      }
+      expect(found).toEqual(wanted);
+    }
+    const prefixed = await get(`/v1/allocations?lease=${id}&arenaPrefix=po`);
+    expect(prefixed.items).toHaveLength(3);
+    const own = await get(`/v1/arenas/pods/allocations?lease=${id}&owner=x`);
+    expect(own.items).toMatchObject([{ owner: 'x', lease: id }]);
+    const [first] = own.items;
+    const contains = `/v1/arenas/pods/allocations?lease=${id}&contains=${Number(first.address) + 3}`;
+    expect((await get(contains)).items).toMatchObject([{ address: first.address, lease: id }]);
+    for (const url of ['/v1/allocations', '/v1/arenas/zoo/allocations']) {
+      expect(await get(`${url}?lease=${nobody}`)).toEqual({ items: [] });
+    }
+    expect(await get(`/v1/arenas/zoo/allocations?lease=${id}`)).toEqual({ items: [] });
+  });
+
+  it('tells whoever finds no room when the first of the arena ends', async () => {
+    const exhausted = async () =>
+      (await service.refused('exhausted', 'POST', '/v1/arenas/pods/alloc', { size: 600 }))
+        .exhaustion;
+    await post('/v1/arenas', { name: 'other', spans: [{ base: 0, size: 10 }] });
+    await alloc({ lease: await lease(5) }, 'other');
+    await alloc({ size: 500 });
+    expect(await exhausted()).not.toHaveProperty('retryAfterSeconds');
+    await alloc({ size: 1, ttlSeconds: 30 });
+    const soon = await alloc({ size: 1, ttlSeconds: 20 });
+    now += 500;
+    expect(await exhausted()).toMatchObject({ retryAfterSeconds: 20 });
+    now += 1_000;
+    expect(await exhausted()).toMatchObject({ retryAfterSeconds: 19 });
+    await service.call('DELETE', `/v1/arenas/pods/allocations/${soon.address}`);
+    expect(await exhausted()).toMatchObject({ retryAfterSeconds: 29 });
+    // One that has run out and not ended yet.
+    now += 100_000;
+    expect(await exhausted()).toMatchObject({ retryAfterSeconds: 0 });
+  });
+
   it('that is not there is not found, by whoever asks', async () => {
     const path = `/v1/leases/${nobody}`;
     await service.refused('lease-not-found', 'GET', path);

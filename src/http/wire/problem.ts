@@ -62,6 +62,15 @@ export const exhaustion = named(
           'that of a prefix), `phase`, `nocross`, `min`, `max`; `limit` is that of a source. Absent ' +
           'where no single one is in the way. More may come.',
       }),
+    retryAfterSeconds: z
+      .int()
+      .min(0)
+      .exactOptional()
+      .meta({
+        description:
+          'The first lease of the arena ends in so many seconds, unless it is renewed or ended ' +
+          'before. Absent where there is none, or too many allocations to look at.',
+      }),
   }),
   {
     description: 'Why an exhausted arena could not serve the request.',
