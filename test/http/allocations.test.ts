@@ -103,7 +103,7 @@ describe('alloc', () => {
     ['v4', { size: 1, align: 2 }, '/align'],
     ['v4', { size: 1, owner: '' }, '/owner'],
     ['v4', { size: 1, owner: 'x'.repeat(256) }, '/owner'],
-    ['v4', { size: 1, ttlSeconds: 5 }, '/ttlSeconds'],
+    ['v4', { size: 1, colour: 'red' }, '/colour'],
     ['v4', { size: 1, policy: 'none' }, '/policy'],
   ])('refuses in %s %j', async (arena, body, pointer) => {
     const url = `/v1/arenas/${arena}/alloc`;
