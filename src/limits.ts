@@ -20,6 +20,7 @@ export const limits = {
   labelKeyCharactersMax: 63,
   labelValueCharactersMax: 255,
   ownerCharactersMax: 255,
+  externalIdCharactersMax: 255,
   /** A createArena with more than this many spans would hold up the other requests. */
   spansPerRequestMax: 1000,
   /** All pieces of a split are in its answer, as many as in a page. */

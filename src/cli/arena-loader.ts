@@ -51,6 +51,8 @@ export class ArenaLoader implements LoadedArena {
   readonly spans = new Spans();
   readonly held: LoadedArena['held'] = new Map();
   readonly #slabs: SavedSlab[] = [];
+  /** External ids. */
+  readonly #names = new Set<string>();
   #tiling: Tiling | undefined;
   readonly #cache: QuantumCache;
   readonly #columns: SegmentColumns;
@@ -130,7 +132,7 @@ export class ArenaLoader implements LoadedArena {
     if (this.#gaps !== undefined) throw outOfPlace('an allocation', 'gaps');
     const range = this.#rangeOf(line.address, 'address', line);
     this.#younger(line.revision, this.#part.revision, `arena ${this.name}`);
-    const { owner, importedBy, labels } = line;
+    const { owner, importedBy, externalId, labels } = line;
     this.#tiled().allocation(range);
     const span = this.spans.imported === 0 ? undefined : this.spans.holding(range.base);
     if (span !== undefined) span.busy += 1;
@@ -138,10 +140,22 @@ export class ArenaLoader implements LoadedArena {
       labels,
       ...(owner !== undefined && { owner }),
       ...(importedBy !== undefined && { importedBy }),
+      ...(externalId !== undefined && { externalId: this.#name(line, externalId) }),
     };
     this.#columns.allocation(Date.parse(line.createdAt), line.revision, about, this.#leaseOf(line));
     if (importedBy === undefined) return;
     this.held.set(range.base, { size: range.size, by: importedBy, line: number });
+  }
+
+  #name({ importedBy }: DumpLine<'allocation'>, externalId: string): string {
+    if (importedBy !== undefined) {
+      throw invalidInput('/externalId', 'must be left out: it is of no allocation of a client');
+    }
+    if (this.#names.has(externalId)) {
+      throw invalidInput('/externalId', 'is that of an allocation on an earlier line');
+    }
+    this.#names.add(externalId);
+    return externalId;
   }
 
   #leaseOf({ lease, importedBy }: DumpLine<'allocation'>): number | undefined {

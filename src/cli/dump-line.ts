@@ -16,6 +16,7 @@ import { invalidInput } from '../http/invalid-input.ts';
 import {
   addressInput,
   arenaName,
+  externalId,
   integerInput,
   labels,
   leaseId,
@@ -112,6 +113,7 @@ const schemas = {
     labels,
     owner: owner.exactOptional(),
     importedBy: arenaName.exactOptional(),
+    externalId: externalId.exactOptional(),
     lease: leaseId.exactOptional(),
     createdAt: time,
     revision,

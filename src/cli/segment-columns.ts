@@ -46,10 +46,11 @@ export class SegmentColumns {
   allocation(createdAt: number, revision: number, about: About, lease: number | undefined): void {
     this.#createdAt.push(createdAt);
     this.#revisions.push(revision);
-    const { labels, owner, importedBy, ...others } = about;
+    const { labels, owner, importedBy, externalId, ...others } = about;
     // Does not compile where more is known of an allocation than its line says.
     others satisfies Record<string, never>;
-    if (owner !== undefined || importedBy !== undefined || Object.keys(labels).length > 0) {
+    const named = owner !== undefined || importedBy !== undefined || externalId !== undefined;
+    if (named || Object.keys(labels).length > 0) {
       this.#ordinals.push(this.#allocations);
       this.#abouts.push(about);
     }

@@ -19,6 +19,8 @@ export interface Search {
   readonly terms: readonly Term[];
   /** Where given, those that may match are the ones at these addresses, which are in order. */
   readonly among?: readonly bigint[];
+  /** The external id that it has; at most one matches. */
+  readonly externalId?: string;
   /** Addresses of those that may match, inclusive. */
   readonly from: bigint;
   readonly to: bigint;
@@ -67,6 +69,11 @@ export function search(arena: Arena, wanted: Search): Found {
     if (wanted.matches(view)) views.push(view);
     return true;
   };
+  if (wanted.externalId !== undefined) {
+    const address = arena.allocations.named(wanted.externalId);
+    if (address !== undefined && address >= from) take(allocationAt(arena, address));
+    return { views, looked };
+  }
   if (wanted.among !== undefined) {
     for (const address of wanted.among) {
       if (address >= from && !take(allocationAt(arena, address))) break;

@@ -15,6 +15,8 @@ export interface About {
   readonly owner?: string;
   /** The arena that holds the segment as one of its spans. */
   readonly importedBy?: string;
+  /** The client's own id of it, unique in the arena. */
+  readonly externalId?: string;
 }
 
 const nothing: About = { labels: {} };
@@ -30,6 +32,8 @@ export class Allocations {
   #holdings = new Uint32Array(0);
   #used = 1;
   readonly #spare: number[] = [];
+  /** Addresses by external id. */
+  readonly #named = new Map<string, bigint>();
   readonly #indexes: AllocationIndex[] = [];
   #clock = 0;
   count = 0;
@@ -46,6 +50,7 @@ export class Allocations {
     this.#set(id, about);
     this.count++;
     if (about.importedBy !== undefined) this.held++;
+    if (about.externalId !== undefined) this.name(about.externalId, address);
     for (const index of this.#indexes) index.add(address, about);
     return id;
   }
@@ -54,12 +59,30 @@ export class Allocations {
     assert(this.holding(id) === 0, 'an allocation leaves its lease before it goes');
     const about = this.about(id);
     if (about.importedBy !== undefined) this.held--;
+    if (about.externalId !== undefined) this.#named.delete(about.externalId);
     for (const index of this.#indexes) index.remove(address, about);
     this.#about.delete(id);
     this.#spare.push(id);
     this.count--;
   }
 
+  /** External ids that are in use. */
+  get namedCount(): number {
+    return this.#named.size;
+  }
+
+  /** Address of the allocation with this external id. */
+  named(externalId: string): bigint | undefined {
+    return this.#named.get(externalId);
+  }
+
+  /** The allocation at this address has the external id. */
+  name(externalId: string, address: bigint): void {
+    assert(!this.#named.has(externalId), 'an external id is that of one allocation');
+    this.#named.set(externalId, address);
+  }
+
+  /** What is known of it, but for its external id, which stays. */
   update(id: number, address: bigint, revision: number, about: About): void {
     for (const index of this.#indexes) {
       index.remove(address, this.about(id));
@@ -150,7 +173,7 @@ export class Allocations {
     if (about.importedBy !== undefined) this.held++;
   }
 
-  /** Whether there are labels, an owner or a holder. */
+  /** Whether there are labels, an owner, a holder or an external id. */
   isDescribed(id: number): boolean {
     return this.#about.has(id);
   }
@@ -176,6 +199,7 @@ export class Allocations {
     const plain =
       about.owner === undefined &&
       about.importedBy === undefined &&
+      about.externalId === undefined &&
       Object.keys(about.labels).length === 0;
     if (plain) this.#about.delete(id);
     else this.#about.set(id, about);

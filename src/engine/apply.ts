@@ -26,6 +26,11 @@ export function apply(state: State, event: Event, revision: number): void {
     if (event.ttlSeconds !== undefined) leases.renew(lease, event.ttlSeconds, revision);
     return;
   }
+  if (event.type === 'allocationKept') {
+    const there = arenaNamed(arenas, event.arena).allocationAt(event.base);
+    assert(there?.size === event.size, 'what is kept is there');
+    return;
+  }
   if (event.type === 'leasesEnded') {
     end(state, event, revision);
     return;
@@ -149,11 +154,15 @@ function end({ arenas, leases }: State, event: LeasesEnded, revision: number): v
 
 function allocated(state: State, arena: Arena, event: Event & Allocated, revision: number): void {
   const { arenas } = state;
-  const { imported, labels, owner, policy, at } = event;
+  const { imported, labels, owner, externalId, policy, at } = event;
   const lease = leaseFor(state.leases, event, revision);
   for (const span of imported) take(arenas, span, revision, at);
   if (event.slab !== undefined) arena.openSlab(event.slab, event.size);
-  const about = { labels, ...(owner === undefined ? {} : { owner }) };
+  const about = {
+    labels,
+    ...(owner === undefined ? {} : { owner }),
+    ...(externalId === undefined ? {} : { externalId }),
+  };
   arena.allocate(event, about, revision, at, lease);
   if (policy === 'nextfit') arena.moveCursor(event.base + event.size);
 }

@@ -86,6 +86,14 @@ export class Arena {
     return (size + this.quantum - 1n) & -this.quantum;
   }
 
+  /** What a block of `size` at `base` takes up: its quanta, or a piece of the slab it lies in. */
+  chargedFor(base: bigint, size: bigint): bigint {
+    const { cache } = this;
+    const rounded = this.roundup(size);
+    const piece = cache?.holding(base) !== undefined && rounded > 0n && rounded <= cache.sizeMax;
+    return piece ? cache.pieceSizeOf(rounded) : rounded;
+  }
+
   /** Notes that the event of this revision changes something here. */
   touch(revision: number): void {
     const before = this.revision;
@@ -155,13 +163,16 @@ export class Arena {
     this.describe(base, revision, {});
   }
 
-  /** Makes the allocation that the pieces make up, in order, that many, each known like it. */
+  /**
+   * Makes the allocation that the pieces make up, in order, that many, each known like it; the first
+   * keeps the external id.
+   */
   split(pieces: readonly Range[], revision: number): void {
     const [first, ...others] = pieces;
     const found = first === undefined ? undefined : this.allocationAt(first.base);
     assert(found !== undefined, 'an allocation is split by its address');
     const createdAt = this.allocations.createdAt(found.id);
-    const about = this.allocations.about(found.id);
+    const { externalId: _, ...about } = this.allocations.about(found.id);
     const lease = this.leaseOf(found.id);
     for (const { base } of others) {
       const id = this.#create(base, createdAt, revision, about);

@@ -113,6 +113,8 @@ export interface Alloc {
   readonly policy?: Policy;
   readonly labels: Labels;
   readonly owner?: string;
+  /** The client's own id, unique in the arena: what has it is granted again, not anew. */
+  readonly externalId?: string;
   /** The lease that the allocation joins or, with `ttlSeconds`, that is made for it by this id. */
   readonly lease?: string;
   /** Time of the lease that is made; it ends with its last allocation. */

@@ -4,6 +4,7 @@
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
+import { keptFor } from './decide-kept.ts';
 import { fullLease, noLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
 import { exhaustionOf } from './exhaustion.ts';
@@ -41,6 +42,8 @@ export function grant(
   arena: Arena,
   command: At<Alloc>,
 ): Event | Refusal | undefined {
+  const there = keptFor(leases, arena, command);
+  if (there !== undefined) return there;
   const lease = leaseFor(leases, command);
   if (lease !== 'fits') {
     return lease === 'full' ? fullLease(command.lease!) : noLease(command.lease!);
@@ -56,13 +59,15 @@ export function grant(
 }
 
 /** What every grant of the request has in common. */
-function grantOf({ name }: Arena, { labels, owner, lease, ttlSeconds, at }: At<Alloc>) {
+function grantOf({ name }: Arena, command: At<Alloc>) {
+  const { labels, owner, externalId, lease, ttlSeconds, at } = command;
   return {
     type: 'allocated',
     at,
     arena: name,
     labels,
     ...(owner === undefined ? {} : { owner }),
+    ...(externalId === undefined ? {} : { externalId }),
     ...(lease === undefined ? {} : { lease }),
     ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
   } as const;
@@ -145,7 +150,7 @@ export function free(arenas: Arenas, arena: Arena, command: At<Free>): Event | R
   if (stale !== undefined) return stale;
   const heldBy = held(arena, id);
   if (heldBy !== undefined) return heldBy;
-  if (command.size !== undefined && chargedFor(arena, base, command.size) !== size) {
+  if (command.size !== undefined && arena.chargedFor(base, command.size) !== size) {
     return refuse('size-mismatch', `the allocation has size ${size}, not ${command.size}`);
   }
   const released = releases(arenas, arena, [base]);
@@ -246,12 +251,4 @@ export function allocationAt(arena: Arena, address: bigint): Found | Refusal {
     ? `no allocation starts at this address; it lies inside the one that starts at {0}`
     : 'no allocation starts at this address';
   return refuse('allocation-not-found', detail, inside ? written(arena, base) : {});
-}
-
-/** What a block of `size` at `base` takes up: its quanta, or a piece of the slab it lies in. */
-function chargedFor(arena: Arena, base: bigint, size: bigint): bigint {
-  const rounded = arena.roundup(size);
-  const { cache } = arena;
-  const piece = cache?.holding(base) !== undefined && rounded > 0n && rounded <= cache.sizeMax;
-  return piece ? cache.pieceSizeOf(rounded) : rounded;
 }

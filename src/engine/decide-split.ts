@@ -173,6 +173,10 @@ function difference(
       const detail = 'the allocation at {0} is under another lease, or only one of them is';
       return refuse('not-alike', detail, written(arena, base));
     }
+    if (other.externalId !== undefined) {
+      const detail = 'the allocation at {0} has an external id of its own, which would be lost';
+      return refuse('not-alike', detail, written(arena, base));
+    }
     if (other.owner !== about.owner) {
       const detail = 'the allocation at {0} has another owner; change it first';
       return refuse('not-alike', detail, written(arena, base));

@@ -52,12 +52,19 @@ export interface Allocated extends Range {
   readonly policy: Policy;
   readonly labels: Labels;
   readonly owner?: string;
+  /** The client's own id, which no other allocation of the arena has. */
+  readonly externalId?: string;
   /** The lease that holds it; with `ttlSeconds`, it was made by this event, and ends when empty. */
   readonly lease?: string;
   readonly ttlSeconds?: number;
   readonly imported: readonly Imported[];
   /** The slab of a quantum cache that this allocation opened, if it did. */
   readonly slab?: Range;
+}
+/** What was asked for was there already, by its external id. Nothing changes. */
+export interface AllocationKept extends Range {
+  readonly type: 'allocationKept';
+  readonly arena: string;
 }
 export interface Freed extends Range {
   readonly type: 'freed';
@@ -139,6 +146,7 @@ export interface Batched {
 }
 export type BatchEvent =
   | Allocated
+  | AllocationKept
   | Freed
   | Resized
   | AllocationSplit
@@ -154,6 +162,7 @@ export type Event = { readonly at: number } & (
   | SpanAdded
   | SpanRemoved
   | Allocated
+  | AllocationKept
   | Freed
   | AllFreed
   | Resized
@@ -188,5 +197,6 @@ export function changes(event: Event): boolean {
 }
 
 function changesAlone(event: Event | BatchEvent): boolean {
+  if (event.type === 'allocationKept') return false;
   return event.type !== 'leaseRenewed' || event.ttlSeconds !== undefined;
 }

@@ -21,6 +21,7 @@ export const refusalCodes = [
   'not-adjacent',
   'not-alike',
   'overlap',
+  'external-id-taken',
   'lease-full',
   'never-fits',
   'limit-exceeded',

@@ -136,6 +136,8 @@ class ArenaRestore {
   #held = 0;
   readonly #leases: Leases;
   readonly #leaseNumbers: readonly number[];
+  /** Whether an allocation has an external id. */
+  #named = false;
   /** Places of the allocations under leases, in order, and the numbers of those. */
   readonly #leased: number[] = [];
   readonly #leasedBy: number[] = [];
@@ -202,6 +204,7 @@ class ArenaRestore {
     for (const [i, ordinal] of ordinals.entries()) {
       assert(ordinal < allocations.count, 'what is known of an allocation comes after it');
       allocations.describe(ordinal, abouts[i]!);
+      if (abouts[i]!.externalId !== undefined) this.#named = true;
     }
   }
 
@@ -236,6 +239,17 @@ class ArenaRestore {
     if (cache !== undefined) for (const slab of this.#slabs) held += this.#fill(cache, slab);
     assert(held === this.#held, 'a cached segment is a piece of a slab');
     if (this.#leased.length > 0) this.#hold();
+    if (this.#named) this.#name();
+  }
+
+  /** Finds where the external ids are. */
+  #name(): void {
+    const { allocations, space } = this.#arena;
+    space.walk(0n, ({ base, state, id }) => {
+      const externalId = state === BUSY ? allocations.about(id).externalId : undefined;
+      if (externalId !== undefined) allocations.name(externalId, base);
+      return true;
+    });
   }
 
   /** Puts allocations under their leases. */

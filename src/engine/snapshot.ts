@@ -238,8 +238,8 @@ function savedSlab({ base, pieceSize }: Slab): SavedSlab {
 }
 
 /** A fixed measure: what it cuts off must not depend on how a part is encoded. */
-function charactersOf({ labels, owner = '', importedBy = '' }: About): number {
-  let characters = owner.length + importedBy.length;
+function charactersOf({ labels, owner = '', importedBy = '', externalId = '' }: About): number {
+  let characters = owner.length + importedBy.length + externalId.length;
   for (const [key, value] of Object.entries(labels)) characters += key.length + value.length;
   return characters + 1;
 }

@@ -23,6 +23,7 @@ export function touched(event: Event | BatchEvent): Touched[] {
       return event.events.flatMap(touched);
     case 'leaseCreated':
     case 'leaseRenewed':
+    case 'allocationKept':
       return [];
     case 'leasesEnded': {
       const freed = event.ended.flatMap((one) => one.freed);
@@ -33,7 +34,10 @@ export function touched(event: Event | BatchEvent): Touched[] {
   }
 }
 
-type ArenaEvent = Extract<Event | BatchEvent, { arena: string }>;
+type ArenaEvent = Exclude<
+  Extract<Event | BatchEvent, { arena: string }>,
+  { type: 'allocationKept' }
+>;
 
 function touchedIn(event: ArenaEvent): Touched[] {
   const { arena } = event;

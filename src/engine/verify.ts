@@ -22,6 +22,7 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   const ids = new Set<number>();
   const indexed = new Map(arena.allocations.indexes.map((index) => [index, 0]));
   let leased = 0;
+  let named = 0;
   const leasesHere = new Set<number>();
   let covered = 0n;
   let cached = 0n;
@@ -53,6 +54,12 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
       if (known !== undefined) indexed.set(index, count + 1);
       if (known === false) wrong(`the allocation at ${base} is in the index of its ${index.kind}`);
     }
+    const { externalId } = about;
+    if (externalId !== undefined) {
+      named++;
+      const known = arena.allocations.named(externalId) === base;
+      if (!known) wrong(`the allocation at ${base} is found by its external id`);
+    }
     const holding = arena.allocations.holding(id);
     if (holding !== 0) {
       leased++;
@@ -75,6 +82,7 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
   }
+  say(named === arena.allocations.namedCount, 'the external ids equal a recount');
   say(leased === arena.allocations.leased, 'the allocations under leases equal a recount');
   for (const lease of leasesHere) {
     if (!leases.isCounted(lease)) wrong(`lease ${leases.id(lease)} counts what it holds`);

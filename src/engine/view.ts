@@ -59,6 +59,7 @@ export interface AllocationView {
   readonly owner?: string;
   /** The arena that holds this segment as one of its spans. */
   readonly importedBy?: string;
+  readonly externalId?: string;
   /** The lease that it is under. */
   readonly lease?: string;
   /** When that runs out, by the clock of whoever told; absent where nobody has. */

@@ -12,11 +12,12 @@ import { invalidInput } from './invalid-input.ts';
 import { labelFilter, matchesLabels, readLabels, type LabelMatch } from './label-filter.ts';
 import { parseAddress, type AddressSpace } from './notation.ts';
 import { readRangeText } from './range.ts';
-import { addressInput, leaseId, owner, rangeInput } from './wire/field.ts';
+import { addressInput, externalId, leaseId, owner, rangeInput } from './wire/field.ts';
 
 export const filterFields = {
   label: labelFilter,
   owner: owner.exactOptional().meta({ description: 'Only of this owner.' }),
+  externalId: externalId.exactOptional().meta({ description: 'Only the one with this id.' }),
   lease: leaseId.exactOptional().meta({ description: 'Only those that this lease holds.' }),
   from: addressInput('Only those that begin at this address or above.').exactOptional(),
   to: addressInput('Only those that begin at this address or below.').exactOptional(),
@@ -32,6 +33,7 @@ export interface Filter {
   readonly owner?: string;
   readonly labels: readonly LabelMatch[];
   readonly lease?: string;
+  readonly externalId?: string;
   readonly from?: bigint;
   readonly to?: bigint;
   readonly within?: Range;
@@ -73,11 +75,11 @@ export function concerns({ spaces, top }: WideFilter, { notation, width }: Addre
 
 /** All that selects items, for a cursor. */
 export function filterIdentity(query: FilterQuery): (string | undefined)[] {
-  const { owner, lease, from, to, within, overlaps, contains, label = [] } = query;
-  return [owner, lease, from, to, within, overlaps, contains, ...label];
+  const { owner, externalId, lease, from, to, within, overlaps, contains, label = [] } = query;
+  return [owner, externalId, lease, from, to, within, overlaps, contains, ...label];
 }
 
-type Bounds = Pick<Search, 'terms' | 'from' | 'to' | 'across' | 'matches'>;
+type Bounds = Pick<Search, 'externalId' | 'terms' | 'from' | 'to' | 'across' | 'matches'>;
 
 /** The search for what matches and, in the order of addresses, is not before `resume`. */
 export function searchFor(filter: Filter, resume: bigint): Bounds {
@@ -89,6 +91,7 @@ export function searchFor(filter: Filter, resume: bigint): Bounds {
   const from = [...begins, ...holds].reduce((most, base) => (base > most ? base : most), 0n);
   return {
     terms: termsOf(filter),
+    ...(filter.externalId !== undefined && { externalId: filter.externalId }),
     from: resume > from ? resume : from,
     to: ends.reduce((least, end) => (end < least ? end : least), (1n << 128n) - 1n),
     // What has an address of a range may begin below it; what was before `resume` has been given.
@@ -115,6 +118,7 @@ function filterOf(
     ...(query.owner !== undefined && { owner: query.owner }),
     labels: readLabels(query.label ?? []),
     ...(query.lease !== undefined && { lease: query.lease }),
+    ...(query.externalId !== undefined && { externalId: query.externalId }),
     ...addressAt('from'),
     ...addressAt('to'),
     ...rangeAt('within'),

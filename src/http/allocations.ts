@@ -119,9 +119,12 @@ async function allocate(
   }
   return mutate(reply, {
     command,
-    read: (engine, event) =>
-      event.type === 'allocated' ? engine.allocation(arena, event.base) : undefined,
-    answer: (view) => allocationAnswer(201, view, space),
+    read: (engine, event) => {
+      assert(event.type === 'allocated' || event.type === 'allocationKept', 'there is a block');
+      const status = event.type === 'allocated' ? 201 : 200;
+      return { status, view: engine.allocation(arena, event.base) } as const;
+    },
+    answer: ({ status, view }) => allocationAnswer(status, view, space),
     fields,
     ...(body.waitSeconds !== undefined && { waitSeconds: body.waitSeconds }),
   });
@@ -148,6 +151,7 @@ export function allocCommand(
     ...(input.policy !== undefined && { policy: input.policy }),
     labels: input.labels ?? {},
     ...(input.owner !== undefined && { owner: input.owner }),
+    ...(input.externalId !== undefined && { externalId: input.externalId }),
     ...leaseOf(input),
   };
 }
@@ -184,11 +188,16 @@ function previewOf(
   const decision = engine.decide(command);
   if ('refused' in decision) return decision;
   const tag = engine.chainRevision(command.arena);
-  assert(decision.type === 'allocated' && tag !== undefined, 'an alloc leads to an allocation');
-  const { arena, base, size, labels, owner, lease, at } = decision;
+  assert(tag !== undefined, 'there is the arena');
+  if (decision.type === 'allocationKept') {
+    return { view: engine.allocation(command.arena, decision.base)!, tag };
+  }
+  assert(decision.type === 'allocated', 'an alloc leads to an allocation');
+  const { arena, base, size, labels, owner, externalId, lease, at } = decision;
   const about = {
     labels,
     ...(owner !== undefined && { owner }),
+    ...(externalId !== undefined && { externalId }),
     // Of one that would be made, nothing is promised.
     ...(lease !== undefined && command.ttlSeconds === undefined && { lease }),
   };

@@ -70,11 +70,16 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       ...rangeOf(event, spaceOf),
       ...(event.owner !== undefined && { owner: event.owner }),
       ...(Object.keys(event.labels).length > 0 && { labels: event.labels }),
+      ...(event.externalId !== undefined && { externalId: event.externalId }),
       ...(event.lease !== undefined && { lease: event.lease }),
       ...(event.ttlSeconds !== undefined && { ttlSeconds: event.ttlSeconds }),
       policy: event.policy,
       ...listed('imported', event.imported, (span) => movedOf(span, spaceOf)),
     }),
+  },
+  allocationKept: {
+    touches: () => [],
+    fields: (event, spaceOf) => rangeOf(event, spaceOf),
   },
   freed: {
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],

@@ -68,6 +68,7 @@ export function allocationRepresentation(view: AllocationView, space: AddressSpa
     labels: view.labels,
     ...(view.owner !== undefined && { owner: view.owner }),
     ...(view.importedBy !== undefined && { importedBy: view.importedBy }),
+    ...(view.externalId !== undefined && { externalId: view.externalId }),
     ...(view.lease !== undefined && { lease: view.lease }),
     ...(view.deadline !== undefined && { expiresAt: timeAfter(view.deadline - performance.now()) }),
     createdAt: new Date(view.createdAt).toISOString(),

@@ -171,6 +171,7 @@ const allocatedFields = {
   policy: required(oneOf(policies)),
   labels: labelsOrNone,
   owner: optional(anyText),
+  externalId: optional(text),
   lease: optional(text),
   ttlSeconds: optional(count),
   imported: importedOrNone,
@@ -181,6 +182,7 @@ const freedFields = {
   size: required(decimal),
   released: releasedOrNone,
 };
+const keptFields = { base: required(decimal), size: required(decimal) };
 const resizedFields = {
   base: required(decimal),
   size: required(decimal),
@@ -210,6 +212,10 @@ type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }
 const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
   allocated: fieldSet<PartOf<'allocated'>>(
     { arena: required(text), ...allocatedFields },
+    outsideSpace,
+  ),
+  allocationKept: fieldSet<PartOf<'allocationKept'>>(
+    { arena: required(text), ...keptFields },
     outsideSpace,
   ),
   freed: fieldSet<PartOf<'freed'>>({ arena: required(text), ...freedFields }, outsideSpace),
@@ -283,6 +289,7 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     outsideSpace,
   ),
   allocated: fieldSet<EventOf<'allocated'>>({ ...head, ...allocatedFields }, outsideSpace),
+  allocationKept: fieldSet<EventOf<'allocationKept'>>({ ...head, ...keptFields }, outsideSpace),
   freed: fieldSet<EventOf<'freed'>>({ ...head, ...freedFields }, outsideSpace),
   allFreed: fieldSet<EventOf<'allFreed'>>({
     ...head,

@@ -156,6 +156,7 @@ const about = struct<About>({
   labels: labelsOrNone,
   owner: optional(anyText),
   importedBy: optional(text),
+  externalId: optional(text),
 });
 
 const lease = struct<LeaseTerms>({

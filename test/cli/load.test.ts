@@ -369,6 +369,14 @@ describe('a dump that is not one', () => {
           for (const line of lines) if (line['lease'] === made) delete line['lease'];
         },
       ],
+      [
+        'an external id twice',
+        /\/externalId is that of an allocation on an earlier line/,
+        (lines, at) => {
+          const { externalId, arena } = lines.find((line) => 'externalId' in line)!;
+          lines[at(['type', 'allocation'], ['arena', arena])]!['externalId'] = externalId;
+        },
+      ],
       ['two dumps', /\/type must not be dump again/, (lines) => lines.splice(1, 0, lines[0]!)],
       ['something after the end', /comes after the end/, (lines) => lines.push(lines[1]!)],
       ['a wrong count', /\/lines says 3 lines/, (lines) => (lines.at(-1)!['lines'] = 3)],

@@ -148,7 +148,7 @@ export const mixedCommands: readonly Command[] = [
   }),
   { type: 'free', at, arena: 'net6', address: (0x20010db8n << 96n) + (1n << 64n) },
   alloc('gpu', 4096n, { lease: leases[2], ttlSeconds: 9, owner: 'node "17"' }),
-  alloc('gpu', 4096n, { lease: leases[1], labels: { a: 'b' } }),
+  alloc('gpu', 4096n, { lease: leases[1], labels: { a: 'b' }, externalId: 'ü "1"' }),
 ];
 
 /** Fills a data directory, closes it, and gives the revision and the hash of its state. */

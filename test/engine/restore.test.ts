@@ -35,7 +35,16 @@ function everything(): SnapshotPart[] {
     driver.perform({ type: 'xalloc', lease, ...common, ...ttl });
   }
   const labels = { a: 'b' };
-  driver.perform({ type: 'alloc', arena: 'a', size: 30n, constraint: {}, labels, seed: 0 });
+  const externalId = 'mine';
+  driver.perform({
+    type: 'alloc',
+    arena: 'a',
+    size: 30n,
+    constraint: {},
+    labels,
+    externalId,
+    seed: 0,
+  });
   return [...driver.engine.snapshot()];
 }
 
@@ -211,6 +220,16 @@ test.each<[string, SnapshotPart[], number?]>([
   ],
   ['something of no allocation', changed('abouts', () => ({ ordinals: [99] }))],
   ['something of an allocation twice', doubled('abouts')],
+  [
+    'an external id twice',
+    changed('abouts', () => ({
+      ordinals: [0, 1],
+      abouts: [
+        { labels: {}, externalId: 'x' },
+        { labels: {}, externalId: 'x' },
+      ],
+    })),
+  ],
   ['a gap twice', changed('gaps', ({ ordinals }) => ({ ordinals: first(ordinals, ordinals[1]!) }))],
   ['a gap less', changed('gaps', ({ ordinals }) => ({ ordinals: ordinals.slice(1) }))],
   ['a gap of no segment', changed('gaps', ({ ordinals }) => ({ ordinals: first(ordinals, 99) }))],

@@ -111,6 +111,7 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
           policy,
           labels,
           owner: anyString,
+          externalId: name,
           lease: name,
           ttlSeconds: count,
           imported: moves,
@@ -121,6 +122,7 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
       range,
     )
     .map(([event, placed]) => ({ ...event, ...placed })),
+  allocationKept: ranged({ type: fc.constant('allocationKept' as const), ...head }),
   freed: ranged({ type: fc.constant('freed' as const), ...head, released: moves }),
   allFreed: fc.record({
     type: fc.constant('allFreed' as const),
@@ -197,6 +199,7 @@ const parts: Record<BatchEvent['type'], true> = {
   allocationSplit: true,
   allocationsMerged: true,
   allocationUpdated: true,
+  allocationKept: true,
   leaseRenewed: true,
 };
 

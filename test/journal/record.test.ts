@@ -129,7 +129,8 @@ describe('decode refuses', () => {
           if (optional.has(key) || key === 'importSize' || key === 'limit') continue;
           // Records of older versions do not have them.
           if (event.type === 'arenaDestroyed' && ['notation', 'width'].includes(key)) continue;
-          if (event.type === 'allocated' && (key === 'lease' || key === 'ttlSeconds')) continue;
+          if (event.type === 'allocated' && ['lease', 'ttlSeconds', 'externalId'].includes(key))
+            continue;
           if (event.type === 'leaseRenewed' && key === 'ttlSeconds') continue;
           const missing = JSON.stringify({ ...raw, [key]: undefined });
           expect(

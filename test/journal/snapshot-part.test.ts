@@ -54,7 +54,7 @@ const span = fc
   }));
 
 const about = fc.record(
-  { labels, owner: fc.string(), importedBy: name },
+  { labels, owner: fc.string(), importedBy: name, externalId: name },
   { requiredKeys: ['labels'] },
 );
 

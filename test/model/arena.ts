@@ -19,6 +19,7 @@ export interface Held extends Segment {
   readonly importedBy?: string;
   /** The lease that it is under. */
   readonly lease?: string;
+  readonly externalId?: string;
 }
 
 export type Settings = {

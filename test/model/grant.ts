@@ -30,15 +30,17 @@ export function adoptAllocated(
       ? judgeBlock(lookup, arena, wish, event, policy)
       : judgeCached(lookup, arena, wish, event, { policy, pieceSize });
   if (complaint !== undefined) return complaint;
-  const { labels, owner, lease, ttlSeconds } = command;
+  const { labels, owner, externalId, lease, ttlSeconds } = command;
   const as = {
     labels,
     ...(owner === undefined ? {} : { owner }),
+    ...(externalId === undefined ? {} : { externalId }),
     ...(lease === undefined ? {} : { lease }),
   };
   if (!isDeepStrictEqual({ labels: event.labels, owner: event.owner }, { labels, owner })) {
     return 'grants with other labels, or to another owner';
   }
+  if (event.externalId !== externalId) return `has the external id ${event.externalId}`;
   if (event.lease !== lease) return `is under lease ${event.lease}, must be ${lease}`;
   if (event.ttlSeconds !== ttlSeconds) return `makes a lease of ${event.ttlSeconds} seconds`;
   arena.hold({ base: event.base, size: event.size, ...as });

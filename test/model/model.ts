@@ -14,6 +14,7 @@ import type { Refusal } from '../../src/engine/refusal.ts';
 import type { Idling } from '../../src/engine/view.ts';
 import { adoptAllocated } from './grant.ts';
 import { ModelArena, contains, overlap, type Held } from './arena.ts';
+import { adoptKept, namedIn, verdictOnNamed } from './external-id.ts';
 import {
   adoptLease,
   isLeaseCommand,
@@ -245,6 +246,8 @@ export class Model {
     const join = verdictOnJoin(this, command);
     if (join.codes.includes('lease-not-found')) return join;
     if (typeof wish === 'string') return { ...must('invalid-request'), pointer: wish };
+    const there = namedIn(arena, command);
+    if (there !== undefined) return verdictOnNamed(this, arena, there, command, wish);
     if (join !== can) return join;
     if (this.#cachedNow(arena, command, wish.size)) return can;
     if (!couldEverFit(arena, wish, this.lookup)) return must('never-fits');
@@ -282,6 +285,8 @@ export class Model {
         return this.#adoptRemoval(event);
       case 'allocated':
         return this.#adoptAllocated(command as Of<'alloc'>, event);
+      case 'allocationKept':
+        return adoptKept(this.lookup(event.arena), command as Of<'alloc'>, event);
       case 'freed':
         return this.#adoptFreed(event);
       case 'allFreed':

@@ -14,6 +14,7 @@ import {
 } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { ModelArena } from './arena.ts';
+import { drawExternalId } from './external-id.ts';
 import { isPowerOfTwo } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
 import type { Random } from './random.ts';
@@ -79,7 +80,10 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
   switch (kind) {
     case 'alloc':
     case 'xalloc':
-      return { ...alloc(arena, random, at, kind), ...underLease(model, random) };
+      return named(arena, random, {
+        ...alloc(arena, random, at, kind),
+        ...underLease(model, random),
+      });
     case 'free':
     case 'badFree':
       return free(arena, random, at, kind === 'badFree');
@@ -134,6 +138,14 @@ function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'x
     seed: random.bits(),
     ...policy,
   };
+}
+
+function named(arena: ModelArena, random: Random, command: At<Alloc>): At<Alloc> {
+  const drawn = drawExternalId(arena, random);
+  // A lease that is named has its time already.
+  const { ttlSeconds: _, ...joined } = command;
+  const asked = { ...(drawn.lease === undefined ? command : joined), ...drawn };
+  return Object.keys(asked.constraint).length > 0 ? { ...asked, type: 'xalloc' } : asked;
 }
 
 /** A lease that there is, one of its own, one that has ended, or none. */

@@ -37,7 +37,9 @@ export function adoptSplit(
   let at = address;
   for (const [i, piece] of pieces.entries()) {
     if (piece.base !== at || piece.size !== expected[i]) return `piece ${i} is at ${piece.base}`;
-    arena.hold({ ...held, ...piece });
+    const { externalId, ...others } = held;
+    const named = i === 0 && externalId !== undefined ? { externalId } : {};
+    arena.hold({ ...others, ...named, ...piece });
     at += piece.size;
   }
   return at === base + size ? undefined : `the pieces end at ${at}`;
@@ -78,6 +80,7 @@ export function verdictOnMerge(arena: ModelArena, command: Merge): Verdict {
     (part) =>
       part.owner === first.owner &&
       part.lease === first.lease &&
+      (part === first || part.externalId === undefined) &&
       (command.labels !== undefined ||
         JSON.stringify(part.labels) === JSON.stringify(first.labels)),
   );

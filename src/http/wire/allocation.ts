@@ -6,6 +6,7 @@ import {
   addressOutput,
   arenaName,
   cidrOutput,
+  externalId,
   countOutput,
   integerInput,
   integerOutput,
@@ -36,6 +37,7 @@ const allocFields = {
   policy: policy.exactOptional().meta({ description: "Instead of the arena's policy." }),
   labels: labels.exactOptional(),
   owner: owner.exactOptional(),
+  externalId: externalId.exactOptional(),
   lease: leaseId.exactOptional().meta({
     description: 'The lease that is to hold the allocation, which is freed when that ends.',
   }),
@@ -181,6 +183,7 @@ export const allocation = named(
     importedBy: arenaName
       .exactOptional()
       .meta({ description: 'The arena that holds this range as one of its spans.' }),
+    externalId: externalId.exactOptional(),
     lease: leaseId
       .exactOptional()
       .meta({ description: 'The lease that holds it, with the end of which it is freed.' }),

@@ -6,6 +6,7 @@ import {
   arenaName,
   cidrOutput,
   countOutput,
+  externalId,
   integerOutput,
   labels,
   leaseId,
@@ -109,6 +110,7 @@ const allocationFields = {
   }),
   owner: owner.exactOptional(),
   labels: labels.exactOptional(),
+  externalId: externalId.exactOptional(),
   lease: leaseId
     .exactOptional()
     .meta({ description: 'The lease that was created or renewed, or that holds the range.' }),

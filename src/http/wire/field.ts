@@ -165,6 +165,13 @@ export const owner = freeText(1, limits.ownerCharactersMax).meta({
   override: { minLength: 1, maxLength: limits.ownerCharactersMax },
 });
 
+export const externalId = freeText(1, limits.externalIdCharactersMax).meta({
+  description:
+    "The client's own id of the allocation, unique in the arena. Asked for again with it, the " +
+    'same allocation is answered, with 200.',
+  override: { minLength: 1, maxLength: limits.externalIdCharactersMax },
+});
+
 const leaseIdText = 'must be the id of a lease, such as 3f0c9a52-61d8-4d7e-9a3b-0c2f5f1f7e11';
 
 export const leaseId = z

@@ -24,6 +24,7 @@ export const problemCodes = {
   'not-adjacent': [409, 'The allocations are not side by side'],
   'not-alike': [409, 'The allocations differ'],
   'size-mismatch': [409, 'The size is not that of the allocation'],
+  'external-id-taken': [409, 'The external id is that of another allocation'],
   'lease-full': [409, 'The lease holds as many allocations as it can'],
   'limit-exceeded': [409, "The arena's limit is reached"],
   'idempotency-in-progress': [409, 'A request with this key is being served'],
