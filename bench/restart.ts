@@ -169,6 +169,7 @@ class Writer {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: 0,
       quantumCacheMax: 0n,
       labels: {},
       spans: [{ base: 0n, size: 1n << 40n }],

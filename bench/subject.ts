@@ -288,6 +288,7 @@ class EngineSubject extends Slots<bigint> implements Subject {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: 0,
       quantumCacheMax: 0n,
       labels: {},
       spans: [{ base: 0n, size: BigInt(setup.span) }],

@@ -49,6 +49,9 @@ export const limits = {
   ttlSecondsMax: 31_536_000,
   /** All of them are freed at once when it ends, which must hold up nobody. */
   allocationsPerLeaseMax: HOLDINGS_MAX,
+  quarantineSecondsMax: 31_536_000,
+  /** One event ends so many rests at most: deciding, applying and writing it takes below a millisecond. */
+  restsPerEventMax: 500,
   /** The largest valid request, a createArena with 1000 spans and 64 labels, is below 200 KiB. */
   bodyBytesMax: 1_048_576,
   /** All of a batch is decided in one turn of the event loop, and is one record of the journal. */

@@ -24,6 +24,7 @@ import { recover } from './journal/recovery.ts';
 import { openSqliteJournal, type JournalEvent } from './journal/sqlite.ts';
 import { JournalUnavailable, Sequencer } from './sequencer.ts';
 import { LeaseTimer } from './lease-timer.ts';
+import { RestTimer } from './rest-timer.ts';
 import { SpanTimer } from './span-timer.ts';
 import { version } from './version.ts';
 
@@ -102,6 +103,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     onFailure: (cause) => end(logger, cause),
   });
   const { tokens } = settings;
+  const restTimer = new RestTimer(sequencer);
   const app = await buildApp({
     sequencer,
     feed,
@@ -111,9 +113,10 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     },
     logger: httpLogger(logger),
     version,
+    secondsLeft: (rest) => restTimer.secondsLeft(rest),
     ...(tokens !== undefined && { tokens }),
   });
-  const timers = [new SpanTimer(sequencer), new LeaseTimer(sequencer)];
+  const timers = [new SpanTimer(sequencer), restTimer, new LeaseTimer(sequencer)];
   for (const timer of timers) timer.start();
   stopsOnSignal(app, sequencer, logger, timers);
   const address = await app.listen({ host: settings.host, port: settings.port });

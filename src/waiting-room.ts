@@ -17,8 +17,13 @@ export interface Patience {
   readonly signal: AbortSignal;
 }
 
-/** Refusals that may be other ones once somebody else has given something back. */
-export const waitable: ReadonlySet<RefusalCode> = new Set(['exhausted', 'taken', 'limit-exceeded']);
+/** Refusals that may be other ones once somebody else has given something back, or a rest is over. */
+export const waitable: ReadonlySet<RefusalCode> = new Set([
+  'exhausted',
+  'taken',
+  'resting',
+  'limit-exceeded',
+]);
 
 /** What becomes of a request that waited: one of these is called, once. */
 export interface Party {

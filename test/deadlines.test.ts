@@ -79,6 +79,7 @@ function pods(): Promise<void> {
     largeImport: false,
     keepSpans: 0,
     releaseAfterSeconds: 0,
+    quarantineSeconds: 0,
     quantumCacheMax: 0n,
     labels: {},
     spans: [{ base: 0n, size: 1n << 40n }],

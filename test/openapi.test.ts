@@ -101,9 +101,9 @@ describe('the document', () => {
     const names = operations().map(([, , { operationId }]) => operationId);
     const expected =
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
-      'removeSpan alloc xalloc getAllocation updateAllocation free resize split merge listAllocations ' +
-      'freeAll searchAllocations batch listWaiters listSegments whatis fits createLease listLeases getLease ' +
-      'renewLease revokeLease watchEvents getState getBackup ' +
+      'removeSpan alloc xalloc getAllocation updateAllocation free resize undelete split merge ' +
+      'listAllocations freeAll searchAllocations batch listWaiters listSegments whatis fits ' +
+      'createLease listLeases getLease renewLease revokeLease watchEvents getState getBackup ' +
       'livez readyz metrics';
     expect(names.toSorted()).toEqual(expected.split(' ').toSorted());
   });

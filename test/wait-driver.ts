@@ -26,6 +26,7 @@ export class WaitDriver {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: 0,
       quantumCacheMax: 0n,
       labels: {},
       spans: size === 0n ? [] : [{ base: 0n, size }],

@@ -43,6 +43,7 @@ beforeEach(async () => {
     largeImport: false,
     keepSpans: 0,
     releaseAfterSeconds: 0,
+    quarantineSeconds: 0,
     quantumCacheMax: 0n,
     labels: {},
     spans: [{ base: 0n, size: BigInt(many) }],

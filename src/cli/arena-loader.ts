@@ -133,16 +133,14 @@ export class ArenaLoader implements LoadedArena {
     const range = this.#rangeOf(line.address, 'address', line);
     this.#younger(line.revision, this.#part.revision, `arena ${this.name}`);
     const { owner, importedBy, externalId, labels } = line;
-    this.#tiled().allocation(range);
-    const span = this.spans.imported === 0 ? undefined : this.spans.holding(range.base);
-    if (span !== undefined) span.busy += 1;
+    this.#take('busy', range);
     const about: About = {
       labels,
       ...(owner !== undefined && { owner }),
       ...(importedBy !== undefined && { importedBy }),
       ...(externalId !== undefined && { externalId: this.#name(line, externalId) }),
     };
-    this.#columns.allocation(Date.parse(line.createdAt), line.revision, about, this.#leaseOf(line));
+    this.#columns.known(Date.parse(line.createdAt), line.revision, about, this.#leaseOf(line));
     if (importedBy === undefined) return;
     this.held.set(range.base, { size: range.size, by: importedBy, line: number });
   }
@@ -167,6 +165,37 @@ export class ArenaLoader implements LoadedArena {
       );
     }
     return this.#options.leases.hold(lease);
+  }
+
+  /** Throws InvalidInput. */
+  resting(line: DumpLine<'resting'>): void {
+    if (this.#gaps !== undefined) throw outOfPlace('what rests', 'gaps');
+    const range = this.#rangeOf(line.address, 'address', line);
+    const { revision = 0, createdAt, labels = {}, owner, restingSince } = line;
+    const former = revision > 0 && createdAt !== undefined;
+    if (!former && (line.revision ?? createdAt ?? line.labels ?? owner) !== undefined) {
+      throw invalidInput(
+        '',
+        'give the createdAt and the revision, from 1 on, that the allocation had, or nothing of it',
+      );
+    }
+    this.#younger(revision, restingSince, 'its rest');
+    this.#younger(restingSince, this.#part.revision, `arena ${this.name}`, '/restingSince');
+    this.#take('resting', range);
+    this.#columns.resting(restingSince);
+    const about: About = { labels, ...(owner !== undefined && { owner }) };
+    this.#columns.known(
+      createdAt === undefined ? 0 : Date.parse(createdAt),
+      revision,
+      about,
+      undefined,
+    );
+  }
+
+  #take(state: 'busy' | 'resting', range: Range): void {
+    this.#tiled().take(state, range);
+    const span = this.spans.imported === 0 ? undefined : this.spans.holding(range.base);
+    if (span !== undefined) span.busy += 1;
   }
 
   /** Throws InvalidInput. */
@@ -236,7 +265,7 @@ export class ArenaLoader implements LoadedArena {
         '',
         busy === 0
           ? `${which} is imported and wholly free: say since when, by its idleSince`
-          : `${which} has allocations: leave its idleSince out`,
+          : `${which} has allocations, or ranges that rest: leave its idleSince out`,
       );
     }
   }
@@ -291,9 +320,9 @@ export class ArenaLoader implements LoadedArena {
     }
   }
 
-  #younger(revision: number, most: number, than: string): void {
+  #younger(revision: number, most: number, than: string, pointer = '/revision'): void {
     if (revision <= most) return;
-    throw invalidInput('/revision', `must be at most that of ${than}, ${most}`);
+    throw invalidInput(pointer, `must be at most that of ${than}, ${most}`);
   }
 }
 
@@ -313,13 +342,14 @@ function arenaPartOf(line: DumpLine<'arena'>): ArenaPart {
   }
   const cursor = nextfitFrom === undefined ? 0n : parseSize(nextfitFrom, '/nextfitFrom');
   if (cursor > end) throw invalidInput('/nextfitFrom', `must be at most 2^${width}`);
-  const { importSize, limit, ...plain } = settings;
+  const { importSize, limit, quarantineSeconds = 0, ...plain } = settings;
   const part: ArenaPart = {
     type,
     arena,
     notation,
     width,
     ...plain,
+    quarantineSeconds,
     quantum,
     quantumCacheMax,
     ...(importSize !== undefined && { importSize: parseSize(importSize, '/importSize') }),

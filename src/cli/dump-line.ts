@@ -6,8 +6,9 @@
  * - `dump`, the first line: the version of the format, the revision, the hash of the state.
  * - `lease`, in order of id.
  * - `arena`, a source before those that import from it; all lines up to the next one are its:
- *   `span` and `slab` and `allocation`, each in order of address, then `gaps`: its free segments,
- *   the one freed longest ago first, which decides what instantfit takes next.
+ *   `span` and `slab`, each in order of address, `allocation` and `resting` together so, the latter
+ *   being what was freed and may not be reused yet, then `gaps`: its free segments, the one freed
+ *   longest ago first, which decides what instantfit takes next.
  * - `end`, the last line: how many there are before it, so that a dump that was cut off is noticed.
  */
 import { z } from 'zod';
@@ -78,6 +79,9 @@ const schemas = {
       limits.releaseAfterSecondsMax,
       `must be at most ${limits.releaseAfterSecondsMax}`,
     ),
+    quarantineSeconds: count
+      .max(limits.quarantineSecondsMax, `must be at most ${limits.quarantineSecondsMax}`)
+      .exactOptional(),
     quantumCacheMax: size,
     limit: size.exactOptional(),
     labels,
@@ -117,6 +121,19 @@ const schemas = {
     lease: leaseId.exactOptional(),
     createdAt: time,
     revision,
+  }),
+  resting: z.strictObject({
+    type: z.literal('resting'),
+    arena: arenaName,
+    address: addressInput(''),
+    end: derived,
+    size,
+    cidr: derived,
+    restingSince: revision,
+    labels: labels.exactOptional(),
+    owner: owner.exactOptional(),
+    createdAt: time.exactOptional(),
+    revision: revision.exactOptional(),
   }),
   gaps: z.strictObject({
     type: z.literal('gaps'),

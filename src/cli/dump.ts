@@ -11,9 +11,14 @@ import { assert, unreachable } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LeaseTerms } from '../engine/leases.ts';
 import type { ArenaPart, SavedSlab, SavedSpan } from '../engine/snapshot.ts';
+import type { RestView } from '../engine/view.ts';
 import { arenaSpace } from '../http/address-space.ts';
 import { formatAddress, type AddressSpace } from '../http/notation.ts';
-import { allocationRepresentation, spanRepresentation } from '../http/representation.ts';
+import {
+  allocationRepresentation,
+  rangeRepresentation,
+  spanRepresentation,
+} from '../http/representation.ts';
 import { recover } from '../journal/recovery.ts';
 import { pathOf, sourceOf, withJournal, type Work } from './data-source.ts';
 import { dumpVersion, type DumpLine } from './dump-line.ts';
@@ -147,7 +152,8 @@ function leaseLine(terms: LeaseTerms): DumpLine {
 
 function arenaLine(part: ArenaPart): DumpLine {
   const { type, arena: name, notation, width, quantum, policy, source, ...settings } = part;
-  const { importSize, largeImport, keepSpans, releaseAfterSeconds, ...rest } = settings;
+  const { importSize, largeImport, keepSpans, releaseAfterSeconds, ...more } = settings;
+  const { quarantineSeconds, ...rest } = more;
   const { quantumCacheMax, limit, labels, createdAt, revision, cursor, ...others } = rest;
   // Does not compile where an arena has something that its line has not.
   others satisfies Record<string, never>;
@@ -163,6 +169,7 @@ function arenaLine(part: ArenaPart): DumpLine {
     largeImport,
     keepSpans,
     releaseAfterSeconds,
+    ...(quarantineSeconds !== 0 && { quarantineSeconds }),
     quantumCacheMax: quantumCacheMax.toString(),
     ...(limit !== undefined && { limit: limit.toString() }),
     labels,
@@ -208,18 +215,32 @@ function slabLine(
   };
 }
 
+/** Allocations, and what rests, in order of address. */
 function* allocationLines(engine: Engine, arena: string, space: AddressSpace): Generator<DumpLine> {
   let from = 0n;
   for (;;) {
-    const page: DumpLine<'allocation'>[] = [];
-    engine.walkAllocations(arena, from, (view) => {
-      page.push({ type: 'allocation', ...allocationRepresentation(view, space) });
+    const page: DumpLine[] = [];
+    engine.walkKnown(arena, from, (view) => {
+      page.push(
+        'since' in view
+          ? restingLine(view, space)
+          : { type: 'allocation', ...allocationRepresentation(view, space) },
+      );
       from = view.address + 1n;
       return page.length < allocationsPerPage;
     });
     yield* page;
     if (page.length < allocationsPerPage) return;
   }
+}
+
+function restingLine(view: RestView, space: AddressSpace): DumpLine {
+  const { arena, address, size, since: restingSince, former } = view;
+  if (former !== undefined) {
+    return { type: 'resting', ...allocationRepresentation(former, space), restingSince };
+  }
+  const range = rangeRepresentation({ base: address, size }, space);
+  return { type: 'resting', arena, ...range, restingSince };
 }
 
 /** Where the free segments begin, in order. */

@@ -154,6 +154,8 @@ class DumpLoader {
         return this.#arena(line.arena).slab(line);
       case 'allocation':
         return this.#arena(line.arena).allocation(line, number);
+      case 'resting':
+        return this.#arena(line.arena).resting(line);
       case 'gaps':
         return this.#arena(line.arena).gaps(line);
       case 'end':

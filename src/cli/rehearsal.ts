@@ -147,6 +147,7 @@ class FileRows {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: 0,
       quantumCacheMax: 0n,
       labels: {},
       spans: spans ?? [{ base: 0n, size: 1n << BigInt(width) }],

@@ -1,6 +1,6 @@
 /**
- * The tiling of one arena, made from its allocations, which are handed in in order of address: what
- * lies between them is free, or a cached piece where a slab of the quantum cache is. What does not
+ * The tiling of one arena, made from its allocations and from what rests, which are handed in in order
+ * of address: what lies between them is free, or a cached piece where a slab of the quantum cache is. What does not
  * fit into the spans, the slabs or between its neighbours is refused as invalid input.
  */
 import type { Range } from '../engine/command.ts';
@@ -16,7 +16,7 @@ export interface TilingOptions {
   /** Size of every slab. */
   readonly slabSize: bigint;
   /** Takes the next segment in order of address. */
-  readonly onSegment: (state: 'free' | 'busy' | 'cached', range: Range) => void;
+  readonly onSegment: (state: 'free' | 'busy' | 'cached' | 'resting', range: Range) => void;
   /** Writes an address as the arena does. */
   readonly format: (address: bigint) => string;
 }
@@ -25,11 +25,11 @@ export class Tiling {
   readonly #options: TilingOptions;
   #stretch = 0;
   #slab = 0;
-  /** Whether a piece of the slab at hand is in use. */
+  /** Whether a piece of the slab at hand is in use, or rests. */
   #slabUsed = false;
   /** Up to where all is covered. */
   #at: bigint;
-  /** Where the allocation before begins and ends. */
+  /** Where the one before begins and ends. */
   #last = -1n;
   #endOfLast = 0n;
 
@@ -38,8 +38,8 @@ export class Tiling {
     this.#at = options.stretches[0]?.base ?? 0n;
   }
 
-  /** Throws InvalidInput at /address or /size. */
-  allocation({ base, size }: Range): void {
+  /** Takes the next one. Throws InvalidInput at /address or /size. */
+  take(state: 'busy' | 'resting', { base, size }: Range): void {
     const { quantum, onSegment } = this.#options;
     if (base % quantum !== 0n) {
       throw invalidInput('/address', `must be a multiple of the quantum, ${quantum}`);
@@ -50,11 +50,11 @@ export class Tiling {
     if (base <= this.#last) {
       throw invalidInput(
         '/address',
-        'must be above that of the allocation on the line before: sort the lines by address',
+        'must be above that of the line before: sort the lines by address',
       );
     }
     if (base < this.#endOfLast) {
-      throw invalidInput('/address', 'overlaps the allocation on the line before');
+      throw invalidInput('/address', 'overlaps the range on the line before');
     }
     const end = base + size;
     const holding = this.#stretchAt(base);
@@ -66,14 +66,14 @@ export class Tiling {
     }
     this.#cover(base);
     this.#fitsSlabs(base, size);
-    onSegment('busy', { base, size });
+    onSegment(state, { base, size });
     this.#last = base;
     this.#endOfLast = end;
     this.#at = end;
     this.#leaveSlab();
   }
 
-  /** Covers what comes after the last allocation. Throws InvalidInput. */
+  /** Covers what comes after the last one. Throws InvalidInput. */
   end(): void {
     const last = this.#options.stretches.at(-1);
     if (last !== undefined) this.#cover(last.base + last.size);
@@ -127,7 +127,7 @@ export class Tiling {
     this.#leaveSlab();
   }
 
-  /** An allocation in a slab is one of its pieces; any other keeps clear of slabs. */
+  /** What is in a slab is one of its pieces; all else keeps clear of slabs. */
   #fitsSlabs(base: bigint, size: bigint): void {
     const { slabs, format } = this.#options;
     const slab = slabs[this.#slab];

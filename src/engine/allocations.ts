@@ -3,6 +3,9 @@
  * segment, named by a small number that the segment carries. Times and revisions are in typed
  * arrays; labels, owners and holders, which most allocations lack, are kept aside. Indexes of those
  * are made when a search asks for one, and kept up to date from then on.
+ *
+ * The record of what rests is *retired*: it says what the allocation was, and no index has it. What
+ * rests and is no former allocation, being only a part of one or a former span, has an *empty* record.
  */
 import { AllocationIndex } from './allocation-index.ts';
 import type { Term } from './allocation-index.ts';
@@ -36,7 +39,9 @@ export class Allocations {
   readonly #named = new Map<string, bigint>();
   readonly #indexes: AllocationIndex[] = [];
   #clock = 0;
+  /** Without those that are retired, which are counted apart. */
   count = 0;
+  retired = 0;
   /** Those held by arenas that import. */
   held = 0;
   /** Those under leases. */
@@ -80,6 +85,54 @@ export class Allocations {
   name(externalId: string, address: bigint): void {
     assert(!this.#named.has(externalId), 'an external id is that of one allocation');
     this.#named.set(externalId, address);
+  }
+
+  /** The allocation has ended, and its range rests; its external id is free for another. */
+  retire(id: number, address: bigint): void {
+    assert(this.holding(id) === 0, 'an allocation leaves its lease before it goes');
+    const about = this.about(id);
+    if (about.importedBy !== undefined) this.held--;
+    if (about.externalId !== undefined) this.#named.delete(about.externalId);
+    for (const index of this.#indexes) index.remove(address, about);
+    this.count--;
+    this.retired++;
+  }
+
+  /** The retired record is that of an allocation again. */
+  revive(id: number, address: bigint): void {
+    const about = this.about(id);
+    if (about.importedBy !== undefined) this.held++;
+    if (about.externalId !== undefined) this.name(about.externalId, address);
+    for (const index of this.#indexes) index.add(address, about);
+    this.count++;
+    this.retired--;
+  }
+
+  /** A retired record; an empty one unless it says more. */
+  createRetired(createdAt = 0, revision = 0, about = nothing): number {
+    const id = this.#spare.pop() ?? this.#fresh();
+    this.rewrite(id, createdAt, revision, about);
+    this.retired++;
+    return id;
+  }
+
+  /** Changes a retired record; to an empty one unless it says more. */
+  rewrite(id: number, createdAt = 0, revision = 0, about = nothing): void {
+    this.#createdAt[id] = createdAt;
+    this.#revision[id] = revision;
+    this.#set(id, about);
+  }
+
+  /** Drops the record of what rests no longer. */
+  forget(id: number): void {
+    this.#about.delete(id);
+    this.#spare.push(id);
+    this.retired--;
+  }
+
+  /** Whether the retired record says what a former allocation was. */
+  isFormer(id: number): boolean {
+    return this.#revision[id] !== 0;
   }
 
   /** What is known of it, but for its external id, which stays. */
@@ -150,10 +203,10 @@ export class Allocations {
 
   /**
    * Takes allocations that were saved, in order of address, into a fresh set or behind those taken
-   * before; returns the id of the first, which the others' follow one by one.
+   * before; returns the id of the first, which the others' follow one by one. So many are retired.
    */
-  load(createdAt: readonly number[], revisions: readonly number[]): number {
-    assert(this.#used === this.count + 1, 'saved allocations are taken before there are others');
+  load(createdAt: readonly number[], revisions: readonly number[], retired: number): number {
+    assert(this.#spare.length === 0, 'saved allocations are taken before there are others');
     assert(this.#indexes.length === 0, 'nothing is searched before all is taken');
     const first = this.#used;
     for (let i = 0; i < createdAt.length; i++) {
@@ -161,13 +214,15 @@ export class Allocations {
       this.#createdAt[id] = createdAt[i]!;
       this.#revision[id] = revisions[i]!;
     }
-    this.count += createdAt.length;
+    this.count += createdAt.length - retired;
+    this.retired += retired;
     return first;
   }
 
   /** What else is known of a loaded allocation, by its place among them, from 0. */
   describe(ordinal: number, about: About): void {
     const id = ordinal + 1;
+    assert(id < this.#used, 'what is known of an allocation comes after it');
     assert(!this.isDescribed(id), 'an allocation is described once');
     this.#set(id, about);
     if (about.importedBy !== undefined) this.held++;

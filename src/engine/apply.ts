@@ -7,6 +7,7 @@ import { Arena } from './arena.ts';
 import type { Range } from './command.ts';
 import type { Allocated, Event, Imported, LeasesEnded, Released } from './event.ts';
 import type { Leases } from './leases.ts';
+import { endRest, endRestsIn, rest, restAll, restTail, reuse, undelete } from './quarantine.ts';
 import type { State } from './state.ts';
 
 export function apply(state: State, event: Event, revision: number): void {
@@ -51,7 +52,7 @@ export function apply(state: State, event: Event, revision: number): void {
       release(arenas, event.released, revision);
       break;
     case 'arenaDestroyed':
-      arena.freeAll(revision);
+      arena.clear(revision);
       release(arenas, event.released, revision);
       arenas.delete(event.arena);
       if (arena.source !== undefined) arenas.get(arena.source)!.children.delete(event.arena);
@@ -60,6 +61,7 @@ export function apply(state: State, event: Event, revision: number): void {
       arena.addSpan(event, false, revision);
       break;
     case 'spanRemoved':
+      if (arena.rests.count > 0) endRestsIn(arena, event, revision);
       if (event.released.length === 0) arena.removeSpan(event.base, revision);
       release(arenas, event.released, revision);
       break;
@@ -67,11 +69,13 @@ export function apply(state: State, event: Event, revision: number): void {
       allocated(state, arena, event, revision);
       break;
     case 'freed':
-      arena.free(event.base, revision);
+      if (event.rests === true) rest(arena, event.base, revision);
+      else arena.free(event.base, revision);
       release(arenas, event.released, revision);
       break;
     case 'allFreed':
-      arena.freeAll(revision);
+      if (event.rests === true) restAll(arena, revision);
+      else arena.freeAll(revision);
       release(arenas, event.released, revision);
       break;
     case 'resized':
@@ -79,7 +83,8 @@ export function apply(state: State, event: Event, revision: number): void {
         arena.allocationAt(event.base)?.size === event.previousSize,
         'an allocation is resized from its own size',
       );
-      arena.resize(event, revision);
+      if (event.rests === true) restTail(arena, event, revision);
+      else arena.resize(event, revision);
       break;
     case 'allocationSplit':
       assert(
@@ -105,6 +110,13 @@ export function apply(state: State, event: Event, revision: number): void {
       arena.describe(address, revision, changes);
       break;
     }
+    case 'undeleted':
+      undelete(arena, event.base, revision);
+      break;
+    case 'restsEnded':
+      for (const { base } of event.ended) endRest(arena, base, revision);
+      release(arenas, event.released, revision);
+      break;
     case 'spansReleased':
       release(arenas, event.released, revision);
       break;
@@ -140,11 +152,12 @@ function end({ arenas, leases }: State, event: LeasesEnded, revision: number): v
   for (const { lease: id, freed } of event.ended) {
     const lease = leaseNamed(leases, id);
     assert(leases.size(lease) === freed.length, `all that lease ${id} holds is freed`);
-    for (const { arena, base } of freed) {
+    for (const { arena, base, rests } of freed) {
       const there = arenaNamed(arenas, arena);
       const found = there.allocationAt(base);
       assert(found !== undefined && there.leaseOf(found.id) === lease, `lease ${id} holds ${base}`);
-      there.free(base, revision);
+      if (rests === true) rest(there, base, revision);
+      else there.free(base, revision);
     }
     // One that was made for an allocation has ended with the last of it.
     if (leases.id(lease) === id) leases.end(lease);
@@ -154,7 +167,8 @@ function end({ arenas, leases }: State, event: LeasesEnded, revision: number): v
 
 function allocated(state: State, arena: Arena, event: Event & Allocated, revision: number): void {
   const { arenas } = state;
-  const { imported, labels, owner, externalId, policy, at } = event;
+  const { imported, labels, owner, externalId, policy, reused, at } = event;
+  if (reused !== undefined) reuse(arenaNamed(arenas, reused.arena), reused, revision);
   const lease = leaseFor(state.leases, event, revision);
   for (const span of imported) take(arenas, span, revision, at);
   if (event.slab !== undefined) arena.openSlab(event.slab, event.size);
@@ -193,8 +207,9 @@ function release(
   released: readonly Released[],
   revision: number,
 ): void {
-  for (const { arena, source, base } of released) {
+  for (const { arena, source, base, rests } of released) {
     arenaNamed(arenas, arena).removeSpan(base, revision);
-    arenaNamed(arenas, source).free(base, revision);
+    if (rests === true) rest(arenaNamed(arenas, source), base, revision);
+    else arenaNamed(arenas, source).free(base, revision);
   }
 }

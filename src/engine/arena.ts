@@ -9,6 +9,8 @@ import type { CreateArena, Notation, Range, Tuning, Width } from './command.ts';
 import { UnitSpace as NarrowSpace } from './narrow/unit-space.ts';
 import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
 import { QuantumCache } from './quantum-cache.ts';
+import type { Exhaustion } from './refusal.ts';
+import { Rests } from './rests.ts';
 import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
 import type { Span } from './spans.ts';
@@ -16,6 +18,9 @@ import type { State } from './state.ts';
 import type { Undo } from './undo.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
+
+/** What an event says of a range that is freed in an arena where it rests. */
+const resting = { rests: true } as const;
 
 /** Segments that move from one space to another at a time. */
 const SEGMENTS_MAX = 4096;
@@ -33,6 +38,7 @@ export class Arena {
   tuning: Tuning;
   spans = new Spans();
   allocations = new Allocations();
+  rests = new Rests();
   /** Names of the arenas that import from this one. */
   readonly children = new Set<string>();
   /** End of the last nextfit grant. */
@@ -41,7 +47,7 @@ export class Arena {
   /** Present when `quantumCacheMax` is not 0. */
   cache: QuantumCache | undefined;
   readonly #shift: number;
-  readonly #undo: Undo;
+  readonly undo: Undo;
   readonly #leases: State['leases'];
 
   constructor(
@@ -50,7 +56,7 @@ export class Arena {
     revision: number,
     { undo, leases }: Pick<State, 'undo' | 'leases'>,
   ) {
-    this.#undo = undo;
+    this.undo = undo;
     this.#leases = leases;
     this.name = settings.arena;
     this.notation = settings.notation;
@@ -73,7 +79,24 @@ export class Arena {
   }
 
   get allocated(): bigint {
-    return this.space.size - this.space.free - this.cached;
+    return this.space.size - this.space.free - this.cached - this.rests.size;
+  }
+
+  /** Whether what is freed here rests. */
+  get quarantines(): boolean {
+    return this.tuning.quarantineSeconds > 0;
+  }
+
+  /** How an event says what becomes of what it frees here. */
+  get afterFreeing(): { readonly rests?: true } {
+    return this.quarantines ? resting : {};
+  }
+
+  /** The rest that ends next, if anything rests. */
+  nextRest(): Pick<Exhaustion, 'nextRest'> {
+    if (this.rests.count === 0) return {};
+    const { quarantineSeconds } = this.tuning;
+    return { nextRest: { since: this.rests.oldest, quarantineSeconds } };
   }
 
   /** Held in quantum caches: neither free nor allocated. */
@@ -97,14 +120,14 @@ export class Arena {
   /** Notes that the event of this revision changes something here. */
   touch(revision: number): void {
     const before = this.revision;
-    if (this.#undo.trying) this.#undo.push(() => (this.revision = before));
+    if (this.undo.trying) this.undo.push(() => (this.revision = before));
     this.revision = revision;
   }
 
   /** Notes the end of a nextfit grant. */
   moveCursor(to: bigint): void {
     const before = this.cursor;
-    if (this.#undo.trying) this.#undo.push(() => (this.cursor = before));
+    if (this.undo.trying) this.undo.push(() => (this.cursor = before));
     this.cursor = to;
   }
 
@@ -116,16 +139,16 @@ export class Arena {
     const edgeStart = imported || before?.imported === true;
     const edgeEnd = imported || after?.imported === true;
     this.spans.add({ base, size, imported, revision, busy: 0, idleSince: revision });
-    if (this.#undo.trying) this.#undo.push(() => this.spans.remove(base));
+    if (this.undo.trying) this.undo.push(() => this.spans.remove(base));
     this.space.add(base, size, edgeStart, edgeEnd);
   }
 
   removeSpan(base: bigint, revision: number): void {
     this.touch(revision);
     const span = this.spans.remove(base);
-    if (this.#undo.trying) {
+    if (this.undo.trying) {
       assert(span.imported, 'in a trial, only imported spans are removed');
-      this.#undo.push(() => this.spans.add(span));
+      this.undo.push(() => this.spans.add(span));
     }
     this.space.remove(base, span.size);
   }
@@ -139,21 +162,26 @@ export class Arena {
     else {
       const { cache } = this;
       cache.take(base);
-      if (this.#undo.trying) this.#undo.push(() => cache.untake(base));
+      if (this.undo.trying) this.undo.push(() => cache.untake(base));
       this.space.relabel(base, BUSY, id);
     }
-    this.#tally(base, 1, revision);
+    this.tally(base, 1, revision);
   }
 
   free(base: bigint, revision: number): void {
     this.touch(revision);
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
-    this.#leave(found.id, revision);
+    this.leave(found.id, revision);
     this.#drop(found.id, base);
+    this.vacate(base, revision);
+  }
+
+  /** Makes the segment at `base`, whose record was dropped, free, or a cached piece. */
+  vacate(base: bigint, revision: number): void {
     if (this.cache?.holding(base) === undefined) this.space.vacate(base);
     else this.#giveBack(this.cache, base);
-    this.#tally(base, -1, revision);
+    this.tally(base, -1, revision);
   }
 
   /** Moves the end of the allocation at `base`. */
@@ -178,7 +206,7 @@ export class Arena {
       const id = this.#create(base, createdAt, revision, about);
       if (lease !== 0) this.#join(lease, id, base, revision);
       this.space.cut(base, id);
-      this.#tally(base, 1, revision);
+      this.tally(base, 1, revision);
     }
     this.describe(found.base, revision, {});
   }
@@ -190,10 +218,10 @@ export class Arena {
     for (const { base } of others) {
       const found = this.allocationAt(base);
       assert(found !== undefined, 'an allocation is merged by its address');
-      this.#leave(found.id, revision);
+      this.leave(found.id, revision);
       this.#drop(found.id, base);
       this.space.join(base);
-      this.#tally(base, -1, revision);
+      this.tally(base, -1, revision);
     }
     this.describe(first.base, revision, changes);
   }
@@ -205,9 +233,9 @@ export class Arena {
     assert(found !== undefined, 'an allocation is named by its address');
     const { id } = found;
     const about = this.allocations.about(id);
-    if (this.#undo.trying) {
+    if (this.undo.trying) {
       const before = this.allocations.revision(id);
-      this.#undo.push(() => this.allocations.update(id, base, before, about));
+      this.undo.push(() => this.allocations.update(id, base, before, about));
     }
     this.allocations.update(id, base, revision, { ...about, ...changes });
   }
@@ -218,7 +246,7 @@ export class Arena {
     assert(cache !== undefined, 'a slab belongs to a quantum cache');
     this.space.occupy(slab.base, slab.size, HELD, 0);
     const opened = cache.open(slab, pieceSize);
-    if (this.#undo.trying) this.#undo.push(() => cache.close(opened));
+    if (this.undo.trying) this.undo.push(() => cache.close(opened));
     for (let i = 1n; i <= opened.busy.length; i++) {
       if (i * pieceSize < slab.size) this.space.cut(slab.base + i * pieceSize, 0);
     }
@@ -227,38 +255,39 @@ export class Arena {
   #giveBack(cache: QuantumCache, base: bigint): void {
     this.space.relabel(base, HELD, 0);
     const empty = cache.give(base);
-    if (this.#undo.trying) this.#undo.push(() => cache.ungive(base, empty));
+    if (this.undo.trying) this.undo.push(() => cache.ungive(base, empty));
     if (empty === undefined) return;
     for (let at = 0n; at < empty.size; at += empty.pieceSize) this.space.vacate(empty.base + at);
   }
 
   #create(base: bigint, createdAt: number, revision: number, about: About): number {
     const id = this.allocations.create(base, createdAt, revision, about);
-    if (this.#undo.trying) this.#undo.push(() => this.allocations.drop(id, base));
+    if (this.undo.trying) this.undo.push(() => this.allocations.drop(id, base));
     return id;
   }
 
   #join(lease: number, id: number, base: bigint, revision: number): void {
     const { allocations } = this;
     allocations.setHolding(id, this.#leases.join(lease, this, base, revision));
-    if (this.#undo.trying) this.#undo.push(() => allocations.setHolding(id, 0));
+    if (this.undo.trying) this.undo.push(() => allocations.setHolding(id, 0));
   }
 
-  #leave(id: number, revision: number): void {
+  /** The allocation is under no lease any more, if it was. */
+  leave(id: number, revision: number): void {
     const { allocations } = this;
     const holding = allocations.holding(id);
     if (holding === 0) return;
     this.#leases.leave(holding, revision);
     allocations.setHolding(id, 0);
-    if (this.#undo.trying) this.#undo.push(() => allocations.setHolding(id, holding));
+    if (this.undo.trying) this.undo.push(() => allocations.setHolding(id, holding));
   }
 
   #drop(id: number, base: bigint): void {
-    if (this.#undo.trying) {
+    if (this.undo.trying) {
       const { allocations } = this;
       const [createdAt, revision] = [allocations.createdAt(id), allocations.revision(id)];
       const about = allocations.about(id);
-      this.#undo.push(() => {
+      this.undo.push(() => {
         const back = allocations.create(base, createdAt, revision, about);
         assert(back === id, 'the record of the allocation comes back by its number');
       });
@@ -266,18 +295,18 @@ export class Arena {
     this.allocations.drop(id, base);
   }
 
-  /** Counts a segment taken in, or given back to, the span that holds `base`. */
-  #tally(base: bigint, by: 1 | -1, revision: number): void {
+  /** Counts a segment that is in use, or rests, in the span that holds `base`; or one less. */
+  tally(base: bigint, by: 1 | -1, revision: number): void {
     if (this.spans.imported === 0) return;
     const span = this.spans.holding(base);
     assert(span !== undefined, 'every segment lies in a span');
-    if (this.#undo.trying) this.#untally(span, by);
+    if (this.undo.trying) this.#untally(span, by);
     this.spans.tally(span, by, revision);
   }
 
   #untally(span: Span, by: 1 | -1): void {
     const { idleSince } = span;
-    this.#undo.push(() => {
+    this.undo.push(() => {
       this.spans.tally(span, by === 1 ? -1 : 1, idleSince);
       span.idleSince = idleSince;
     });
@@ -288,13 +317,11 @@ export class Arena {
     return new QuantumCache(this.quantum, this.quantumCacheMax);
   }
 
-  /** Frees every allocation but those that importing arenas hold. */
+  /** Frees every allocation but those that importing arenas hold; what rests goes on to. */
   freeAll(revision: number): void {
-    assert(!this.#undo.trying, 'no trial frees all');
-    if (this.allocations.held === 0) {
-      for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
-      this.allocations = new Allocations();
-      this.#rebuild(revision);
+    assert(!this.undo.trying, 'no trial frees all');
+    if (this.allocations.held === 0 && this.rests.count === 0) {
+      this.clear(revision);
       return;
     }
     const bases: bigint[] = [];
@@ -303,6 +330,22 @@ export class Arena {
       return true;
     });
     for (const base of bases) this.free(base, revision);
+  }
+
+  /** All spans are wholly free. */
+  clear(revision: number): void {
+    for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
+    this.allocations = new Allocations();
+    this.rests = new Rests();
+    this.#rebuild(revision);
+  }
+
+  /** The resting former allocation at exactly this address. */
+  formerAt(address: bigint): Found | undefined {
+    const found = this.space.find(address);
+    const { base, state, id } = found;
+    if (state !== HELD || id === 0 || base !== address) return undefined;
+    return this.allocations.isFormer(id) ? found : undefined;
   }
 
   /** The allocation at exactly this address. */
@@ -363,7 +406,7 @@ export class Arena {
       allocated: this.allocated,
       free,
       cached: this.cached,
-      resting: 0n,
+      resting: this.rests.size,
       largestFree: this.space.largestFree,
       allocations: this.allocations.count,
       spans: this.spans.count,
@@ -377,12 +420,12 @@ export class Arena {
   #widen(base: bigint, size: bigint): void {
     if (this.space.holds(base, size)) return;
     const old = this.space;
-    if (this.#undo.trying) this.#undo.push(() => (this.space = old));
+    if (this.undo.trying) this.undo.push(() => (this.space = old));
     if (this.spans.count === 0) {
-      this.space = new NarrowSpace(this.#shift, base, this.#undo);
+      this.space = new NarrowSpace(this.#shift, base, this.undo);
       if (this.space.holds(base, size)) return;
     }
-    this.space = new WideSpace(this.#shift, 0n, this.#undo);
+    this.space = new WideSpace(this.#shift, 0n, this.undo);
     // The queues of free segments go along: what instantfit takes next must not tell wide from narrow.
     const loading = this.space.load([...this.spans.stretches()], true);
     const saving = old.save();
@@ -398,9 +441,9 @@ export class Arena {
   fill(stretches: readonly SpanRun[], ordered: boolean): Loading {
     const first = stretches[0];
     const last = stretches.at(-1);
-    this.space = new NarrowSpace(this.#shift, first?.base ?? 0n, this.#undo);
+    this.space = new NarrowSpace(this.#shift, first?.base ?? 0n, this.undo);
     if (last !== undefined && !this.space.holds(last.base, last.size)) {
-      this.space = new WideSpace(this.#shift, 0n, this.#undo);
+      this.space = new WideSpace(this.#shift, 0n, this.undo);
     }
     return this.space.load(stretches, ordered);
   }
@@ -410,8 +453,8 @@ export class Arena {
     const wide = this.space instanceof WideSpace;
     const first = this.spans.from(0n).next().value;
     this.space = wide
-      ? new WideSpace(this.#shift, 0n, this.#undo)
-      : new NarrowSpace(this.#shift, first?.base ?? 0n, this.#undo);
+      ? new WideSpace(this.#shift, 0n, this.undo)
+      : new NarrowSpace(this.#shift, first?.base ?? 0n, this.undo);
     const spans = [...this.spans.from(0n)];
     this.spans = new Spans();
     this.cache = this.#newCache();
@@ -431,9 +474,11 @@ export class Arena {
 }
 
 /** What a segment is called outside of the engine. */
-export function stateName(state: number): SegmentState {
+export function stateName({ state, id }: Pick<Found, 'state' | 'id'>): SegmentState {
   assert(state !== VOID, 'what belongs to no span is no segment');
-  return state === FREE ? 'free' : state === HELD ? 'cached' : 'busy';
+  if (state === FREE) return 'free';
+  if (state === BUSY) return 'busy';
+  return id === 0 ? 'cached' : 'resting';
 }
 
 function tuningOf(settings: Tuning): Tuning {
@@ -443,6 +488,7 @@ function tuningOf(settings: Tuning): Tuning {
     largeImport: settings.largeImport,
     keepSpans: settings.keepSpans,
     releaseAfterSeconds: settings.releaseAfterSeconds,
+    quarantineSeconds: settings.quarantineSeconds,
     ...(settings.limit === undefined ? {} : { limit: settings.limit }),
     labels: settings.labels,
   };

@@ -57,6 +57,8 @@ export interface Tuning {
   readonly keepSpans: number;
   /** How long a wholly free imported span is kept, in seconds; 0 releases it at once. */
   readonly releaseAfterSeconds: number;
+  /** How long what is freed rests before it can be granted again, in seconds; 0 for not at all. */
+  readonly quarantineSeconds: number;
   /** Most that may be allocated at any time, in addresses. */
   readonly limit?: bigint;
   readonly labels: Labels;
@@ -123,6 +125,8 @@ export interface Alloc {
   readonly seed?: number;
   /** Refuse unless this is the highest revision of the arena and of all it may import from. */
   readonly ifRevision?: number;
+  /** Take what rests where nothing that is free does, what rests longest first. */
+  readonly reuse?: boolean;
 }
 
 export interface Free {
@@ -215,6 +219,27 @@ export interface ExpireLeases {
   readonly leases: readonly string[];
 }
 
+/** Brings a resting former allocation back as it was. */
+export interface Undelete {
+  readonly type: 'undelete';
+  readonly arena: string;
+  readonly address: bigint;
+  /** Its owner, if it had one. */
+  readonly owner?: string;
+  /** Refuse unless it was at this revision (If-Match). */
+  readonly ifRevision?: number;
+}
+
+/** Ends rests whose quarantineSeconds have run out, those that began first. */
+export interface EndRests {
+  readonly type: 'endRests';
+  readonly arena: string;
+  /** Ranges that rest since this revision or an earlier one are due. */
+  readonly restingSince: number;
+  /** How many end at most. */
+  readonly most: number;
+}
+
 /** Gives back wholly free imported spans whose releaseAfterSeconds has run out. */
 export interface ReleaseSpans {
   readonly type: 'releaseSpans';
@@ -227,7 +252,8 @@ export interface ReleaseSpans {
 export type At<C> = C & { readonly at: number };
 
 /** What a batch may consist of: all that happens to single allocations, and renewals. */
-export type BatchCommand = Alloc | Free | Resize | Split | Merge | UpdateAllocation | RenewLease;
+export type BatchCommand =
+  Alloc | Free | Resize | Split | Merge | UpdateAllocation | Undelete | RenewLease;
 
 /** Which address or size an operation takes from what one before it led to. */
 export interface Reference {
@@ -267,6 +293,8 @@ export type Command = At<
   | Split
   | Merge
   | UpdateAllocation
+  | Undelete
+  | EndRests
   | ReleaseSpans
   | CreateLease
   | RenewLease

@@ -3,7 +3,7 @@
  */
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
-import type { Alloc, At, Free, Resize, UpdateAllocation } from './command.ts';
+import type { Alloc, At, Free, Resize, Undelete, UpdateAllocation } from './command.ts';
 import { keptFor } from './decide-kept.ts';
 import { fullLease, noLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
@@ -12,9 +12,10 @@ import type { Arenas, Ask } from './import.ts';
 import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.ts';
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases } from './leases.ts';
-import { BUSY } from './narrow/segments.ts';
+import { BUSY, HELD } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import { onlyRests, planReusing } from './reuse.ts';
 import { seedOf } from './seed.ts';
 import type { Found } from './space.ts';
 import type { State } from './state.ts';
@@ -30,7 +31,7 @@ export function alloc(state: State, arena: Arena, command: At<Alloc>): Event | R
   const bad = badBlock(arena, command.size, size, command.constraint);
   if (bad !== undefined) return bad;
   const event = grant(state, arena, command);
-  return event ?? noRoom(arenas, arena, askOf(arena, command), command.type);
+  return event ?? noRoom(arenas, arena, askOf(arena, command), command);
 }
 
 /**
@@ -50,12 +51,21 @@ export function grant(
   }
   const ask = askOf(arena, command);
   const { size, policy } = ask;
-  const cached = command.type === 'alloc' ? fromCache(arenas, arena, command, ask) : undefined;
+  const cached = fromCache(arenas, arena, command, ask);
   if (cached !== undefined) return cached;
-  const found = plan(arenas, arena, ask);
+  const pieceSize = pieceSizeFor(arena, command, size);
+  const found =
+    plan(arenas, arena, ask) ??
+    (command.reuse === true ? planReusing(arenas, arena, ask, { pieceSize }) : undefined);
   if (found === undefined) return undefined;
-  const { base, imported } = found;
-  return { ...grantOf(arena, command), base, size, policy, imported };
+  return {
+    ...grantOf(arena, command),
+    base: found.base,
+    size: found.size,
+    policy: found.piece === true ? 'instantfit' : policy,
+    imported: found.imported,
+    ...(found.reused === undefined ? {} : { reused: found.reused }),
+  };
 }
 
 /** What every grant of the request has in common. */
@@ -94,6 +104,18 @@ function askOf(arena: Arena, { size, constraint, policy, seed }: Alloc): Ask {
   };
 }
 
+/** The size of the pieces that serve the request, where it may have one. */
+function pieceSizeFor(
+  arena: Arena,
+  { type }: Pick<Alloc, 'type'>,
+  size: bigint,
+): bigint | undefined {
+  const { cache } = arena;
+  if (type !== 'alloc' || cache === undefined || size > cache.sizeMax) return undefined;
+  const pieceSize = cache.pieceSizeOf(size);
+  return exceedsLimit(arena, pieceSize) ? undefined : pieceSize;
+}
+
 /** A piece of a slab, a new slab if need be; undefined where a plain block has to do. */
 function fromCache(
   arenas: Arenas,
@@ -102,9 +124,8 @@ function fromCache(
   { size, seed }: Ask,
 ): Event | undefined {
   const { cache } = arena;
-  if (cache === undefined || size > cache.sizeMax) return undefined;
-  const pieceSize = cache.pieceSizeOf(size);
-  if (exceedsLimit(arena, pieceSize)) return undefined;
+  const pieceSize = pieceSizeFor(arena, command, size);
+  if (cache === undefined || pieceSize === undefined) return undefined;
   const piece = cache.next(pieceSize);
   const found =
     piece === undefined
@@ -122,7 +143,7 @@ function fromCache(
   };
 }
 
-function noRoom(arenas: Arenas, arena: Arena, ask: Ask, type: Alloc['type']): Refusal {
+function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal {
   const { name } = arena;
   if (!couldFit(arenas, arena, ask)) {
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
@@ -133,12 +154,16 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, type: Alloc['type']): Re
     return refuse('limit-exceeded', detail);
   }
   if (ask.constraint.address !== undefined) {
-    return refuse('taken', 'the range at this address is not free');
+    return planReusing(arenas, arena, ask) === undefined
+      ? refuse('taken', 'the range at this address is not free')
+      : refuse('resting', 'the range at this address rests, wholly or in part; reuse takes it now');
   }
-  const exhaustion = exhaustionOf(arenas, arena, ask, type);
+  const exhaustion = exhaustionOf(arenas, arena, ask, command);
+  const what = command.reuse === true ? 'free or resting segment' : 'free segment';
+  const resting = exhaustion.resting === 0n ? '' : `; ${exhaustion.resting} addresses rest`;
   const detail =
-    `no free segment of '${name}' holds ${ask.size} under the given constraints; ` +
-    `the largest block that fits is ${exhaustion.largestFitting}`;
+    `no ${what} of '${name}' holds ${ask.size} under the given constraints; ` +
+    `the largest block that fits is ${exhaustion.largestFitting}${resting}`;
   return refuse('exhausted', detail, { exhaustion });
 }
 
@@ -153,8 +178,51 @@ export function free(arenas: Arenas, arena: Arena, command: At<Free>): Event | R
   if (command.size !== undefined && arena.chargedFor(base, command.size) !== size) {
     return refuse('size-mismatch', `the allocation has size ${size}, not ${command.size}`);
   }
-  const released = releases(arenas, arena, [base]);
-  return { type: 'freed', at: command.at, arena: arena.name, base, size, released };
+  return {
+    type: 'freed',
+    at: command.at,
+    arena: arena.name,
+    base,
+    size,
+    ...arena.afterFreeing,
+    released: arena.quarantines ? [] : releases(arenas, arena, [base]),
+  };
+}
+
+/** Nothing else has taken the range of the allocation since it was freed. */
+export function undelete(arena: Arena, command: At<Undelete>): Event | Refusal {
+  const { address, at } = command;
+  const found = arena.formerAt(address);
+  if (found === undefined) return notUndeletable(arena, address);
+  const { base, size, id } = found;
+  const stale = changed(arena, id, command.ifRevision);
+  if (stale !== undefined) return stale;
+  const { owner, externalId } = arena.allocations.about(id);
+  if (command.owner !== owner) {
+    const remedy = owner === undefined ? 'it had none: leave owner out' : 'name the one it had';
+    return refuse('owner-mismatch', `the allocation comes back to its owner alone; ${remedy}`);
+  }
+  if (externalId !== undefined && arena.allocations.named(externalId) !== undefined) {
+    return refuse('external-id-taken', 'another allocation has its external id by now');
+  }
+  if (exceedsLimit(arena, size)) {
+    return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
+  }
+  return { type: 'undeleted', at, arena: arena.name, base, size };
+}
+
+function notUndeletable(arena: Arena, address: bigint): Refusal {
+  const { base, state, id } = arena.space.find(address);
+  const rests = state === HELD && id !== 0;
+  const why =
+    state === BUSY
+      ? 'the address is in use'
+      : !rests
+        ? 'nothing rests at this address: the rest has ended, or the range was reused'
+        : base !== address
+          ? 'what rests here begins at another address'
+          : 'what rests here is not a whole allocation, but what is left of one, or was a span';
+  return refuse('allocation-not-found', `no allocation can be brought back: ${why}`);
 }
 
 export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event | Refusal {
@@ -182,16 +250,25 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
       return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
     }
     const beyond = base + found.size;
-    if (!arena.space.isFree(beyond, growth) || arena.spans.get(beyond)?.imported === true) {
+    const edge = arena.spans.get(beyond)?.imported === true;
+    if (edge || !arena.space.isFree(beyond, growth)) {
+      const rests = !edge && onlyRests(arena, beyond, growth);
       return refuse(
-        'taken',
-        'the range behind the allocation is not free up to {0}',
+        rests ? 'resting' : 'taken',
+        `the range behind the allocation ${rests ? 'rests' : 'is not free'} up to {0}`,
         written(arena, base + size - 1n),
       );
     }
   }
-  const { at } = command;
-  return { type: 'resized', at, arena: arena.name, base, size, previousSize: found.size };
+  return {
+    type: 'resized',
+    at: command.at,
+    arena: arena.name,
+    base,
+    size,
+    previousSize: found.size,
+    ...(growth < 0n ? arena.afterFreeing : {}),
+  };
 }
 
 export function updateAllocation(arena: Arena, command: At<UpdateAllocation>): Event | Refusal {

@@ -64,7 +64,8 @@ function end(
     for (const { arena, base } of inOrder(state, lease)) {
       const found = arena.allocationAt(base);
       assert(found !== undefined, 'what a lease holds is there');
-      ranges.push({ arena: arena.name, base, size: found.size });
+      ranges.push({ arena: arena.name, base, size: found.size, ...arena.afterFreeing });
+      if (arena.quarantines) continue;
       const bases = freed.get(arena);
       if (bases === undefined) freed.set(arena, [base]);
       else bases.push(base);

@@ -11,11 +11,12 @@ import type {
   Command,
   CreateArena,
   DestroyArena,
+  EndRests,
   Range,
   RemoveSpan,
   UpdateArena,
 } from './command.ts';
-import { alloc, free, resize, updateAllocation } from './decide-allocation.ts';
+import { alloc, free, resize, undelete, updateAllocation } from './decide-allocation.ts';
 import { createLease, expireLeases, renewLease, revokeLease } from './decide-lease.ts';
 import { merge, split } from './decide-split.ts';
 import type { Event } from './event.ts';
@@ -24,6 +25,7 @@ import { releaseAll, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import { onlyRests } from './reuse.ts';
 import type { State } from './state.ts';
 import { badSpan, badTuning } from './validity.ts';
 
@@ -72,7 +74,8 @@ function decideInArena(state: State, command: ArenaCommand): Event | Refusal {
       const stale = outdated(arena, command.ifRevision);
       if (stale !== undefined) return stale;
       const count = arena.allocations.count - arena.allocations.held;
-      return { type: 'allFreed', ...at, count, released: releases(arenas, arena, own(arena)) };
+      const released = arena.quarantines ? [] : releases(arenas, arena, own(arena));
+      return { type: 'allFreed', ...at, count, ...arena.afterFreeing, released };
     }
     case 'resize':
       return resize(arenas, arena, command);
@@ -82,6 +85,13 @@ function decideInArena(state: State, command: ArenaCommand): Event | Refusal {
       return merge(arena, command);
     case 'updateAllocation':
       return updateAllocation(arena, command);
+    case 'undelete':
+      return undelete(arena, command);
+    case 'endRests': {
+      const ended = dueRests(arena, command);
+      const bases = ended.map(({ base }) => base);
+      return { type: 'restsEnded', ...at, ended, released: releases(arenas, arena, bases) };
+    }
     case 'releaseSpans': {
       const due = arena.spans.surplus(arena.tuning.keepSpans, command.freeSince);
       return { type: 'spansReleased', ...at, released: releaseAll(arenas, arena, due) };
@@ -181,12 +191,23 @@ function removeSpan(arenas: Arenas, arena: Arena, command: At<RemoveSpan>): Even
   const stale = outdated(arena, command.ifRevision);
   if (stale !== undefined) return stale;
   const { base, size } = span;
-  if (!arena.space.isFree(base, size)) {
+  if (!arena.space.isFree(base, size) && !onlyRests(arena, base, size)) {
     const what = arena.cached > 0n ? 'allocations or slabs of the quantum cache' : 'allocations';
     return refuse('allocation-busy', `the span still holds ${what}; free them first`);
   }
   const released = span.imported ? releaseAll(arenas, arena, [span]) : [];
   return { type: 'spanRemoved', at: command.at, arena: arena.name, base, size, released };
+}
+
+/** What may end its rest, in order, as segments. */
+function dueRests({ rests, space }: Arena, { restingSince, most }: EndRests): Range[] {
+  const due: Range[] = [];
+  for (const id of rests.ids()) {
+    if (rests.since(id) > restingSince || due.length === most) break;
+    const { base, size } = space.find(rests.base(id));
+    due.push({ base, size });
+  }
+  return due;
 }
 
 function noArena(name: string): Refusal {

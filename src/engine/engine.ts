@@ -74,6 +74,8 @@ import type {
   FitsView,
   Idling,
   LeaseView,
+  RestView,
+  Resting,
   SegmentView,
   SpanView,
   Totals,
@@ -218,12 +220,14 @@ export class Engine {
 
   /** How many there are in all; takes time in the number of arenas, and builds nothing. */
   totals(): Totals {
-    let [spans, allocations] = [0, 0];
+    let [spans, allocations, resting] = [0, 0, 0];
     for (const arena of this.#arenas.values()) {
       spans += arena.spans.count;
       allocations += arena.allocations.count;
+      resting += arena.rests.count;
     }
-    return { arenas: this.#arenas.size, spans, allocations, leases: this.#state.leases.count };
+    const leases = this.#state.leases.count;
+    return { arenas: this.#arenas.size, spans, allocations, resting, leases };
   }
 
   /** What a clock is told of leases, and tells them. */
@@ -300,10 +304,28 @@ export class Engine {
     return fits(this.#arenas, this.#named(arena), wanted);
   }
 
+  /** Allocations, and what rests, whose address is `from` or above, in order. */
+  walkKnown(
+    arena: string,
+    from: bigint,
+    visit: (view: AllocationView | RestView) => boolean,
+  ): void {
+    const there = this.#named(arena);
+    there.space.walk(from, (found) => {
+      const { base, size, state, id } = found;
+      if (state < BUSY || id === 0 || base < from) return true;
+      if (state === BUSY) return visit(there.allocationView(found));
+      const since = there.rests.since(id);
+      const former =
+        there.formerAt(base) === undefined ? {} : { former: there.allocationView(found) };
+      return visit({ arena, address: base, size, since, ...former });
+    });
+  }
+
   /** Segments that end above `from`, in order; stops when `visit` returns false. */
   walkSegments(arena: string, from: bigint, visit: (view: SegmentView) => boolean): void {
-    this.#named(arena).space.walk(from, ({ base, size, state }) =>
-      visit({ address: base, size, state: stateName(state) }),
+    this.#named(arena).space.walk(from, (found) =>
+      visit({ address: found.base, size: found.size, state: stateName(found) }),
     );
   }
 
@@ -318,7 +340,7 @@ export class Engine {
       const found = there.space.find(address);
       if (found.state === VOID) break;
       const { base, size, state } = found;
-      path.push({ arena: there.name, address: base, size, state: stateName(state) });
+      path.push({ arena: there.name, address: base, size, state: stateName(found) });
       if (state !== BUSY) break;
       const allocation = there.allocationView(found);
       if (allocation.importedBy === undefined) return { path, allocation };
@@ -339,6 +361,17 @@ export class Engine {
       idling.push({ arena: name, releaseAfterSeconds, since: spans.idleSince() });
     }
     return idling;
+  }
+
+  /** Arenas in which ranges rest, and since which revision. */
+  resting(): Resting[] {
+    const resting: Resting[] = [];
+    for (const { name, tuning, rests } of this.#arenas.values()) {
+      if (rests.count === 0) continue;
+      const { quarantineSeconds } = tuning;
+      resting.push({ arena: name, quarantineSeconds, since: rests.oldest });
+    }
+    return resting;
   }
 
   /** Walks the whole arena and checks every invariant against a recount: linear in its segments. */

@@ -15,6 +15,13 @@ export interface Imported extends Range {
 export interface Released extends Range {
   readonly arena: string;
   readonly source: string;
+  /** It rests in the source from now on. */
+  readonly rests?: true;
+}
+
+/** A range of `arena`, about to be granted, in which rests end before their time. */
+export interface Reused extends Range {
+  readonly arena: string;
 }
 
 export interface ArenaCreated extends Omit<CreateArena, 'type'> {
@@ -40,6 +47,7 @@ export interface SpanAdded extends Range {
   readonly type: 'spanAdded';
   readonly arena: string;
 }
+/** What rested in the span does so no longer. */
 export interface SpanRemoved extends Range {
   readonly type: 'spanRemoved';
   readonly arena: string;
@@ -60,6 +68,8 @@ export interface Allocated extends Range {
   readonly imported: readonly Imported[];
   /** The slab of a quantum cache that this allocation opened, if it did. */
   readonly slab?: Range;
+  /** The block, or the topmost imported span, where it takes what rested. */
+  readonly reused?: Reused;
 }
 /** What was asked for was there already, by its external id. Nothing changes. */
 export interface AllocationKept extends Range {
@@ -69,17 +79,22 @@ export interface AllocationKept extends Range {
 export interface Freed extends Range {
   readonly type: 'freed';
   readonly arena: string;
+  /** The range rests from now on; else it is free. */
+  readonly rests?: true;
   readonly released: readonly Released[];
 }
 export interface AllFreed {
   readonly type: 'allFreed';
   readonly arena: string;
+  readonly rests?: true;
   readonly count: number;
   readonly released: readonly Released[];
 }
 export interface Resized extends Range {
   readonly type: 'resized';
   readonly arena: string;
+  /** What was cut off rests from now on. */
+  readonly rests?: true;
   readonly previousSize: bigint;
 }
 /** The range is that of the allocation, which is now the pieces: side by side, in order of address. */
@@ -102,6 +117,18 @@ export interface AllocationUpdated {
   readonly address: bigint;
   readonly labels?: Labels;
   readonly owner?: string;
+}
+/** A resting former allocation is one again, as it was. */
+export interface Undeleted extends Range {
+  readonly type: 'undeleted';
+  readonly arena: string;
+}
+export interface RestsEnded {
+  readonly type: 'restsEnded';
+  readonly arena: string;
+  /** In the order in which their rests began, then of their addresses. */
+  readonly ended: readonly Range[];
+  readonly released: readonly Released[];
 }
 export interface SpansReleased {
   readonly type: 'spansReleased';
@@ -137,6 +164,8 @@ export interface EndedLease {
 }
 export interface FreedRange extends Range {
   readonly arena: string;
+  /** It rests from now on. */
+  readonly rests?: true;
 }
 
 /** What the operations of a batch led to, in their order: all at one time, of one revision. */
@@ -152,6 +181,7 @@ export type BatchEvent =
   | AllocationSplit
   | AllocationsMerged
   | AllocationUpdated
+  | Undeleted
   | LeaseRenewed;
 
 /** `at` is the time of the command, in milliseconds since 1970 UTC. */
@@ -169,6 +199,8 @@ export type Event = { readonly at: number } & (
   | AllocationSplit
   | AllocationsMerged
   | AllocationUpdated
+  | Undeleted
+  | RestsEnded
   | SpansReleased
   | LeaseCreated
   | LeaseRenewed

@@ -7,6 +7,7 @@ import type { Alloc, Constraint } from './command.ts';
 import type { Arenas, Ask } from './import.ts';
 import { largestFitting, plan } from './import.ts';
 import type { Exhaustion } from './refusal.ts';
+import { largestRestingPiece, largestReusing, planReusing } from './reuse.ts';
 
 /** Allocations that are looked at for the next lease to end: some tens of microseconds. */
 const DEADLINES_MAX = 20_000;
@@ -15,28 +16,40 @@ export function exhaustionOf(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  type: Alloc['type'],
+  { type, reuse = false }: Pick<Alloc, 'type' | 'reuse'>,
 ): Exhaustion {
-  const { space, tuning, allocated } = arena;
-  const plain = largestFitting(arenas, arena, ask);
-  const most = tuning.limit === undefined ? space.size : tuning.limit - allocated;
-  const piece = type === 'alloc' ? (arena.cache?.largestPiece(most) ?? 0n) : 0n;
+  const { space, rests } = arena;
+  const plain = reuse ? largestReusing(arenas, arena, ask) : largestFitting(arenas, arena, ask);
+  const piece = type === 'alloc' ? largestPiece(arena, reuse) : 0n;
   const deadline = arena.nextDeadline(DEADLINES_MAX);
   return {
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
-    limitedBy: limitedBy(arenas, arena, ask),
+    limitedBy: limitedBy(arenas, arena, ask, reuse),
+    resting: rests.size,
+    ...arena.nextRest(),
     ...(deadline === undefined ? {} : { deadline }),
   };
 }
 
+/** The largest piece of a slab that is not in use and that the arena's limit allows. */
+function largestPiece(arena: Arena, reuse: boolean): bigint {
+  const { cache, tuning, space } = arena;
+  if (cache === undefined) return 0n;
+  const most = tuning.limit === undefined ? space.size : tuning.limit - arena.allocated;
+  const cached = cache.largestPiece(most);
+  const resting = reuse ? largestRestingPiece(arena, most) : 0n;
+  return cached > resting ? cached : resting;
+}
+
 /** The constraints without any one of which there would be room. */
-function limitedBy(arenas: Arenas, arena: Arena, ask: Ask): string[] {
+function limitedBy(arenas: Arenas, arena: Arena, ask: Ask, reuse: boolean): string[] {
   const fits = (constraint: Constraint, unlimited = false): boolean => {
     // Whether there is room does not depend on the policy; this one asks for no other index.
     const other = { ...ask, policy: 'firstfit', constraint } as const;
-    return plan(arenas, arena, other, { left: 0, unlimited }) !== undefined;
+    if (plan(arenas, arena, other, { left: 0, unlimited }) !== undefined) return true;
+    return reuse && planReusing(arenas, arena, other, { unlimited }) !== undefined;
   };
   const { align, phase, nocross, min, max } = ask.constraint;
   const names: string[] = [];

@@ -7,8 +7,8 @@
  * or from its own source. A plan that fails anywhere leaves every arena as it was.
  */
 import type { Arena } from './arena.ts';
-import type { Constraint, Policy } from './command.ts';
-import type { Imported, Released } from './event.ts';
+import type { Constraint, Policy, Range } from './command.ts';
+import type { Imported, Released, Reused } from './event.ts';
 import type { Span } from './spans.ts';
 import { FREE } from './narrow/segments.ts';
 import { Fit } from './wide/fit.ts';
@@ -24,10 +24,13 @@ export interface Ask {
   readonly seed: number;
 }
 
-export interface Plan {
-  readonly base: bigint;
+export interface Plan extends Range {
   /** The spans to be taken first, the topmost first. */
   readonly imported: readonly Imported[];
+  /** Where rests have to end first. */
+  readonly reused?: Reused;
+  /** The block is a piece of a slab, which stays one. */
+  readonly piece?: true;
 }
 
 /**
@@ -41,14 +44,14 @@ const STARTS_MAX = 256;
 /** The seed's VM_LARGEIMPORT asks for this many times what is needed. */
 const LARGE = 16n;
 /** How a plan is made, on all its levels. */
-interface Generous {
+export interface Generous {
   /** Asks for more than is needed that are still tried. */
   left: number;
   /** Whether limits of arenas are passed over, to see whether they are what stands in the way. */
   readonly unlimited?: boolean;
 }
 /** A range that a span could come from: base and end. */
-type Room = readonly [base: bigint, end: bigint];
+export type Room = readonly [base: bigint, end: bigint];
 
 /** Where the block would go, imports included; undefined where there is no placement. */
 export function plan(
@@ -59,19 +62,35 @@ export function plan(
 ): Plan | undefined {
   if (generous.unlimited !== true && exceedsLimit(arena, ask.size)) return undefined;
   const here = arena.space.place({ ...ask, cursor: arena.cursor });
-  if (here !== undefined) return { base: here, imported: [] };
+  if (here !== undefined) return { base: here, size: ask.size, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
   for (const { size, constraint } of asksOf(arenas, arena, source, ask, generous)) {
     const policy = source.tuning.policy;
     const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed }, generous);
-    if (above === undefined) continue;
-    const base = placeByPolicy(arena, above.base, size, ask);
-    if (base === undefined || arena.spans.overlapping(above.base, size) !== undefined) continue;
-    const span = { arena: arena.name, source: source.name, base: above.base, size };
-    return { base, imported: [...above.imported, span] };
+    const found = above === undefined ? undefined : withSpan(arena, source, ask, size, above);
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The block in a span of this size, which is planned to be taken from the source. */
+export function withSpan(
+  arena: Arena,
+  source: Arena,
+  ask: Ask,
+  size: bigint,
+  { base, imported, reused }: Plan,
+): Plan | undefined {
+  const at = placeByPolicy(arena, base, size, ask);
+  if (at === undefined || arena.spans.overlapping(base, size) !== undefined) return undefined;
+  const span = { arena: arena.name, source: source.name, base, size };
+  return {
+    base: at,
+    size: ask.size,
+    imported: [...imported, span],
+    ...(reused === undefined ? {} : { reused }),
+  };
 }
 
 export function sourceOf(arenas: Arenas, arena: Arena): Arena | undefined {
@@ -139,8 +158,9 @@ function mostAbove(arenas: Arenas, arena: Arena): bigint {
 }
 
 /**
- * Spans that go back to the source when the busy segments at `bases` are freed, this arena's first:
- * those that become wholly free, beyond the `keepSpans` that stay.
+ * Spans that go back to the source when the segments at `bases` become free, this arena's first:
+ * those that become wholly free, beyond the `keepSpans` that stay. Where an arena above lets what it
+ * gets back rest, nothing becomes free there.
  */
 export function releases(arenas: Arenas, arena: Arena, bases: Iterable<bigint>): Released[] {
   if (arena.source === undefined) return [];
@@ -166,8 +186,9 @@ export function releasesOfAll(
       if (arena.spans.imported === 0) continue;
       const due = dueOf(arena, bases);
       if (due.length === 0) continue;
-      for (const span of releasesOf(arena, due)) released.push(span);
       const source = sourceOf(arenas, arena)!;
+      for (const span of releasesOf(arena, source, due)) released.push(span);
+      if (source.quarantines) continue;
       const there = levels[depth - 1]?.get(source) ?? [];
       add(depth - 1, source, [...there, ...due.map(({ base }) => base)]);
     }
@@ -202,20 +223,17 @@ function dueOf({ spans, tuning }: Arena, bases: Iterable<bigint>): Span[] {
 export function releaseAll(arenas: Arenas, arena: Arena, spans: readonly Span[]): Released[] {
   const source = sourceOf(arenas, arena);
   if (source === undefined) return [];
-  const above = releases(
-    arenas,
-    source,
-    spans.map(({ base }) => base),
-  );
-  return [...releasesOf(arena, spans), ...above];
+  const freed = source.quarantines ? [] : spans.map(({ base }) => base);
+  return [...releasesOf(arena, source, spans), ...releases(arenas, source, freed)];
 }
 
-function releasesOf(arena: Arena, spans: readonly Span[]): Released[] {
+function releasesOf(arena: Arena, source: Arena, spans: readonly Span[]): Released[] {
   return spans.map(({ base, size }) => ({
     arena: arena.name,
-    source: arena.source!,
+    source: source.name,
     base,
     size,
+    ...(source.quarantines ? { rests: true as const } : {}),
   }));
 }
 
@@ -260,7 +278,7 @@ function* asksOf(
  * the span is the block. Else the block lies at a fixed offset in the span's first quantum, or,
  * against the lower bound of the window, wherever the bound puts it.
  */
-function* coversOf(
+export function* coversOf(
   arena: Arena,
   source: Arena,
   ask: Ask,
@@ -319,7 +337,7 @@ function* coversOf(
 }
 
 /** What is free in the source and all above it, in whole quanta of the coarsest on the way. */
-function* freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
+export function* freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
   let coarse = 1n;
   for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
     if (at.quantum > coarse) coarse = at.quantum;
@@ -341,7 +359,7 @@ function* emptyRooms(arenas: Arenas, source: Arena): Generator<Room> {
   }
 }
 
-function whole(base: bigint, end: bigint, coarse: bigint): Room {
+export function whole(base: bigint, end: bigint, coarse: bigint): Room {
   return [roundup(base, coarse), floorTo(end, coarse)];
 }
 
@@ -364,6 +382,14 @@ function placeIn(base: bigint, length: bigint, ask: Ask, fit: Fit): bigint | und
   }
   const at = fit.lowest(from, to, ask.size);
   return at === NONE ? undefined : at;
+}
+
+/** The size of the largest block that a room holds under a constraint without an address. */
+export function capacityIn(arena: Arena, room: Room, { min, max }: Constraint, fit: Fit): bigint {
+  const [base, end] = room;
+  const from = min !== undefined && min > base ? min : base;
+  const to = max !== undefined && max + 1n < end ? max + 1n : end;
+  return from < to ? floorTo(fit.capacity(from, to), arena.quantum) : 0n;
 }
 
 /** Where the arena's policy puts the block in a span taken for it. */

@@ -76,6 +76,13 @@ export class QuantumCache {
     return slab !== undefined && address < slab.base + slab.size ? slab : undefined;
   }
 
+  /** The slabs that overlap `[base, end)`. */
+  overlapping(base: bigint, end: bigint): Slab[] {
+    const before = place(this.#slabs, base);
+    const first = this.holding(base) === undefined ? before : before - 1;
+    return this.#slabs.slice(first, place(this.#slabs, end - 1n));
+  }
+
   open({ base, size }: Range, pieceSize: bigint): Slab {
     const busy = Array.from({ length: Number(size / pieceSize) }, () => false);
     const slab = { base, size, pieceSize, used: 0, busy };
@@ -142,6 +149,20 @@ export class QuantumCache {
       this.cached += closed.size;
     }
     this.take(base);
+  }
+
+  /** Forgets a slab of which pieces may be in use: they are blocks of their own from now on. */
+  forget(slab: Slab): void {
+    if (slab.used < slab.busy.length) this.#withdraw(slab);
+    this.#slabs.splice(place(this.#slabs, slab.base) - 1, 1);
+    this.cached -= slab.size - BigInt(slab.used) * slab.pieceSize;
+  }
+
+  /** Takes back a `forget`. */
+  unforget(slab: Slab): void {
+    this.#slabs.splice(place(this.#slabs, slab.base), 0, slab);
+    if (slab.used < slab.busy.length) this.#offer(slab);
+    this.cached += slab.size - BigInt(slab.used) * slab.pieceSize;
   }
 
   get slabs(): readonly Slab[] {

@@ -20,12 +20,14 @@ export const refusalCodes = [
   'size-mismatch',
   'not-adjacent',
   'not-alike',
+  'owner-mismatch',
   'overlap',
   'external-id-taken',
   'lease-full',
   'never-fits',
   'limit-exceeded',
   'taken',
+  'resting',
   'exhausted',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
@@ -43,6 +45,10 @@ export interface Exhaustion {
   readonly limitedBy: readonly string[];
   /** When the first lease of the arena runs out, by the clock that leases are told; if known. */
   readonly deadline?: number;
+  /** Addresses that rest in the arena. */
+  readonly resting: bigint;
+  /** The rest that ends next: the revision since which it lasts, and how long it has to. */
+  readonly nextRest?: { readonly since: number; readonly quarantineSeconds: number };
 }
 
 /** Addresses that a detail names, and the arena's way of writing them. */

@@ -11,6 +11,7 @@ import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases, LeaseTerms } from './leases.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import type { QuantumCache } from './quantum-cache.ts';
+import { RESTING } from './snapshot.ts';
 import type {
   AboutsPart,
   ArenaPart,
@@ -20,7 +21,7 @@ import type {
   SegmentsPart,
   SnapshotPart,
 } from './snapshot.ts';
-import type { Loading } from './space.ts';
+import type { Found, Loading } from './space.ts';
 import type { SpanStretch } from './spans.ts';
 import type { State } from './state.ts';
 
@@ -141,6 +142,8 @@ class ArenaRestore {
   /** Places of the allocations under leases, in order, and the numbers of those. */
   readonly #leased: number[] = [];
   readonly #leasedBy: number[] = [];
+  /** Since when what rests does so, in order of address. */
+  readonly #restingSince: number[] = [];
 
   constructor(arena: Arena, leases: Leases, leaseNumbers: readonly number[]) {
     this.#arena = arena;
@@ -183,26 +186,29 @@ class ArenaRestore {
     }
   }
 
-  segments({ sizes, states, createdAt, revisions }: SegmentsPart): void {
+  segments({ sizes, states, createdAt, revisions, restingSince = [] }: SegmentsPart): void {
     const arena = this.#arena;
-    for (const revision of revisions) {
+    for (const revision of [...revisions, ...restingSince]) {
       assert(revision <= arena.revision, 'an allocation is no younger than its arena');
     }
-    const first = arena.allocations.load(createdAt, revisions);
+    for (const since of restingSince) this.#restingSince.push(since);
+    const first = arena.allocations.load(createdAt, revisions, restingSince.length);
     let next = first;
-    const ids = states.map((state) => {
+    const ids = states.map((state, i) => {
       if (state === HELD) this.#held++;
-      return state === BUSY ? next++ : 0;
+      const formerly = state === RESTING || revisions[next - first] !== 0;
+      assert(state !== BUSY || formerly, `the busy segment ${i} has an allocation`);
+      return state === BUSY || state === RESTING ? next++ : 0;
     });
     assert(next - first === createdAt.length, 'every busy segment has an allocation');
-    this.#load().segments({ sizes, states, ids });
+    const held = restingSince.length === 0 ? states : states.map(heldIfResting);
+    this.#load().segments({ sizes, states: held, ids });
   }
 
   abouts({ ordinals, abouts }: AboutsPart): void {
     const { allocations } = this.#arena;
     assert(ordinals.length === abouts.length, 'what is known is known of an allocation');
     for (const [i, ordinal] of ordinals.entries()) {
-      assert(ordinal < allocations.count, 'what is known of an allocation comes after it');
       allocations.describe(ordinal, abouts[i]!);
       if (abouts[i]!.externalId !== undefined) this.#named = true;
     }
@@ -211,7 +217,8 @@ class ArenaRestore {
   leased({ ordinals, leases }: LeasedPart): void {
     const { allocations } = this.#arena;
     for (const [i, ordinal] of ordinals.entries()) {
-      assert(ordinal < allocations.count, 'what is under a lease comes before that is said');
+      const { count, retired } = allocations;
+      assert(ordinal < count + retired, 'what is under a lease comes before that is said');
       assert(ordinal > (this.#leased.at(-1) ?? -1), 'what is under leases is in order');
       const lease = this.#leaseNumbers[leases[i]!];
       assert(lease !== undefined, 'an allocation is under a lease that there is');
@@ -235,6 +242,7 @@ class ArenaRestore {
       spans.occupy(imported, busy[i]!);
     }
     assert(this.#idle.size === 0, 'only an imported span is idle');
+    this.#rest();
     let held = 0;
     if (cache !== undefined) for (const slab of this.#slabs) held += this.#fill(cache, slab);
     assert(held === this.#held, 'a cached segment is a piece of a slab');
@@ -258,15 +266,33 @@ class ArenaRestore {
     let ordinal = 0;
     let next = 0;
     arena.space.walk(0n, ({ base, state, id }) => {
-      if (state !== BUSY || ordinal++ !== this.#leased[next]) return true;
+      if (state < BUSY || id === 0 || ordinal++ !== this.#leased[next]) return true;
+      const { importedBy } = arena.allocations.about(id);
       assert(
-        arena.allocations.about(id).importedBy === undefined,
-        'what is held is under no lease',
+        state === BUSY && importedBy === undefined,
+        'what is held, or rests, is under no lease',
       );
       arena.allocations.setHolding(id, this.#leases.load(this.#leasedBy[next++]!, arena, base));
       return next < this.#leased.length;
     });
     assert(next === this.#leased.length, 'what is under a lease is there');
+  }
+
+  /** Puts what rests in order: by since when, which leaves equals in order of address. */
+  #rest(): void {
+    const since = this.#restingSince;
+    if (since.length === 0) return;
+    const { space, rests, allocations } = this.#arena;
+    const found: Found[] = [];
+    space.resting((one) => found.push(one));
+    assert(found.length === since.length, 'what rests does so since a revision');
+    const order = since.map((_, i) => i).toSorted((a, b) => since[a]! - since[b]!);
+    for (const i of order) {
+      const { base, size, id } = found[i]!;
+      const { importedBy } = allocations.about(id);
+      assert(importedBy === undefined, 'what rests is held by no arena');
+      rests.add(id, base, size, since[i]!);
+    }
   }
 
   #load(): Loading {
@@ -290,9 +316,11 @@ class ArenaRestore {
       const size = end - at < pieceSize ? end - at : pieceSize;
       assert(piece.base === at && piece.size === size, 'the pieces of a slab are of one size');
       assert(piece.state === BUSY || piece.state === HELD, 'a piece is in use or cached');
-      assert(piece.state === HELD || size === pieceSize, 'what is left of a slab is not in use');
-      if (piece.state === HELD) held++;
-      if (size === pieceSize) busy.push(piece.state === BUSY);
+      // Of a piece that rests, too, the slab says that it is in use.
+      const used = piece.id !== 0;
+      assert(!used || size === pieceSize, 'what is left of a slab is not in use');
+      if (!used) held++;
+      if (size === pieceSize) busy.push(used);
       at += size;
       return at < end;
     });
@@ -300,4 +328,8 @@ class ArenaRestore {
     cache.load({ base, size: cache.slabSize }, pieceSize, busy);
     return held;
   }
+}
+
+function heldIfResting(state: number): number {
+  return state === RESTING ? HELD : state;
 }

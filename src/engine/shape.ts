@@ -7,7 +7,8 @@
 import type { Arena } from './arena.ts';
 import type { Alloc, Constraint, Range } from './command.ts';
 import { fitOf, type Arenas } from './import.ts';
-import { FREE } from './narrow/segments.ts';
+import { BUSY, FREE, VOID } from './narrow/segments.ts';
+import type { Found } from './space.ts';
 
 export interface Shape {
   /** Equal for requests that differ in nothing but the size, as far as this arena is concerned. */
@@ -19,6 +20,8 @@ export interface Shape {
   readonly lie?: Pick<Constraint, 'align' | 'phase' | 'nocross' | 'address'>;
   /** Size of the pieces of the quantum cache that would do too; 0 for none. */
   readonly piece: bigint;
+  /** Whether what rests would do too. */
+  readonly reuse: boolean;
   /** At most so much more than its size is what it may count against the arena's limit. */
   readonly slack: bigint;
 }
@@ -35,7 +38,7 @@ export interface Level {
  * quanta of the source: to the source only requests to the same arena are of one shape then.
  */
 export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] {
-  const { constraint } = command;
+  const { constraint, reuse = false } = command;
   const size = arena.roundup(command.size);
   const { align, phase = 0n, nocross, address } = constraint;
   const step = align === undefined || align < arena.quantum ? arena.quantum : align;
@@ -58,14 +61,15 @@ export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] 
     coarsest = larger(coarsest, at.quantum);
     const mixed = coarsest > arena.quantum;
     const piece = at === arena ? pieceFor(arena, command, size) : 0n;
-    const parts = [step, phase, nocross ?? '', address ?? '', min, max, coarsest, piece];
+    const lying = [step, phase, nocross ?? '', address ?? '', min, max];
+    const parts = [...lying, coarsest, piece, reuse];
     const key = [...parts, mixed ? arena.name : ''].join();
     // The span that covers the block reaches out of its window by less than a quantum.
     const bounds = mixed
       ? { min: min - (min % coarsest), max: max + coarsest - 1n - (max % coarsest) }
       : { min, max, lie };
     const slack = mixed ? 2n * coarsest : piece;
-    levels.push({ arena: at.name, shape: { key, piece, slack, ...bounds } });
+    levels.push({ arena: at.name, shape: { key, piece, reuse, slack, ...bounds } });
   }
   return levels;
 }
@@ -80,6 +84,7 @@ const SEGMENTS_MAX = 16;
  */
 export function roomIn(arena: Arena, range: Range, shape: Shape): bigint {
   const { cache, space } = arena;
+  if (shape.reuse) return roomWithRests(arena, range, shape);
   if (shape.piece > 0n && cache?.next(shape.piece) !== undefined) return shape.piece;
   const from = larger(range.base, shape.min);
   const to = smaller(range.base + range.size, shape.max + 1n);
@@ -101,6 +106,34 @@ export function roomIn(arena: Arena, range: Range, shape: Shape): bigint {
     return true;
   });
   return most;
+}
+
+/** The same where what rests would do: bounded by the run of all that is not in use. */
+function roomWithRests(
+  { space, allocated }: Arena,
+  range: Range,
+  { piece, min, max }: Shape,
+): bigint {
+  const unused = space.size - allocated;
+  let { base } = range;
+  let end = range.base + range.size;
+  for (let looked = 0; ; looked++) {
+    const before = base === 0n ? undefined : space.find(base - 1n);
+    const after = space.find(end);
+    const [more, further] = [isUnused(before), isUnused(after)];
+    if (!more && !further) break;
+    if (looked === SEGMENTS_MAX) return unused;
+    if (more) base = before!.base;
+    if (further) end = after.base + after.size;
+  }
+  base = larger(base, min);
+  end = smaller(end, max + 1n);
+  return base < end ? smaller(larger(end - base, piece), unused) : piece;
+}
+
+/** Whether a segment is free, or rests, or is cached. */
+function isUnused(found: Found | undefined): boolean {
+  return found !== undefined && found.state !== VOID && found.state !== BUSY;
 }
 
 /**

@@ -14,7 +14,7 @@ import type { About } from './allocations.ts';
 import type { Arena } from './arena.ts';
 import type { CreateArena } from './command.ts';
 import type { Leases, LeaseTerms } from './leases.ts';
-import { BUSY } from './narrow/segments.ts';
+import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Quanta } from './space.ts';
 import type { Span } from './spans.ts';
@@ -70,19 +70,27 @@ export interface SegmentsPart {
   readonly arena: string;
   /** In quanta. */
   readonly sizes: readonly Quanta[];
-  /** FREE, BUSY or HELD, as in `narrow/segments.ts`, a state for each size. */
+  /** FREE, BUSY or HELD, as in `narrow/segments.ts`, or RESTING: a state for each size. */
   readonly states: readonly number[];
-  /** When the busy ones were allocated, in milliseconds since 1970. */
+  /**
+   * When the busy and the resting ones were allocated, in milliseconds since 1970; 0 of what rests and
+   * is no former allocation.
+   */
   readonly createdAt: readonly number[];
-  /** Revisions of the busy ones. */
+  /** Revisions of the busy and the resting ones; 0 likewise. */
   readonly revisions: readonly number[];
+  /** Revisions since which the resting ones do so; absent where none does. */
+  readonly restingSince?: readonly number[];
 }
 
-/** What is known of allocations beyond that, of those of which something is. */
+/** Of a saved segment: HELD with an id, of which the id is not saved. */
+export const RESTING = 4;
+
+/** What is known of allocations, resting former ones included, beyond that, where something is. */
 export interface AboutsPart {
   readonly type: 'abouts';
   readonly arena: string;
-  /** Places among the allocations of the arena in order of address, from 0, ascending. */
+  /** Places among those of the arena, and all else that rests, in order of address, from 0, ascending. */
   readonly ordinals: readonly number[];
   readonly abouts: readonly About[];
 }
@@ -140,23 +148,30 @@ function* arenaParts(arena: Arena, leaseOrdinals: Uint32Array): Generator<Snapsh
   const saving = arena.space.save();
   let allocations = 0;
   for (const { sizes, states, ids } of saving.segments(SEGMENTS_MAX)) {
-    const busy = ids.filter((_, i) => states[i] === BUSY);
+    // Only busy and resting segments have an id.
+    const known = ids.filter((id) => id !== 0);
+    const resting = ids.filter((id, i) => id !== 0 && states[i] === HELD);
     yield {
       type: 'segments',
       arena: name,
       sizes,
-      states,
-      createdAt: busy.map((id) => arena.allocations.createdAt(id)),
-      revisions: busy.map((id) => arena.allocations.revision(id)),
+      states: resting.length === 0 ? states : states.map((state, i) => savedState(state, ids[i]!)),
+      createdAt: known.map((id) => arena.allocations.createdAt(id)),
+      revisions: known.map((id) => arena.allocations.revision(id)),
+      ...(resting.length === 0 ? {} : { restingSince: resting.map((id) => arena.rests.since(id)) }),
     };
-    if (arena.allocations.described > 0) yield* aboutsParts(arena, busy, allocations);
+    if (arena.allocations.described > 0) yield* aboutsParts(arena, known, allocations);
     if (arena.allocations.leased > 0) {
-      const leased = leasedPart(arena, busy, allocations, leaseOrdinals);
+      const leased = leasedPart(arena, known, allocations, leaseOrdinals);
       if (leased.ordinals.length > 0) yield leased;
     }
-    allocations += busy.length;
+    allocations += known.length;
   }
   for (const ordinals of saving.gaps(SEGMENTS_MAX)) yield { type: 'gaps', arena: name, ordinals };
+}
+
+function savedState(state: number, id: number): number {
+  return state === HELD && id !== 0 ? RESTING : state;
 }
 
 function* aboutsParts(
@@ -214,6 +229,7 @@ function arenaPart(arena: Arena): ArenaPart {
     largeImport: tuning.largeImport,
     keepSpans: tuning.keepSpans,
     releaseAfterSeconds: tuning.releaseAfterSeconds,
+    quarantineSeconds: tuning.quarantineSeconds,
     limit: tuning.limit,
     labels: tuning.labels,
     createdAt: arena.createdAt,

@@ -4,12 +4,18 @@
  */
 import type { Constraint, Policy, Range } from './command.ts';
 
-/** A segment as found: `id` is the caller's for busy and held ones. */
+/** A segment as found: `id` is the caller's for busy and held ones; 0 of a held one that does not rest. */
 export interface Found {
   readonly base: bigint;
   readonly size: bigint;
   readonly state: number;
   readonly id: number;
+}
+
+/** Whole segments that are not free, side by side; one alone needs no size. */
+export interface Joint {
+  readonly base: bigint;
+  readonly size?: bigint;
 }
 
 export interface Placement {
@@ -47,7 +53,7 @@ export interface Saving {
 export interface Loading {
   segments(columns: SegmentColumns): void;
   gaps(ordinals: readonly number[]): void;
-  /** Nothing more comes; returns the number of busy segments in each run. */
+  /** Nothing more comes; returns the number of busy and resting segments in each run. */
   end(): readonly number[];
 }
 
@@ -72,6 +78,13 @@ export interface Space {
   remove(base: bigint, size: bigint): void;
   /** Where a block would go, or undefined where there is no placement. Changes nothing. */
   place(placement: Placement): bigint | undefined;
+  /**
+   * Where a block would go if the joints were free, one after another in this order, until there is
+   * a place for it: in the run that the last one makes with what is free beside it. Changes nothing.
+   */
+  placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined;
+  /** The runs that joints make with each other and with what is free beside them, in no order. */
+  joined(joints: Iterable<Joint>): Range[];
   /** The largest size that `place` would find room for under the constraint. */
   largestFitting(constraint: Constraint): bigint;
   /** How many blocks there is room for side by side; looks at no more than `most` free segments. */
@@ -87,12 +100,16 @@ export interface Space {
   cut(at: bigint, id: number): void;
   /** Makes the busy or held segment that starts at `at` a part of the one before it, of its kind. */
   join(at: bigint): void;
+  /** Makes those busy segments held that `which` says, in order; it may not look at the space. */
+  hold(which: (base: bigint, size: bigint, id: number) => boolean): void;
   /** Whether a range lies within one free segment. */
   isFree(base: bigint, size: bigint): boolean;
   /** The segment that holds an address; state VOID where no span does. */
   find(address: bigint): Found;
   /** Segments that end above `from`, in order, void ones left out; stops when `visit` returns false. */
   walk(from: bigint, visit: (segment: Found) => boolean): void;
+  /** All segments that are held with an id, in order. */
+  resting(visit: (segment: Found) => void): void;
   save(): Saving;
   /**
    * Fills the space, which is fresh and holds the runs; they are in order. `ordered` spares the first

@@ -53,6 +53,8 @@ function touchedIn(event: ArenaEvent): Touched[] {
     case 'spanAdded':
       return [rangeIn(arena, event)];
     case 'spanRemoved':
+      // What rested in it may have been in a slab that reached out of it, and is none any more.
+      return [{ arena, ...everywhere }, ...givenBack(event.released)];
     case 'spansReleased':
       return givenBack(event.released);
     case 'allocated':
@@ -63,7 +65,14 @@ function touchedIn(event: ArenaEvent): Touched[] {
           rangeIn(span.arena, span),
         ]),
         rangeIn(arena, event.slab ?? nowhere),
+        // So has a slab that ended with the rests of all its pieces.
+        ...(event.reused === undefined ? [] : [{ arena: event.reused.arena, ...everywhere }]),
       ];
+    case 'undeleted':
+      return [{ arena, ...nowhere }];
+    case 'restsEnded':
+      return [...event.ended.map((range) => rangeIn(arena, range)), ...givenBack(event.released)];
+    // Where these rest there is room for those who may have it early.
     case 'freed':
       return [rangeIn(arena, event), ...givenBack(event.released)];
     case 'allFreed':

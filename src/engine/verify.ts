@@ -26,6 +26,7 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   const leasesHere = new Set<number>();
   let covered = 0n;
   let cached = 0n;
+  let resting = 0n;
   const tally = new Map<bigint, number>();
   let first: Span | undefined;
   let firstEnd = 0n;
@@ -42,12 +43,18 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
     if (first !== last && (first?.imported !== false || last?.imported !== false)) {
       wrong(`the segment at ${base} stays within its imported span`);
     }
-    if (state === HELD) cached += size;
-    if (state !== BUSY) return true;
-    busy++;
+    if (state === HELD && id === 0) cached += size;
+    if (id === 0 || state < BUSY) return true;
     if (first?.imported === true) tally.set(first.base, (tally.get(first.base) ?? 0) + 1);
     if (ids.has(id)) wrong(`the segment at ${base} shares its allocation with no other`);
     ids.add(id);
+    if (state === HELD) {
+      resting += size;
+      if (arena.rests.base(id) !== base)
+        wrong(`the rest of the segment at ${base} knows its start`);
+      return true;
+    }
+    busy++;
     const about = arena.allocations.about(id);
     for (const [index, count] of indexed) {
       const known = index.knows(base, about);
@@ -78,7 +85,9 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   });
   say(covered === arena.space.size, 'the segments cover the spans');
   say(cached === arena.cached, 'the cached pieces equal a recount');
+  say(resting === arena.rests.size, 'the resting addresses equal a recount');
   say(busy === arena.allocations.count, 'every allocation has a segment');
+  verifyRests(arena, ids.size - busy, say);
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
   }
@@ -109,4 +118,26 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
     spans: arena.spans.count,
     problems,
   };
+}
+
+function verifyRests(
+  { rests, allocations, revision }: Arena,
+  count: number,
+  say: (holds: boolean, sentence: string) => void,
+): void {
+  say(count === rests.count, 'every rest has a segment');
+  say(count === allocations.retired, 'every rest has a record');
+  let listed = 0;
+  let since = 0;
+  let base = -1n;
+  let ordered = true;
+  for (const id of rests.ids()) {
+    listed++;
+    ordered &&= rests.since(id) > since || (rests.since(id) === since && rests.base(id) > base);
+    since = rests.since(id);
+    base = rests.base(id);
+  }
+  say(listed === count, 'the order of rests has them all');
+  say(ordered, 'rests are in the order of their revisions, then of their addresses');
+  say(since <= revision, 'no rest is younger than the arena');
 }

@@ -33,6 +33,8 @@ export interface Totals {
   readonly arenas: number;
   readonly spans: number;
   readonly allocations: number;
+  /** Ranges that rest. */
+  readonly resting: number;
   readonly leases: number;
 }
 
@@ -116,6 +118,25 @@ export interface FitsView {
   readonly holes: number;
   /** How many free segments have a size of [2^order, 2^(order + 1)), where any has. */
   readonly histogram: readonly { readonly order: number; readonly holes: number }[];
+}
+
+/** An arena in which ranges rest. */
+export interface Resting {
+  readonly arena: string;
+  readonly quarantineSeconds: number;
+  /** Revision since which the range that rests longest does so. */
+  readonly since: number;
+}
+
+/** A range that rests. */
+export interface RestView {
+  readonly arena: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  /** Revision since which it rests. */
+  readonly since: number;
+  /** The allocation that it was, as it was; absent where it is only a part of one, or was a span. */
+  readonly former?: AllocationView;
 }
 
 export interface CheckView {

@@ -27,6 +27,7 @@ import {
   allocation,
   allocRequest,
   resizeRequest,
+  undeleteRequest,
   updateAllocationRequest,
   xallocRequest,
 } from './wire/allocation.ts';
@@ -43,6 +44,7 @@ export function allocationRoutes(app: App, dependencies: RouteDependencies): voi
   updateAllocationRoute(app, dependencies);
   freeRoute(app, dependencies);
   resizeRoute(app, dependencies);
+  undeleteRoute(app, dependencies);
 }
 
 /** Made anew for each route, because the document plugin keeps track of replies by identity. */
@@ -98,7 +100,7 @@ async function allocate(
   type: Alloc['type'],
   { params: { arena }, body, headers }: AllocInput,
   reply: FastifyReply,
-  { sequencer, mutate, spaces }: RouteDependencies,
+  { sequencer, mutate, spaces, secondsLeft }: RouteDependencies,
 ): Promise<FastifyReply> {
   const space = await spaces.of(arena);
   if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
@@ -113,7 +115,7 @@ async function allocate(
   const fields = placementPointers(body);
   if (body.validateOnly === true) {
     const preview = await sequencer.read((engine) => previewOf(engine, command));
-    if ('refused' in preview) return sendRefusal(reply, preview, fields);
+    if ('refused' in preview) return sendRefusal(reply, preview, fields, secondsLeft);
     reply.header('ETag', etagOf(preview.tag));
     return reply.code(200).send(allocationRepresentation(preview.view, space));
   }
@@ -153,6 +155,7 @@ export function allocCommand(
     ...(input.owner !== undefined && { owner: input.owner }),
     ...(input.externalId !== undefined && { externalId: input.externalId }),
     ...leaseOf(input),
+    ...(input.reuse !== undefined && { reuse: input.reuse }),
   };
 }
 
@@ -279,7 +282,7 @@ function freeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
     querystring: z.strictObject({ size: size.exactOptional() }),
     headers: ifMatchHeaders,
     response: {
-      204: { description: 'The range is free.' },
+      204: { description: 'The range is free, or rests.' },
       ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
@@ -334,4 +337,47 @@ function resizeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
       fields: addressPointers,
     });
   });
+}
+
+function undeleteRoute(app: App, { mutate, spaces }: RouteDependencies): void {
+  const schema = {
+    operationId: 'undelete',
+    tags,
+    summary: 'Bring back an allocation that was freed',
+    description:
+      'As it was, as long as its range rests: its size, owner, labels and createdAt, with a new ' +
+      'revision. If-Match means the revision that it had.',
+    params: allocationParams,
+    querystring: noQuery,
+    headers: ifMatchHeaders,
+    body: undeleteRequest,
+    response: {
+      200: answer('The allocation, back again.', allocation, etagHeader),
+      ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
+    },
+  } satisfies FastifyZodOpenApiSchema;
+  app.post(
+    '/v1/arenas/:arena/allocations/:address/undelete',
+    { schema },
+    async (request, reply) => {
+      const { arena } = request.params;
+      const space = await spaces.of(arena);
+      if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+      const address = parseAddress(request.params.address, space, '/path/address');
+      const condition = conditionOf(request.headers);
+      return mutate(reply, {
+        command: {
+          type: 'undelete',
+          at: Date.now(),
+          arena,
+          address,
+          ...request.body,
+          ...condition,
+        },
+        read: (engine) => engine.allocation(arena, address),
+        answer: (view) => allocationAnswer(200, view, space),
+        fields: addressPointers,
+      });
+    },
+  );
 }

@@ -36,6 +36,7 @@ import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.t
 import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
 import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
+import type { SecondsLeft } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
 import { spanRoutes } from './spans.ts';
@@ -57,11 +58,13 @@ export interface AppOptions {
   readonly version: string;
   /** For tests that cannot wait. */
   readonly events?: EventStreamsOptions;
+  /** Absent: nobody is told when rests end. */
+  readonly secondsLeft?: SecondsLeft;
 }
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { sequencer, feed, backups, tokens, version, events } = options;
+  const { sequencer, feed, backups, tokens, version, events, secondsLeft } = options;
   const app = newApp(options.logger);
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
@@ -80,7 +83,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(fastifySwaggerUi, documentOptions.ui);
   const spaces = new ArenaSpaces(sequencer, feed.revision);
   const streams = new EventStreams(feed, new EventTexts(spaces), events);
-  const dependencies = { sequencer, mutate: mutator(sequencer), spaces };
+  const mutate = mutator(sequencer, secondsLeft);
+  const dependencies = { sequencer, mutate, spaces, secondsLeft };
   arenaRoutes(app, dependencies);
   spanRoutes(app, dependencies);
   allocationRoutes(app, dependencies);

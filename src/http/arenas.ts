@@ -92,6 +92,7 @@ function createArenaCommand(body: CreateArenaBody): CreateArena {
     largeImport: body.largeImport,
     keepSpans: body.keepSpans,
     releaseAfterSeconds: body.releaseAfterSeconds,
+    quarantineSeconds: body.quarantineSeconds,
     quantumCacheMax:
       body.quantumCacheMax === undefined ? 0n : parseSize(body.quantumCacheMax, '/quantumCacheMax'),
     labels: body.labels ?? {},

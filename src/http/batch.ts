@@ -34,7 +34,12 @@ import {
   type OperationName,
   type OperationResult,
 } from './wire/batch.ts';
-import { allocRequest, updateAllocationRequest, xallocRequest } from './wire/allocation.ts';
+import {
+  allocRequest,
+  undeleteRequest,
+  updateAllocationRequest,
+  xallocRequest,
+} from './wire/allocation.ts';
 
 type Input = z.output<typeof operationRequest>;
 
@@ -46,6 +51,7 @@ const fieldsOf: Readonly<Record<OperationName, ReadonlySet<string>>> = {
   free: new Set([...common, 'address', 'size']),
   resize: new Set([...common, 'address', 'size']),
   update: new Set([...common, 'address', ...Object.keys(updateAllocationRequest.shape)]),
+  undelete: new Set([...common, 'address', ...Object.keys(undeleteRequest.shape)]),
   renew: new Set(['op', 'lease', 'ttlSeconds']),
 };
 
@@ -178,6 +184,10 @@ function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand
     }
     const changes = { ...(labels && { labels }), ...(owner !== undefined && { owner }) };
     return { type: 'updateAllocation', arena, address, ...changes, ...condition };
+  }
+  if (op === 'undelete') {
+    const owner = input.owner === undefined ? {} : { owner: input.owner };
+    return { type: 'undelete', arena, address, ...owner, ...condition };
   }
   const size = input.size === undefined ? undefined : readSize(input.size);
   if (op === 'free') {

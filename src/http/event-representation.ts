@@ -65,6 +65,7 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
     }),
   },
   allocated: {
+    // What rested lies in the arena, or in one of those that it imports through.
     touches: ({ arena, imported }) => [arena, ...arenasOf(imported)],
     fields: (event, spaceOf) => ({
       ...rangeOf(event, spaceOf),
@@ -75,6 +76,9 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       ...(event.ttlSeconds !== undefined && { ttlSeconds: event.ttlSeconds }),
       policy: event.policy,
       ...listed('imported', event.imported, (span) => movedOf(span, spaceOf)),
+      ...(event.reused !== undefined && {
+        reused: { arena: event.reused.arena, ...spanOf(event.reused, spaceOf(event.reused.arena)) },
+      }),
     }),
   },
   allocationKept: {
@@ -85,14 +89,16 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],
     fields: (event, spaceOf) => ({
       ...rangeOf(event, spaceOf),
+      ...restsOf(event),
       ...listed('released', event.released, (span) => movedOf(span, spaceOf)),
     }),
   },
   allFreed: {
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],
-    fields: ({ arena, count, released }, spaceOf) => ({
+    fields: ({ arena, count, released, ...event }, spaceOf) => ({
       arena,
       count,
+      ...restsOf(event),
       ...listed('released', released, (span) => movedOf(span, spaceOf)),
     }),
   },
@@ -101,6 +107,7 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
     fields: (event, spaceOf) => ({
       ...rangeOf(event, spaceOf),
       previousSize: event.previousSize.toString(),
+      ...restsOf(event),
     }),
   },
   allocationSplit: {
@@ -125,6 +132,18 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       address: formatAddress(address, spaceOf(arena)),
       ...(owner !== undefined && { owner }),
       ...(labels !== undefined && { labels }),
+    }),
+  },
+  undeleted: {
+    touches: ({ arena }) => [arena],
+    fields: (event, spaceOf) => rangeOf(event, spaceOf),
+  },
+  restsEnded: {
+    touches: ({ arena, released }) => [arena, ...arenasOf(released)],
+    fields: ({ arena, ended, released }, spaceOf) => ({
+      arena,
+      ...listed('rested', ended, (range) => spanOf(range, spaceOf(arena))),
+      ...listed('released', released, (span) => movedOf(span, spaceOf)),
     }),
   },
   spansReleased: {
@@ -159,7 +178,7 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       reason,
       ended: ended.map(({ lease, freed }) => ({
         lease,
-        ...listed('freed', freed, (range) => rangeOf(range, spaceOf)),
+        ...listed('freed', freed, (range) => ({ ...rangeOf(range, spaceOf), ...restsOf(range) })),
       })),
       ...listed('released', released, (span) => movedOf(span, spaceOf)),
     }),
@@ -222,19 +241,24 @@ function spanOf({ base, size }: Range, space: AddressSpace) {
 /** In the notation of the arena that has the span, as it lists it itself. */
 function movedOf(span: Imported | Released, spaceOf: SpaceOf): MovedSpan {
   const { arena, source } = span;
-  return { arena, source, ...spanOf(span, spaceOf(arena)) };
+  return { arena, source, ...spanOf(span, spaceOf(arena)), ...('rests' in span && restsOf(span)) };
+}
+
+function restsOf(event: { readonly rests?: true }): { rests?: true } {
+  return event.rests === undefined ? {} : { rests: true };
 }
 
 type Settings = Partial<Extract<Event, { type: 'arenaUpdated' }>['changes']>;
 
 function tuningOf({ importSize, limit, labels, ...settings }: Settings): Fields {
-  const { policy, largeImport, keepSpans, releaseAfterSeconds } = settings;
+  const { policy, largeImport, keepSpans, releaseAfterSeconds, quarantineSeconds } = settings;
   return {
     ...(policy !== undefined && { policy }),
     ...(importSize !== undefined && { importSize: importSize.toString() }),
     ...(largeImport !== undefined && { largeImport }),
     ...(keepSpans !== undefined && { keepSpans }),
     ...(releaseAfterSeconds !== undefined && { releaseAfterSeconds }),
+    ...(quarantineSeconds !== undefined && { quarantineSeconds }),
     ...(limit !== undefined && { limit: limit.toString() }),
     ...(labels !== undefined && { labels }),
   };

@@ -109,6 +109,7 @@ function* metrics(
     yield gauge('spans', 'Spans of all arenas.', totals.spans);
     yield gauge('allocations', 'Allocations of all arenas.', totals.allocations);
     yield gauge('leases', 'Leases.', totals.leases);
+    yield gauge('resting_ranges', 'Ranges of all arenas that rest.', totals.resting);
   }
   const { durableRevision, records, groups, waiting } = sequencer;
   yield gauge('durable_revision', 'The last revision that survives a crash.', durableRevision);

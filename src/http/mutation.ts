@@ -14,7 +14,7 @@ import type { Event } from '../engine/event.ts';
 import type { Sequencer } from '../sequencer.ts';
 import { waitable } from '../waiting-room.ts';
 import { PatientReply } from './patient-reply.ts';
-import { sendRefusal, type FieldPointers } from './problem.ts';
+import { sendRefusal, type FieldPointers, type SecondsLeft } from './problem.ts';
 
 /** The answer to a mutation that was done. */
 export interface Answer {
@@ -41,7 +41,10 @@ export interface Mutation<T> {
 /** Does what a mutation says and sends what came of it. Rejects as `Sequencer.execute` does. */
 export type Mutate = <T>(reply: FastifyReply, mutation: Mutation<T>) => Promise<FastifyReply>;
 
-export function mutator(sequencer: Pick<Sequencer, 'execute'>): Mutate {
+export function mutator(
+  sequencer: Pick<Sequencer, 'execute'>,
+  secondsLeft: SecondsLeft | undefined,
+): Mutate {
   return async (reply, { command, read, answer, fields, waitSeconds = 0 }) => {
     const { keyed } = reply.request;
     const patient = waitSeconds === 0 ? undefined : new PatientReply(reply, waitSeconds);
@@ -60,7 +63,7 @@ export function mutator(sequencer: Pick<Sequencer, 'execute'>): Mutate {
     if ('refused' in outcome) {
       // Whoever waited in vain may come back at once, and waits again, behind the others.
       if (patient !== undefined && waitable.has(outcome.refused)) reply.header('Retry-After', '1');
-      return sendRefusal(reply, outcome, fields);
+      return sendRefusal(reply, outcome, fields, secondsLeft);
     }
     if (keyed !== undefined) return sendStored(reply, stored);
     return send(reply, answer(outcome.value, outcome.revision));

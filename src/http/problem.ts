@@ -8,7 +8,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { refuse, type Refusal } from '../engine/refusal.ts';
+import { refuse, type Exhaustion, type Refusal } from '../engine/refusal.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
 import { CursorMismatch } from './cursor.ts';
@@ -36,14 +36,18 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 /** The engine's name of a field → the pointer to where this request gave it. */
 export type FieldPointers = Readonly<Record<string, string>>;
 
+/** How many seconds a rest that has not ended may still take. */
+export type SecondsLeft = (rest: NonNullable<Exhaustion['nextRest']>) => number;
+
 /**
  * Sends a refusal. `fields` says where the request gave a field that is not in the body under the
- * engine's own name for it.
+ * engine's own name for it. The engine has no clock: `secondsLeft` has, where that is asked for.
  */
 export function sendRefusal(
   reply: FastifyReply,
   refusal: Refusal,
   fields: FieldPointers = {},
+  secondsLeft?: SecondsLeft,
 ): FastifyReply {
   const { refused, addresses, exhaustion, operation } = refusal;
   const detail = refusal.detail.replaceAll(/\{(\d)\}/g, (mark, index: string) => {
@@ -61,13 +65,23 @@ export function sendRefusal(
         largestFree: exhaustion.largestFree.toString(),
         largestFitting: exhaustion.largestFitting.toString(),
         ...(exhaustion.limitedBy.length > 0 && { limitedBy: [...exhaustion.limitedBy] }),
-        ...(exhaustion.deadline !== undefined && {
-          retryAfterSeconds: secondsUntil(exhaustion.deadline),
-        }),
+        resting: exhaustion.resting.toString(),
+        ...retryAfter(exhaustion, secondsLeft),
       },
     }),
   });
   return sendProblem(reply, problem);
+}
+
+/** When the first rest or lease of the arena ends, whichever is known and comes first. */
+function retryAfter(
+  { deadline, nextRest }: Exhaustion,
+  secondsLeft: SecondsLeft | undefined,
+): { retryAfterSeconds?: number } {
+  const known: number[] = [];
+  if (deadline !== undefined) known.push(secondsUntil(deadline));
+  if (nextRest !== undefined && secondsLeft !== undefined) known.push(secondsLeft(nextRest));
+  return known.length === 0 ? {} : { retryAfterSeconds: Math.min(...known) };
 }
 
 /** Whole seconds until a deadline of the steady clock, not less than there are. */

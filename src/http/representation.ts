@@ -32,6 +32,7 @@ export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
     largeImport: view.largeImport,
     keepSpans: view.keepSpans,
     releaseAfterSeconds: view.releaseAfterSeconds,
+    quarantineSeconds: view.quarantineSeconds,
     quantumCacheMax: view.quantumCacheMax.toString(),
     ...(view.limit !== undefined && { limit: view.limit.toString() }),
     labels: view.labels,

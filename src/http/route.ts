@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Sequencer } from '../sequencer.ts';
 import type { ArenaSpaces } from './address-space.ts';
 import type { Mutate } from './mutation.ts';
+import type { SecondsLeft } from './problem.ts';
 import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/field.ts';
 
 export interface RouteDependencies {
@@ -10,6 +11,7 @@ export interface RouteDependencies {
   readonly sequencer: Pick<Sequencer, 'read' | 'failed' | 'room'>;
   readonly mutate: Mutate;
   readonly spaces: ArenaSpaces;
+  readonly secondsLeft: SecondsLeft | undefined;
 }
 
 export const arenaParams = z.object({ arena: arenaName });

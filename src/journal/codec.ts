@@ -270,6 +270,9 @@ export const flag = plain('true or false', (value): value is boolean => {
   return typeof value === 'boolean';
 });
 
+/** Of a field that is there or not: its one value. */
+export const yes = plain('true', (value): value is true => value === true);
+
 /** An integer from 0 to 2^53 - 1. */
 export const count = plain(
   'an integer from 0 to 2^53 - 1',

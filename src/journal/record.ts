@@ -28,6 +28,7 @@ import type {
   FreedRange,
   Imported,
   Released,
+  Reused,
 } from '../engine/event.ts';
 import {
   anyText,
@@ -49,6 +50,7 @@ import {
   text,
   written,
   Misfit,
+  yes,
   type Codec,
   type FieldSet,
 } from './codec.ts';
@@ -131,7 +133,13 @@ const released = struct<Released>(
     source: required(text),
     base: required(decimal),
     size: required(decimal),
+    rests: optional(yes),
   },
+  outsideSpace,
+);
+
+const reused = struct<Reused>(
+  { arena: required(text), base: required(decimal), size: required(decimal) },
   outsideSpace,
 );
 
@@ -141,6 +149,7 @@ const changes = struct<Partial<Tuning>>({
   largeImport: optional(flag),
   keepSpans: optional(count),
   releaseAfterSeconds: optional(count),
+  quarantineSeconds: optional(count),
   limit: optional(decimal),
   labels: optional(labels),
 });
@@ -153,7 +162,12 @@ const importedOrNone = emptyOmitted(list(imported));
 const releasedOrNone = emptyOmitted(list(released));
 
 const freedRange = struct<FreedRange>(
-  { arena: required(text), base: required(decimal), size: required(decimal) },
+  {
+    arena: required(text),
+    base: required(decimal),
+    size: required(decimal),
+    rests: optional(yes),
+  },
   outsideSpace,
 );
 const ended = struct<EndedLease>({
@@ -176,10 +190,12 @@ const allocatedFields = {
   ttlSeconds: optional(count),
   imported: importedOrNone,
   slab: optional(range),
+  reused: optional(reused),
 };
 const freedFields = {
   base: required(decimal),
   size: required(decimal),
+  rests: optional(yes),
   released: releasedOrNone,
 };
 const keptFields = { base: required(decimal), size: required(decimal) };
@@ -187,6 +203,7 @@ const resizedFields = {
   base: required(decimal),
   size: required(decimal),
   previousSize: required(decimal),
+  rests: optional(yes),
 };
 const splitFields = {
   base: required(decimal),
@@ -205,6 +222,8 @@ const updatedFields = {
   labels: optional(labels),
   owner: optional(anyText),
 };
+
+const undeletedFields = { base: required(decimal), size: required(decimal) };
 
 type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }>, 'type'>;
 
@@ -233,6 +252,10 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
     ...updatedFields,
   }),
   leaseRenewed: fieldSet<PartOf<'leaseRenewed'>>(renewedFields),
+  undeleted: fieldSet<PartOf<'undeleted'>>(
+    { arena: required(text), ...undeletedFields },
+    outsideSpace,
+  ),
 };
 
 const part: Codec<BatchEvent> = {
@@ -264,6 +287,7 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     largeImport: required(flag),
     keepSpans: required(count),
     releaseAfterSeconds: required(count),
+    quarantineSeconds: omittedWhile(count, 0, (seconds) => seconds === 0),
     quantumCacheMax: required(decimal),
     limit: optional(decimal),
     labels: labelsOrNone,
@@ -294,6 +318,7 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   allFreed: fieldSet<EventOf<'allFreed'>>({
     ...head,
     count: required(count),
+    rests: optional(yes),
     released: releasedOrNone,
   }),
   resized: fieldSet<EventOf<'resized'>>({ ...head, ...resizedFields }, outsideSpace),
@@ -303,6 +328,12 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     outsideSpace,
   ),
   allocationUpdated: fieldSet<EventOf<'allocationUpdated'>>({ ...head, ...updatedFields }),
+  undeleted: fieldSet<EventOf<'undeleted'>>({ ...head, ...undeletedFields }, outsideSpace),
+  restsEnded: fieldSet<EventOf<'restsEnded'>>({
+    ...head,
+    ended: required(list(range)),
+    released: releasedOrNone,
+  }),
   spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),
   leaseCreated: fieldSet<EventOf<'leaseCreated'>>({
     at: required(count),

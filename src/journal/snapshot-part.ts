@@ -5,13 +5,14 @@
  *
  * Numbers that tend to grow (times, revisions, places) are written as the first one and then by how
  * much each exceeds the one before. A size is a number of quanta, a decimal string beyond 2^53 - 1;
- * states are letters: `f`ree, `b`usy, `c`ached. Equal parts are equal texts, and every value is checked
+ * states are letters: `f`ree, `b`usy, `c`ached, `r`esting. Equal parts are equal texts, and every value is checked
  * on both ways.
  */
 import type { About } from '../engine/allocations.ts';
 import { notations, policies, widths, type Labels } from '../engine/command.ts';
 import type { LeaseTerms } from '../engine/leases.ts';
 import { BUSY, FREE, HELD } from '../engine/narrow/segments.ts';
+import { RESTING } from '../engine/snapshot.ts';
 import type { SavedSlab, SavedSpan, SegmentsPart, SnapshotPart } from '../engine/snapshot.ts';
 import type { Quanta } from '../engine/space.ts';
 import {
@@ -97,13 +98,14 @@ const quanta: Codec<readonly Quanta[]> = {
   },
 };
 
-/** The letters of FREE, BUSY and HELD, at their numbers. */
+/** The letters of FREE, BUSY, HELD and RESTING, at their numbers. */
 const letters: readonly number[] = (() => {
   const codes: number[] = [];
   for (const [state, letter] of [
     [FREE, 'f'],
     [BUSY, 'b'],
     [HELD, 'c'],
+    [RESTING, 'r'],
   ] as const) {
     codes[state] = letter.charCodeAt(0);
   }
@@ -117,11 +119,11 @@ const states: Codec<readonly number[]> = {
     return `"${String.fromCharCode(...(codes as number[]))}"`;
   },
   read(raw) {
-    if (typeof raw !== 'string') throw new Misfit('expected a string of the letters f, b and c');
+    if (typeof raw !== 'string') throw new Misfit('expected a string of the letters f, b, c and r');
     const values: number[] = [];
     for (let i = 0; i < raw.length; i++) {
       const state = letters.indexOf(raw.charCodeAt(i));
-      if (state < 0) throw misfit(i, 'one of the letters f, b and c');
+      if (state < 0) throw misfit(i, 'one of the letters f, b, c and r');
       values.push(state);
     }
     return values;
@@ -187,6 +189,7 @@ const form: LineForm<SnapshotPart> = {
       largeImport: required(flag),
       keepSpans: required(count),
       releaseAfterSeconds: required(count),
+      quarantineSeconds: omittedWhile(count, 0, (seconds) => seconds === 0),
       quantumCacheMax: required(decimal),
       limit: optional(decimal),
       labels: labelsOrNone,
@@ -202,6 +205,7 @@ const form: LineForm<SnapshotPart> = {
       states: required(states),
       createdAt: required(differences),
       revisions: required(differences),
+      restingSince: optional(differences),
     }),
     abouts: fieldSet<PartOf<'abouts'>>({
       arena: required(text),
@@ -257,10 +261,18 @@ function spanContradiction({ base, size, imported, idleSince }: SavedSpan): stri
 
 function segmentsContradiction(part: SegmentsPart): string | undefined {
   if (part.states.length !== part.sizes.length) return 'states: expected one per size';
-  let busy = 0;
-  for (const state of part.states) if (state === BUSY) busy++;
-  if (part.createdAt.length !== busy) return 'createdAt: expected one per busy segment';
-  return part.revisions.length === busy ? undefined : 'revisions: expected one per busy segment';
+  let known = 0;
+  let resting = 0;
+  for (const state of part.states) {
+    if (state === BUSY || state === RESTING) known++;
+    if (state === RESTING) resting++;
+  }
+  const each = 'expected one per busy or resting segment';
+  if (part.createdAt.length !== known) return `createdAt: ${each}`;
+  if (part.revisions.length !== known) return `revisions: ${each}`;
+  if ((part.restingSince ?? []).length === resting && part.restingSince?.length !== 0)
+    return undefined;
+  return 'restingSince: expected one per resting segment, or nothing';
 }
 
 function column(raw: unknown): readonly unknown[] {

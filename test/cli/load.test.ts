@@ -120,7 +120,7 @@ describe('a dump that is not one', () => {
       ],
       [
         'an overlap',
-        /\/address overlaps the allocation on the line before/,
+        /\/address overlaps the range on the line before/,
         (lines, at) => lines.splice(at(...inPods) + 1, 0, at64(first(lines, at), '10.0.0.32')),
       ],
       [
@@ -234,7 +234,7 @@ describe('a dump that is not one', () => {
       ],
       [
         'a busy span that says since when it is free',
-        /the span of pods\.small at 10\.0\.2\.0 has allocations: leave its idleSince out/,
+        /the span of pods\.small at 10\.0\.2\.0 has allocations, or ranges that rest: leave/,
         (lines, at) => (lines[at(['type', 'span'], small)]!['idleSince'] = 1),
       ],
       [

@@ -70,6 +70,7 @@ const plain = {
   largeImport: false,
   keepSpans: 0,
   releaseAfterSeconds: 0,
+  quarantineSeconds: 0,
   quantumCacheMax: 0n,
   labels: {},
   spans: [],

@@ -28,6 +28,7 @@ test('tells what there is', async () => {
     arenas: 4,
     spans: 6,
     allocations: 27,
+    resting: 0,
     keys: 0,
     records: revision,
     trimmedRevision: 0,

@@ -11,6 +11,7 @@ export const generated = [
   'check.ts',
   'fit.ts',
   'guided-tree.ts',
+  'joining.ts',
   'loading.ts',
   'nodes.ts',
   'run.ts',

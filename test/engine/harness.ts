@@ -194,6 +194,7 @@ export function createOrder(name: string, { spans = [], ...options }: Options = 
     largeImport: false,
     keepSpans: 0,
     releaseAfterSeconds: 0,
+    quarantineSeconds: 0,
     quantumCacheMax: 0n,
     labels: {},
     ...options,

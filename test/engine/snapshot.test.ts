@@ -253,8 +253,9 @@ describe('parts', () => {
 
   test('name every field of an arena that does not follow from others', () => {
     type Data<T> = { [K in keyof T]: T[K] extends Function ? never : K }[keyof T];
-    type Parts = 'name' | 'tuning' | 'spans' | 'allocations' | 'space' | 'cache';
-    type Derived = 'children' | 'limit' | 'allocated' | 'cached';
+    type Parts = 'name' | 'tuning' | 'spans' | 'allocations' | 'rests' | 'space' | 'cache';
+    type Derived =
+      'children' | 'limit' | 'allocated' | 'cached' | 'quarantines' | 'afterFreeing' | 'undo';
     type Forgotten = Exclude<Data<Arena>, keyof ArenaPart | Parts | Derived>;
     const forgotten: [Forgotten] extends [never] ? 'nothing' : Forgotten = 'nothing';
     expect(forgotten).toBe('nothing');

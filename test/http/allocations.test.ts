@@ -134,6 +134,7 @@ describe('alloc', () => {
       free: '65535',
       largestFree: '32768',
       largestFitting: '32768',
+      resting: '0',
     });
   });
 

@@ -27,6 +27,7 @@ describe('createArena', () => {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: 0,
       quantumCacheMax: '0',
       limit: '256',
       labels: { env: 'prod' },

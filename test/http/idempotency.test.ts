@@ -102,7 +102,7 @@ describe('a request that is sent again with its key', () => {
   it('is answered byte for byte as before, and done once, for every mutation', async () => {
     const steps: [Method, string, unknown?, Headers?][] = [
       ['POST', arenas, pods],
-      ['PATCH', `${arenas}/pods`, { labels: {} }, { 'If-Match': '"1"' }],
+      ['PATCH', `${arenas}/pods`, { quarantineSeconds: 60 }, { 'If-Match': '"1"' }],
       ['POST', `${arenas}/pods/spans`, { cidr: '10.1.0.0/24' }],
       ['POST', `${arenas}/pods/alloc`, { size: 4, owner: 'ü', labels: { a: '"' } }],
       ['POST', `${arenas}/pods/xalloc`, { size: 1, address: '10.0.0.77' }],
@@ -111,6 +111,7 @@ describe('a request that is sent again with its key', () => {
       ['POST', `${arenas}/pods/allocations/10.0.0.77/split`, { size: 1 }],
       ['POST', `${arenas}/pods/allocations/10.0.0.77/merge`, { end: '10.0.0.78' }],
       ['DELETE', `${arenas}/pods/allocations/10.0.0.77?size=2`],
+      ['POST', `${arenas}/pods/allocations/10.0.0.77/undelete`, { owner: 'b' }],
       ['DELETE', `${arenas}/pods/spans/10.1.0.0`],
       ['POST', '/v1/batch', { operations: [{ op: 'alloc', arena: 'pods', size: 2 }] }],
       ['DELETE', `${arenas}/pods/allocations`],

@@ -27,6 +27,7 @@ import * as waiterWire from '../../src/http/wire/waiter.ts';
 import type { BackupMaker } from '../../src/http/state.ts';
 import { StorageFailure, type JournalRecord } from '../../src/journal/journal.ts';
 import { recover } from '../../src/journal/recovery.ts';
+import { RestTimer } from '../../src/rest-timer.ts';
 import { Sequencer } from '../../src/sequencer.ts';
 import { MemoryJournal, type StoredCheckpoint } from '../journal/memory-journal.ts';
 
@@ -76,13 +77,22 @@ export class Service {
   readonly engine: Engine;
   readonly journal: MemoryJournal;
   readonly sequencer: Sequencer;
+  /** Looks only when it is told to. */
+  readonly restTimer: RestTimer;
   readonly #paths: readonly { pattern: RegExp; operations: Record<string, Operation> }[];
 
-  private constructor(app: App, engine: Engine, journal: MemoryJournal, sequencer: Sequencer) {
+  private constructor(
+    app: App,
+    engine: Engine,
+    journal: MemoryJournal,
+    sequencer: Sequencer,
+    restTimer: RestTimer,
+  ) {
     this.app = app;
     this.engine = engine;
     this.journal = journal;
     this.sequencer = sequencer;
+    this.restTimer = restTimer;
     const document = app.swagger() as { paths?: Record<string, unknown> };
     this.#paths = Object.entries(document.paths ?? {}).map(([path, operations]) => ({
       pattern: new RegExp(`^${path.replaceAll(/\{[a-z]+\}/g, '[^/]+')}$`),
@@ -97,6 +107,8 @@ export class Service {
       waitersMax?: number;
       backups?: BackupMaker;
       events?: EventStreamsOptions;
+      /** The steady clock, in milliseconds. */
+      now?: () => number;
       /** What an earlier service has left. */
       stored?: readonly JournalRecord[];
       storedCheckpoint?: StoredCheckpoint;
@@ -114,16 +126,18 @@ export class Service {
       ...(queueMax !== undefined && { queueMax }),
       ...(waitersMax !== undefined && { waitersMax }),
     });
+    const restTimer = new RestTimer(sequencer, options.now);
     const app = await buildApp({
       sequencer,
       feed,
       backups,
+      secondsLeft: (rest) => restTimer.secondsLeft(rest),
       ...(events !== undefined && { events }),
       logger: pino({ level: 'silent' }),
       version: '0.0.0',
       ...(tokens !== undefined && { tokens }),
     });
-    return new Service(app, engine, journal, sequencer);
+    return new Service(app, engine, journal, sequencer, restTimer);
   }
 
   /** Sends a request; `body` is sent as JSON, or as it is when it is a string. */

@@ -38,8 +38,17 @@ const policy = fc.constantFrom(...policies);
 const move = fc
   .tuple(name, name, range)
   .map(([arena, source, taken]) => ({ arena, source, ...taken }));
-const freed = fc.tuple(name, range).map(([arena, taken]) => ({ arena, ...taken }));
-const moves = fc.array(move, { maxLength: 3 });
+const freed = fc
+  .tuple(name, range, fc.boolean())
+  .map(([arena, taken, rest]) => ({ arena, ...taken, ...(rest && { rests: true as const }) }));
+const reused = fc.tuple(name, range).map(([arena, taken]) => ({ arena, ...taken }));
+const rests = fc.constant(true as const);
+const moves = fc.array(
+  fc
+    .tuple(move, fc.boolean())
+    .map(([moved, rest]) => ({ ...moved, ...(rest && { rests: true as const }) })),
+  { maxLength: 3 },
+);
 
 const tuning = {
   policy,
@@ -47,6 +56,7 @@ const tuning = {
   largeImport: fc.boolean(),
   keepSpans: count,
   releaseAfterSeconds: count,
+  quarantineSeconds: count,
   limit: size,
   labels,
 };
@@ -80,6 +90,7 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
         'largeImport',
         'keepSpans',
         'releaseAfterSeconds',
+        'quarantineSeconds',
         'labels',
       ],
     },
@@ -114,8 +125,9 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
           externalId: name,
           lease: name,
           ttlSeconds: count,
-          imported: moves,
+          imported: fc.array(move, { maxLength: 3 }),
           slab: range,
+          reused,
         },
         { requiredKeys: ['type', 'at', 'arena', 'policy', 'labels', 'imported'] },
       ),
@@ -123,14 +135,16 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
     )
     .map(([event, placed]) => ({ ...event, ...placed })),
   allocationKept: ranged({ type: fc.constant('allocationKept' as const), ...head }),
-  freed: ranged({ type: fc.constant('freed' as const), ...head, released: moves }),
-  allFreed: fc.record({
-    type: fc.constant('allFreed' as const),
-    ...head,
-    count,
-    released: moves,
-  }),
-  resized: ranged({ type: fc.constant('resized' as const), ...head, previousSize: size }),
+  freed: ranged({ type: fc.constant('freed' as const), ...head, rests, released: moves }, [
+    'rests',
+  ]),
+  allFreed: fc.record(
+    { type: fc.constant('allFreed' as const), ...head, count, rests, released: moves },
+    { requiredKeys: ['type', 'at', 'arena', 'count', 'released'] },
+  ),
+  resized: ranged({ type: fc.constant('resized' as const), ...head, rests, previousSize: size }, [
+    'rests',
+  ]),
   allocationUpdated: fc.record(
     {
       type: fc.constant('allocationUpdated' as const),
@@ -160,6 +174,13 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
       range,
     )
     .map(([event, placed]) => ({ ...event, ...placed })),
+  undeleted: ranged({ type: fc.constant('undeleted' as const), ...head }),
+  restsEnded: fc.record({
+    type: fc.constant('restsEnded' as const),
+    ...head,
+    ended: fc.array(range, { maxLength: 5 }),
+    released: moves,
+  }),
   spansReleased: fc.record({
     type: fc.constant('spansReleased' as const),
     ...head,
@@ -201,6 +222,7 @@ const parts: Record<BatchEvent['type'], true> = {
   allocationUpdated: true,
   allocationKept: true,
   leaseRenewed: true,
+  undeleted: true,
 };
 
 export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
@@ -222,9 +244,13 @@ function timeless(event: Event): BatchEvent {
   return rest as BatchEvent;
 }
 
-function ranged<T extends Record<string, fc.Arbitrary<unknown>>>(fields: T) {
+function ranged<T extends Record<string, fc.Arbitrary<unknown>>>(
+  fields: T,
+  optional: readonly string[] = [],
+) {
+  const requiredKeys = Object.keys(fields).filter((key) => !optional.includes(key));
   return fc
-    .tuple(fc.record(fields), range)
+    .tuple(fc.record(fields, { requiredKeys }), range)
     .map(([event, placed]) => ({ ...event, ...placed }) as unknown as Event);
 }
 

@@ -114,6 +114,9 @@ describe('decode refuses', () => {
       'released',
       'spans',
       'slab',
+      'reused',
+      'rests',
+      'quarantineSeconds',
       'owner',
       'source',
     ]);

@@ -4,6 +4,7 @@ import { AssertionError } from '../../src/engine/assert.ts';
 import { notations, policies, widths } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { BUSY, FREE, HELD } from '../../src/engine/narrow/segments.ts';
+import { RESTING } from '../../src/engine/snapshot.ts';
 import type { SegmentsPart, SnapshotPart } from '../../src/engine/snapshot.ts';
 import { RecordError } from '../../src/journal/codec.ts';
 import { decodePart, encodePart } from '../../src/journal/snapshot-part.ts';
@@ -32,14 +33,18 @@ const labels = fc
   .map((entries) => Object.fromEntries(entries) as Record<string, string>);
 
 const segments = fc
-  .array(fc.tuple(size, fc.constantFrom(FREE, BUSY, HELD), count, count), { maxLength: 20 })
+  .array(fc.tuple(size, fc.constantFrom(FREE, BUSY, HELD, RESTING), count, count, count), {
+    maxLength: 20,
+  })
   .map((rows) => {
-    const busy = rows.filter(([, state]) => state === BUSY);
+    const known = rows.filter(([, state]) => state === BUSY || state === RESTING);
+    const resting = rows.filter(([, state]) => state === RESTING);
     return {
       sizes: rows.map(([quanta]) => quanta),
       states: rows.map(([, state]) => state),
-      createdAt: busy.map(([, , createdAt]) => createdAt),
-      revisions: busy.map(([, , , revision]) => revision),
+      createdAt: known.map(([, , createdAt]) => createdAt),
+      revisions: known.map(([, , , revision]) => revision),
+      ...(resting.length > 0 && { restingSince: resting.map(([, , , , since]) => since) }),
     };
   });
 
@@ -75,6 +80,7 @@ const arena = fc
         largeImport: fc.boolean(),
         keepSpans: count,
         releaseAfterSeconds: count,
+        quarantineSeconds: count,
         limit: address,
         labels,
         createdAt: count,
@@ -89,6 +95,7 @@ const arena = fc
           'largeImport',
           'keepSpans',
           'releaseAfterSeconds',
+          'quarantineSeconds',
           'labels',
           'createdAt',
           'revision',

@@ -89,6 +89,7 @@ export class Store {
         largeImport: false,
         keepSpans: 0,
         releaseAfterSeconds: 0,
+        quarantineSeconds: 0,
         quantumCacheMax: 0n,
         labels: { n: String(arena) },
         spans: [{ base: 0n, size: 1n << 40n }],

@@ -6,6 +6,7 @@
 import type { CreateArena, Labels, Policy } from '../../src/engine/command.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
 import { highest, lowest, type Segment, type Wish } from './placement.ts';
+import type { Rest } from './rest.ts';
 import { nextPiece, pieceSizeOf, piecesOf, type Slab } from './slab.ts';
 
 export interface Span extends Segment {
@@ -30,6 +31,7 @@ export class ModelArena {
   readonly settings: Settings;
   spans: Span[] = [];
   held: Held[] = [];
+  resting: Rest[] = [];
   /** Of the quantum caches, each with at least one piece held. */
   slabs: Slab[] = [];
   /** End of the last nextfit grant. */
@@ -37,10 +39,21 @@ export class ModelArena {
   /** By base: since when an imported span is wholly free, in milliseconds. */
   idleSince = new Map<bigint, number>();
   #free: Segment[] | undefined;
-  readonly #isHeld = (base: bigint): boolean => this.heldAt(base) !== undefined;
+  readonly #stateOf = (base: bigint): 'busy' | 'resting' | undefined => {
+    if (this.heldAt(base) !== undefined) return 'busy';
+    return this.restAt(base) === undefined ? undefined : 'resting';
+  };
 
   constructor({ type: _type, spans: _spans, ...settings }: CreateArena) {
     this.settings = { ...settings };
+  }
+
+  /** Another one like this, to try something out. */
+  copy(): ModelArena {
+    const copy = new ModelArena({ type: 'createArena', spans: [], ...this.settings });
+    const { spans, held, resting, slabs, cursor } = this;
+    Object.assign(copy, { spans: [...spans], held: [...held], resting: [...resting] });
+    return Object.assign(copy, { slabs: [...slabs], cursor });
   }
 
   get name(): string {
@@ -84,14 +97,14 @@ export class ModelArena {
     return found;
   }
 
-  /** What is not free, in order: blocks held outside of slabs, and all pieces of the slabs. */
+  /** What is not free, in order: blocks outside of slabs, and all pieces of the slabs. */
   #taken(): SegmentView[] {
-    const busy = this.held
-      .filter(({ base }) => this.slabHolding(base) === undefined)
-      .map(({ base, size }): SegmentView => ({ address: base, size, state: 'busy' }));
-    if (this.slabs.length === 0) return busy;
-    const pieces = this.slabs.flatMap((slab) => piecesOf(slab, this.#isHeld));
-    return [...busy, ...pieces].toSorted((a, b) => compare(a.address, b.address));
+    const outside = ({ base }: Segment) => this.slabHolding(base) === undefined;
+    const busy = this.held.filter(outside).map((one) => asView(one, 'busy'));
+    if (this.slabs.length === 0 && this.resting.length === 0) return busy;
+    const resting = this.resting.filter(outside).map((one) => asView(one, 'resting'));
+    const pieces = this.slabs.flatMap((slab) => piecesOf(slab, this.#stateOf));
+    return [...busy, ...resting, ...pieces].toSorted((a, b) => compare(a.address, b.address));
   }
 
   size(): bigint {
@@ -102,10 +115,25 @@ export class ModelArena {
     return sum(this.held);
   }
 
-  /** In slabs and not allocated. */
+  /** Freed and not yet reusable. */
+  restingSize(): bigint {
+    return sum(this.resting);
+  }
+
+  /** In slabs and neither allocated nor resting. */
   cached(): bigint {
-    const pieces = this.held.filter(({ base }) => this.slabHolding(base) !== undefined);
-    return sum(this.slabs) - sum(pieces);
+    const inside = ({ base }: Segment) => this.slabHolding(base) !== undefined;
+    return sum(this.slabs) - sum(this.held.filter(inside)) - sum(this.resting.filter(inside));
+  }
+
+  /** Neither allocated, nor resting, nor in a slab. */
+  freeSize(): bigint {
+    return this.size() - this.allocated() - this.restingSize() - this.cached();
+  }
+
+  /** Whether what is freed rests. */
+  get quarantines(): boolean {
+    return this.settings.quarantineSeconds > 0;
   }
 
   largestFree(): bigint {
@@ -121,8 +149,7 @@ export class ModelArena {
   drop(base: bigint): Held {
     this.#free = undefined;
     const dropped = remove(this.held, base);
-    const slab = this.slabHolding(base);
-    if (slab !== undefined && !this.isBusy(slab)) remove(this.slabs, slab.base);
+    this.#closeSlab(base);
     return dropped;
   }
 
@@ -130,6 +157,69 @@ export class ModelArena {
   describe(base: bigint, changes: Partial<Pick<Held, 'labels' | 'owner'>>): void {
     const at = this.held.findIndex((held) => held.base === base);
     this.held[at] = { ...this.held[at]!, ...changes };
+  }
+
+  /** The block at `base`, which must be held, rests; a span of another arena is no former allocation. */
+  rest(base: bigint, since: number): Held {
+    this.#free = undefined;
+    const held = remove(this.held, base);
+    const { lease: _, ...unleased } = held;
+    const former = held.importedBy === undefined ? { former: unleased } : {};
+    insert(this.resting, { base, size: held.size, since, ...former });
+    return held;
+  }
+
+  /** The end of the block at `base` is cut off, and rests. */
+  restTail(base: bigint, size: bigint, since: number): void {
+    this.#free = undefined;
+    const held = remove(this.held, base);
+    insert(this.held, { ...held, size });
+    insert(this.resting, { base: base + size, size: held.size - size, since });
+  }
+
+  endRest(base: bigint): Rest {
+    this.#free = undefined;
+    const rest = remove(this.resting, base);
+    this.#closeSlab(base);
+    return rest;
+  }
+
+  /** What rests at `base` is held again. */
+  undelete(base: bigint): void {
+    this.#free = undefined;
+    insert(this.held, remove(this.resting, base).former!);
+  }
+
+  /** Makes room for a block: what of its range rests does so no longer, remainders do. */
+  reuse(block: Segment): void {
+    this.#free = undefined;
+    const slab = this.slabHolding(block.base);
+    const piece = this.restAt(block.base);
+    if (slab?.pieceSize === block.size && piece !== undefined) remove(this.resting, block.base);
+    else this.endRestsIn(block);
+  }
+
+  /** The range is free of rests, and of slabs without a piece that is held. */
+  endRestsIn(range: Segment): void {
+    this.#free = undefined;
+    this.slabs = this.slabs.filter((slab) => !overlap(slab, range) || this.isBusy(slab));
+    for (const rest of this.resting.filter((one) => overlap(one, range))) {
+      remove(this.resting, rest.base);
+      const { base, size, since } = rest;
+      const end = base + size;
+      const after = range.base + range.size;
+      if (base < range.base) insert(this.resting, { base, size: range.base - base, since });
+      if (end > after) insert(this.resting, { base: after, size: end - after, since });
+    }
+  }
+
+  restAt(base: bigint): Rest | undefined {
+    return this.resting.find((rest) => rest.base === base);
+  }
+
+  #closeSlab(base: bigint): void {
+    const slab = this.slabHolding(base);
+    if (slab !== undefined && !this.isUsed(slab)) remove(this.slabs, slab.base);
   }
 
   openSlab(slab: Slab): void {
@@ -144,7 +234,7 @@ export class ModelArena {
   /** The piece that an alloc of `size`, in whole quanta, takes from a slab that is open. */
   cachedPiece(size: bigint): bigint | undefined {
     if (size > this.settings.quantumCacheMax) return undefined;
-    return nextPiece(this.slabs, pieceSizeOf(size, this.settings), this.#isHeld);
+    return nextPiece(this.slabs, pieceSizeOf(size, this.settings), this.#stateOf);
   }
 
   addSpan(span: Span): void {
@@ -169,13 +259,18 @@ export class ModelArena {
     return this.held.some((held) => overlap(held, range));
   }
 
+  /** Whether something in the range is held, or rests. */
+  isUsed(range: Segment): boolean {
+    return this.isBusy(range) || this.resting.some((rest) => overlap(rest, range));
+  }
+
   isFree(range: Segment): boolean {
     return this.free().some((free) => contains(free, range));
   }
 
   /** Imported spans with nothing in them. */
   idleSpans(): Span[] {
-    return this.spans.filter((span) => span.kind === 'imported' && !this.isBusy(span));
+    return this.spans.filter((span) => span.kind === 'imported' && !this.isUsed(span));
   }
 
   /**
@@ -213,6 +308,10 @@ function sum(list: readonly Segment[]): bigint {
 /** Sorting is stable, so equal sizes stay in the order of addresses. */
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function asView({ base, size }: Segment, state: SegmentView['state']): SegmentView {
+  return { address: base, size, state };
 }
 
 function asSegment({ address, size }: SegmentView): Segment {

@@ -33,6 +33,7 @@ const batchable: readonly string[] = [
   'merge',
   'updateAllocation',
   'renewLease',
+  'undelete',
 ];
 
 /** A few commands, each drawn for the state before all of them, so that some get in others' way. */
@@ -44,7 +45,8 @@ export function nextBatch(model: Model, random: Random, at: number, crowd: numbe
     if (!batchable.includes(command.type)) continue;
     const { at: _, ...single } = command;
     const place = operations.length;
-    operations.push(withReference(single as BatchCommand, place, operations, random));
+    const operation = withReference(single as BatchCommand, place, operations, random);
+    operations.push(withoutReuse(operation, operations));
   }
   return { type: 'batch', at, operations };
 }
@@ -71,6 +73,16 @@ function withReference(
   const field = random.pick<'min' | 'max'>(['min', 'max']);
   const value = random.pick<'address' | 'end'>(['address', 'end']);
   return { command: there, references: [{ field, operation, value }] };
+}
+
+/**
+ * What one batch frees rests in the order of addresses, because all of it has one revision: what an
+ * operation behind takes of it is not what it would take one by one.
+ */
+function withoutReuse(operation: Operation, before: readonly Operation[]): Operation {
+  const frees = before.some(({ command: { type } }) => type === 'free' || type === 'resize');
+  if (!frees || !('reuse' in operation.command)) return operation;
+  return { ...operation, command: { ...operation.command, reuse: false } };
 }
 
 /** Lets the engine decide and apply a batch; says what is wrong with what came of it. */
@@ -163,6 +175,10 @@ function timeless(event: SingleEvent): unknown {
 /** One by one, every operation has a revision of its own. */
 function withoutRevision(outcome: Event | Refusal | undefined): unknown {
   if (outcome === undefined || !('refused' in outcome)) return outcome;
+  if (outcome.exhaustion !== undefined) {
+    const { nextRest: _, ...exhaustion } = outcome.exhaustion;
+    return { ...outcome, exhaustion };
+  }
   if (outcome.refused !== 'precondition-failed') return outcome;
   return { ...outcome, detail: outcome.detail.replace(/\d+$/, 'n') };
 }

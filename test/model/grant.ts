@@ -10,6 +10,7 @@ import type { Event, Imported } from '../../src/engine/event.ts';
 import { contains, overlap, type ModelArena } from './arena.ts';
 import { ceil, highest, isPowerOfTwo, lowest, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, limitsImport, type Lookup } from './reach.ts';
+import { takenEarly } from './rest.ts';
 import { pieceSizeOf, slabSizeOf } from './slab.ts';
 
 type Allocated = Extract<Event, { type: 'allocated' }>;
@@ -26,9 +27,11 @@ export function adoptAllocated(
   const { type, policy = arena.settings.policy } = command;
   const pieceSize = type === 'alloc' ? cachedSize(arena, wish.size) : undefined;
   const complaint =
-    pieceSize === undefined
-      ? judgeBlock(lookup, arena, wish, event, policy)
-      : judgeCached(lookup, arena, wish, event, { policy, pieceSize });
+    event.reused !== undefined
+      ? judgeReusing(lookup, arena, wish, event, { policy, pieceSize })
+      : pieceSize === undefined
+        ? judgeBlock(lookup, arena, wish, event, policy)
+        : judgeCached(lookup, arena, wish, event, { policy, pieceSize });
   if (complaint !== undefined) return complaint;
   const { labels, owner, externalId, lease, ttlSeconds } = command;
   const as = {
@@ -49,11 +52,43 @@ export function adoptAllocated(
 }
 
 /** The size of the piece that serves a cached size, where the arena's limit allows it. */
-function cachedSize(arena: ModelArena, size: bigint): bigint | undefined {
+export function cachedSize(arena: ModelArena, size: bigint): bigint | undefined {
   const { quantumCacheMax, limit } = arena.settings;
   if (size > quantumCacheMax) return undefined;
   const pieceSize = pieceSizeOf(size, arena.settings);
   return limit !== undefined && arena.allocated() + pieceSize > limit ? undefined : pieceSize;
+}
+
+/** Takes what rests, of the arena or of a source, where nothing free will do; what rests longest. */
+function judgeReusing(
+  lookup: Lookup,
+  arena: ModelArena,
+  wish: Wish,
+  event: Allocated,
+  { policy, pieceSize }: { policy: Policy; pieceSize: bigint | undefined },
+): string | undefined {
+  const { base, size, imported, reused } = event;
+  if (event.slab !== undefined) return 'opens a slab where it takes what rests';
+  const own = takenEarly(arena, wish, policy, pieceSize);
+  const level = lookup(reused!.arena);
+  if (level === arena) {
+    if (imported.length > 0) return 'imports, though it takes what rests here';
+    if (reused!.base !== base || reused!.size !== size) return 'ends other rests than it takes';
+    if (own?.base !== base || own.size !== size) {
+      return `took [${base}, +${size}), must be [${own?.base}, +${own?.size})`;
+    }
+    const piece = size !== wish.size || !meets(base, wish);
+    if (piece && event.policy !== 'instantfit') return `a piece is granted by ${event.policy}`;
+    level.reuse({ base, size });
+    return undefined;
+  }
+  if (own !== undefined) return `reuses what rests in ${level.name}, though its own would do`;
+  const [top] = imported;
+  if (top?.source !== level.name || top.base !== reused!.base || top.size !== reused!.size) {
+    return `ends rests in ${level.name} that it does not take`;
+  }
+  level.reuse(top);
+  return adoptImports(lookup, arena, wish, event);
 }
 
 function judgeCached(
@@ -117,8 +152,9 @@ function adoptImports(
   lookup: Lookup,
   arena: ModelArena,
   wish: Wish,
-  { imported, policy, base }: Allocated,
+  event: Allocated,
 ): string | undefined {
+  const { imported, policy, base } = event;
   if (arena.choices(wish, 'firstfit').length > 0) return 'imports, though its own space would do';
   const last = imported.at(-1)!;
   if (last.arena !== arena.name) return `the last import is for ${last.arena}`;
@@ -127,7 +163,10 @@ function adoptImports(
     const next = imported[level + 1];
     if (next !== undefined && next.source !== name) return `${name} imports for nothing`;
   }
-  const wrongSize = judgeExtent(lookup(last.source), arena, wish, last.size);
+  const wrongSize =
+    event.reused === undefined
+      ? judgeExtent(lookup(last.source), arena, wish, last.size)
+      : undefined;
   if (wrongSize !== undefined) return wrongSize;
   for (const span of imported) {
     const complaint = adoptImport(lookup, span);

@@ -100,10 +100,14 @@ function adoptEnded(
     const is = freed.map(({ arena, base, size }) => `${arena} ${base}+${size}`).join();
     const must = held.map(([arena, { base, size }]) => `${arena.name} ${base}+${size}`).join();
     if (is !== must) return `the end of ${lease} frees ${is}, must free ${must}`;
-    for (const [arena, { base }] of held) arena.drop(base);
+    for (const [i, [arena, { base }]] of held.entries()) {
+      if ((freed[i]!.rests === true) !== arena.quarantines) return `rests: ${freed[i]!.rests}`;
+      if (arena.quarantines) arena.rest(base, model.judged);
+      else arena.drop(base);
+    }
     model.leases.delete(lease);
   }
-  return adoptReleased(model.arenas, released, 'excess');
+  return adoptReleased(model.arenas, released, 'excess', model.judged);
 }
 
 /** By the names of the arenas, then by address. */

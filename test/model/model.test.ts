@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { policies, widths } from '../../src/engine/command.ts';
 import { nameOf, runSession, type Session } from './session.ts';
-import { shapes } from './shape.ts';
+import { shapes, tightShapes } from './shape.ts';
 
 const quanta = [1n, 16n, 4096n];
 const seed = Number(process.env['VMEMD_SEED'] ?? 20_260_101);
@@ -34,6 +34,14 @@ describe('engine and model agree', () => {
       });
     }
   }
+
+  // Nearly all is in use or rests, so that requests which may reuse have to.
+  test.each(policies)('%s tight', { timeout }, (policy) => {
+    for (const shape of tightShapes) {
+      const session: Session = { policy, shape, width: 64, quantum: 16n, seed, steps };
+      expect(runSession(session).granted, nameOf(session)).toBeGreaterThan(0);
+    }
+  });
 
   // Some thousands of segments, so that indexes grow and shrink by whole levels.
   test.each(policies)('%s deep', { timeout }, (policy) => {

@@ -7,12 +7,12 @@
  * one (instantfit, randomfit, which span is imported) it checks that the choice was a legal one,
  * and that a refusal was given only where brute force finds nothing either.
  */
-import type { Alloc, Constraint, CreateArena, Range } from '../../src/engine/command.ts';
+import type { Alloc, At, Constraint, CreateArena, Range } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
-import type { Idling } from '../../src/engine/view.ts';
-import { adoptAllocated } from './grant.ts';
+import type { Idling, Resting } from '../../src/engine/view.ts';
+import { adoptAllocated, cachedSize } from './grant.ts';
 import { ModelArena, contains, overlap, type Held } from './arena.ts';
 import { adoptKept, namedIn, verdictOnNamed } from './external-id.ts';
 import {
@@ -25,8 +25,9 @@ import {
   type ModelLease,
 } from './lease.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
-import { canImport, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
+import { canImport, canImportEarly, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
 import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
+import { fitsEarly, inOrder, rested } from './rest.ts';
 import { pieceSizeOf } from './slab.ts';
 import { adoptMerged, adoptSplit, verdictOnMerge, verdictOnSplit } from './split.ts';
 import { can, either, must, type Verdict } from './verdict.ts';
@@ -88,6 +89,15 @@ export class Model {
     return idling;
   }
 
+  /** Arenas in which something rests, and since when what rests longest does. */
+  resting(): Resting[] {
+    return [...this.arenas.values()].flatMap(({ name, resting, settings }) => {
+      const [first] = inOrder(resting);
+      if (first === undefined) return [];
+      return [{ arena: name, quarantineSeconds: settings.quarantineSeconds, since: first.since }];
+    });
+  }
+
   #judgeRefusal(command: Single, refusal: Refusal, verdict: Verdict): string | undefined {
     const { refused, pointer, exhaustion } = refusal;
     if (!verdict.codes.includes(refused)) {
@@ -107,7 +117,14 @@ export class Model {
   /** The figures that come with `exhausted`: exact, and the largest size that does fit, fits. */
   #judgeExhaustion(command: Alloc, given: NonNullable<Refusal['exhaustion']>): string | undefined {
     const arena = this.lookup(command.arena);
-    const free = arena.size() - arena.allocated() - arena.cached();
+    const free = arena.freeSize();
+    if (given.resting !== arena.restingSize()) {
+      return `exhaustion.resting is ${given.resting}, must be ${arena.restingSize()}`;
+    }
+    const since = inOrder(arena.resting)[0]?.since;
+    if (given.nextRest?.since !== since) {
+      return `exhaustion.nextRest is since ${given.nextRest?.since}, must be ${since}`;
+    }
     if (given.free !== free) return `exhaustion.free is ${given.free}, must be ${free}`;
     if (given.largestFree !== arena.largestFree()) {
       return `exhaustion.largestFree is ${given.largestFree}, must be ${arena.largestFree()}`;
@@ -148,7 +165,17 @@ export class Model {
     if (typeof wish === 'string') return false;
     if (this.#cachedNow(arena, command, wish.size)) return true;
     if (limit !== undefined && arena.allocated() + wish.size > limit) return false;
-    return arena.choices(wish, 'firstfit').length > 0 || canImport(arena, wish, this.lookup);
+    if (arena.choices(wish, 'firstfit').length > 0) return true;
+    return canImport(arena, wish, this.lookup) || this.#reusesNow(arena, command, wish);
+  }
+
+  /** Whether the request may take what rests, and would. */
+  #reusesNow(arena: ModelArena, { type, reuse }: Alloc, wish: Wish): boolean {
+    if (reuse !== true) return false;
+    if (fitsEarly(arena, wish) || canImportEarly(arena, wish, this.lookup)) return true;
+    const pieceSize = type === 'alloc' ? cachedSize(arena, wish.size) : undefined;
+    if (pieceSize === undefined) return false;
+    return arena.resting.some(({ base }) => arena.slabHolding(base)?.pieceSize === pieceSize);
   }
 
   /** Whether a slab that is open has a piece for the request. */
@@ -196,6 +223,10 @@ export class Model {
         return verdictOnSplit(arena, command);
       case 'merge':
         return verdictOnMerge(arena, command);
+      case 'undelete':
+        return verdictOnUndelete(arena, command);
+      case 'endRests':
+        return can;
     }
   }
 
@@ -257,12 +288,16 @@ export class Model {
     if (arena.choices(wish, 'firstfit').length > 0) return can;
     if (canImport(arena, wish, this.lookup)) {
       const tight = limitsImport(arena, wish, this.lookup);
-      return tight ? either('limit-exceeded', 'exhausted', 'taken') : can;
+      return tight ? either('limit-exceeded', 'exhausted', 'taken', 'resting') : can;
+    }
+    const early = this.#reusesNow(arena, { ...command, reuse: true }, wish);
+    const tight = limitsImport(arena, wish, this.lookup);
+    if (command.reuse === true && early) {
+      return tight && !fitsEarly(arena, wish) ? either('exhausted', 'taken') : can;
     }
     if (wish.address === undefined) return must('exhausted');
-    return arena.isBusy({ base: wish.address, size: wish.size })
-      ? must('taken')
-      : must('taken', 'exhausted');
+    if (early) return tight ? must('taken', 'resting') : must('resting');
+    return must('taken');
   }
 
   #adopt(command: Single, event: SingleEvent): string | undefined {
@@ -284,7 +319,7 @@ export class Model {
       case 'spanRemoved':
         return this.#adoptRemoval(event);
       case 'allocated':
-        return this.#adoptAllocated(command as Of<'alloc'>, event);
+        return this.#adoptAllocated(command as At<Alloc>, event);
       case 'allocationKept':
         return adoptKept(this.lookup(event.arena), command as Of<'alloc'>, event);
       case 'freed':
@@ -299,12 +334,22 @@ export class Model {
         return adoptMerged(this.lookup(event.arena), command as Of<'merge'>, event);
       case 'allocationUpdated':
         return this.#adoptLabel(command as Of<'updateAllocation'>);
+      case 'undeleted':
+        return this.#adoptUndeleted(event);
+      case 'restsEnded':
+        return this.#adoptEnded(command as Of<'endRests'>, event);
       case 'spansReleased':
         return this.#adoptDue(event, (command as Of<'releaseSpans'>).freeSince);
     }
   }
 
-  #adoptAllocated(command: Of<'alloc'>, event: Extract<Event, { type: 'allocated' }>) {
+  #adoptAllocated(command: At<Alloc>, event: Extract<Event, { type: 'allocated' }>) {
+    if (event.reused !== undefined) {
+      if (command.reuse !== true) return 'takes what rests, unasked';
+      const arena = this.lookup(command.arena);
+      const plain = this.#verdictOnAlloc(arena, { ...command, reuse: false });
+      if (plain === can) return 'takes what rests, though something free would do';
+    }
     const complaint = adoptAllocated(this.lookup, command, event);
     const { lease: id, ttlSeconds, labels, owner, at: createdAt } = command;
     if (complaint !== undefined || id === undefined || ttlSeconds === undefined) return complaint;
@@ -333,7 +378,7 @@ export class Model {
     if (given.map(({ base }) => base).join() !== due.join()) {
       return `releases ${given.map(({ base }) => base).join()}, must be ${due.join()}`;
     }
-    return adoptReleased(this.arenas, event.released, 'due', arena);
+    return adoptReleased(this.arenas, event.released, 'due', this.judged, arena);
   }
 
   #adoptCreated(command: CreateArena): undefined {
@@ -346,7 +391,8 @@ export class Model {
     const arena = this.lookup(event.arena);
     const bases = arena.held.map(({ base }) => base);
     for (const base of bases) arena.drop(base);
-    const complaint = adoptReleased(this.arenas, event.released, 'all', arena);
+    for (const { base } of inOrder(arena.resting)) arena.endRest(base);
+    const complaint = adoptReleased(this.arenas, event.released, 'all', this.judged, arena);
     if (complaint === undefined) this.arenas.delete(arena.name);
     return complaint;
   }
@@ -361,23 +407,54 @@ export class Model {
     const arena = this.lookup(event.arena);
     const span = arena.spanAt(event.base)!;
     if (event.size !== span.size) return `removed ${event.size}, the span has ${span.size}`;
-    if (span.kind === 'imported') return adoptReleased(this.arenas, event.released, 'one', arena);
+    arena.endRestsIn(span);
+    if (span.kind === 'imported') {
+      return adoptReleased(this.arenas, event.released, 'one', this.judged, arena);
+    }
     arena.dropSpan(event.base);
     return event.released.length > 0 ? 'released more than the span removed' : undefined;
   }
 
   #adoptFreed(event: Extract<Event, { type: 'freed' }>): string | undefined {
-    const { size } = this.lookup(event.arena).drop(event.base);
+    const arena = this.lookup(event.arena);
+    if ((event.rests === true) !== arena.quarantines) return `rests: ${event.rests}`;
+    const rests = event.rests === true;
+    const { size } = rests ? arena.rest(event.base, this.judged) : arena.drop(event.base);
     if (size !== event.size) return `freed ${event.size}, the allocation has ${size}`;
-    return adoptReleased(this.arenas, event.released, 'excess');
+    return adoptReleased(this.arenas, event.released, 'excess', this.judged);
+  }
+
+  #adoptUndeleted({ arena: name, base, size }: Extract<Event, { type: 'undeleted' }>) {
+    const arena = this.lookup(name);
+    const rest = arena.restAt(base);
+    if (rest?.size !== size) return `brings back ${size}, but ${rest?.size} rest`;
+    arena.undelete(base);
+    return undefined;
+  }
+
+  #adoptEnded(
+    { restingSince, most }: Of<'endRests'>,
+    event: Extract<Event, { type: 'restsEnded' }>,
+  ) {
+    const arena = this.lookup(event.arena);
+    const due = inOrder(arena.resting).filter(({ since }) => since <= restingSince);
+    const expected = due.slice(0, most).map(({ base, size }) => `${base} +${size}`);
+    const given = event.ended.map(({ base, size }) => `${base} +${size}`);
+    if (given.join() !== expected.join()) return `ends ${given.join()}, must be ${expected.join()}`;
+    for (const { base } of event.ended) arena.endRest(base);
+    return adoptReleased(this.arenas, event.released, 'excess', this.judged);
   }
 
   #adoptAllFreed(event: Extract<Event, { type: 'allFreed' }>): string | undefined {
     const arena = this.lookup(event.arena);
     const own = arena.held.filter(isOwn);
     if (event.count !== own.length) return `freed ${event.count} of ${own.length} allocations`;
-    for (const { base } of own) arena.drop(base);
-    return adoptReleased(this.arenas, event.released, 'excess');
+    if ((event.rests === true) !== arena.quarantines) return `rests: ${event.rests}`;
+    for (const { base } of own) {
+      if (event.rests === true) arena.rest(base, this.judged);
+      else arena.drop(base);
+    }
+    return adoptReleased(this.arenas, event.released, 'excess', this.judged);
   }
 
   #adoptLabel({ arena: name, address, labels, owner }: Of<'updateAllocation'>): undefined {
@@ -390,9 +467,12 @@ export class Model {
 
   #adoptResized(command: Of<'resize'>, event: Extract<Event, { type: 'resized' }>) {
     const arena = this.lookup(event.arena);
-    const held = arena.drop(event.base);
+    const held = arena.heldAt(event.base)!;
     const size = ceil(command.size, arena.settings.quantum);
-    arena.hold({ ...held, size });
+    const rests = arena.quarantines && size < held.size;
+    if ((event.rests === true) !== rests) return `rests: ${event.rests}`;
+    if (rests) arena.restTail(event.base, size, this.judged);
+    else arena.hold({ ...arena.drop(event.base), size });
     if (event.previousSize !== held.size) return `was ${held.size}, not ${event.previousSize}`;
     return event.size === size ? undefined : `resized to ${event.size}, must be ${size}`;
   }
@@ -422,7 +502,8 @@ function verdictOnRemoval(arena: ModelArena, base: bigint): Verdict {
   const span = arena.spanAt(base);
   if (span === undefined) return must('span-not-found');
   // A slab over the border of two spans keeps both, wherever its pieces in use lie.
-  const keeps = arena.isBusy(span) || arena.slabs.some((slab) => overlap(slab, span));
+  const keeps =
+    arena.isBusy(span) || arena.slabs.some((slab) => overlap(slab, span) && arena.isBusy(slab));
   return keeps ? must('allocation-busy') : can;
 }
 
@@ -463,5 +544,18 @@ function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Ve
   const more = wish.size - held.size;
   if (limit !== undefined && arena.allocated() + more > limit) return must('limit-exceeded');
   const extra = { base: address + held.size, size: more };
-  return arena.isFree(extra) ? can : must('taken', 'exhausted');
+  if (arena.isFree(extra)) return can;
+  return rested(arena).isFree(extra) ? must('resting') : must('taken');
+}
+
+function verdictOnUndelete(arena: ModelArena, { address, owner }: Of<'undelete'>): Verdict {
+  const former = arena.restAt(address)?.former;
+  if (former === undefined) return must('allocation-not-found');
+  if (owner !== former.owner) return must('owner-mismatch');
+  const { externalId } = former;
+  const isTaken = arena.held.some((one) => one.externalId === externalId);
+  if (externalId !== undefined && isTaken) return must('external-id-taken');
+  const { limit } = arena.settings;
+  const exceeds = limit !== undefined && arena.allocated() + former.size > limit;
+  return exceeds ? must('limit-exceeded') : can;
 }

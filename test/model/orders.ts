@@ -15,9 +15,10 @@ import {
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { ModelArena } from './arena.ts';
 import { drawExternalId } from './external-id.ts';
-import { isPowerOfTwo } from './placement.ts';
+import { isPowerOfTwo, type Segment } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
 import type { Random } from './random.ts';
+import { rested } from './rest.ts';
 import { createArena } from './shape.ts';
 import { drawMerge, drawSplit } from './split.ts';
 
@@ -48,6 +49,7 @@ export function nextCommand(
     'updateArena',
     'updateAllocation',
     'revokeLease',
+    'undelete',
   ];
   if (!guarded.includes(command.type) || !random.chance(0.02)) return command;
   return { ...command, ifRevision: neverARevision } as SingleCommand;
@@ -73,6 +75,8 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
     update: 2,
     releaseSpans: arena.settings.source === undefined ? 0.1 : 2,
     label: 1.5,
+    undelete: arena.resting.length > 0 ? 4 : 0.2,
+    endRests: arena.resting.length > 20 ? 25 : arena.resting.length > 0 ? 6 : 0.1,
     create: 1,
     destroy: 0.5,
     lease: 3,
@@ -103,6 +107,10 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
       return { type: 'updateArena', at, arena: arena.name, changes: changes(arena, random) };
     case 'releaseSpans':
       return releaseSpans(model, arena, random, at);
+    case 'undelete':
+      return undelete(arena, random, at);
+    case 'endRests':
+      return endRests(arena, random, at);
     case 'label':
       return label(arena, random, at);
     case 'create':
@@ -125,7 +133,8 @@ function missing(random: Random, at: number): SingleCommand {
 }
 
 function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'xalloc'): At<Alloc> {
-  const size = someSize(arena, random);
+  const reuse = arena.resting.length > 0 && random.chance(0.4);
+  const size = someSize(reuse && random.chance(0.6) ? rested(arena) : arena, random);
   const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
   return {
     type,
@@ -137,6 +146,7 @@ function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'x
     ...(random.chance(0.2) ? { owner: random.pick(owners) } : {}),
     seed: random.bits(),
     ...policy,
+    ...(reuse ? { reuse } : {}),
   };
 }
 
@@ -285,7 +295,15 @@ function spanBase(arena: ModelArena, random: Random): bigint {
 function changes(arena: ModelArena, random: Random): Partial<Tuning> {
   const { quantum } = arena.settings;
   const none = topOf(arena) + 1n;
-  switch (random.weighted({ policy: 30, limit: 30, keep: 20, importSize: 15, wrong: 5 })) {
+  const kinds = {
+    policy: 30,
+    limit: 30,
+    keep: 20,
+    quarantine: arena.held.length > 400 ? 0 : 20,
+    importSize: 15,
+    wrong: 5,
+  };
+  switch (random.weighted(kinds)) {
     case 'policy':
       return { policy: random.pick<Policy>(policies) };
     case 'limit': {
@@ -296,6 +314,8 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
     }
     case 'keep':
       return { keepSpans: random.int(3), releaseAfterSeconds: random.pick([0, 0, 1, 3]) };
+    case 'quarantine':
+      return { quarantineSeconds: random.pick([0, 1, 3600]) };
     case 'importSize': {
       const importSize = quantum * BigInt(1 + random.int(32));
       return { importSize, largeImport: random.chance(0.4) };
@@ -314,6 +334,22 @@ function releaseSpans(model: Model, arena: ModelArena, random: Random, at: numbe
   }
   const freeSince = Math.max(0, model.revision - random.int(20));
   return { type: 'releaseSpans', at, arena: arena.name, freeSince };
+}
+
+/** Mostly what rests, by its owner. */
+function undelete(arena: ModelArena, random: Random, at: number): SingleCommand {
+  const some = random.chance(0.9) ? arena.resting : arena.free();
+  const { base: address } = some.length > 0 ? random.pick<Segment>(some) : { base: 0n };
+  const owner = random.chance(0.1) ? 'ann' : arena.restAt(address)?.former?.owner;
+  const named = owner === undefined ? {} : { owner };
+  return { type: 'undelete', at, arena: arena.name, address, ...named };
+}
+
+/** Mostly a few, now and then all that rest. */
+function endRests(arena: ModelArena, random: Random, at: number): SingleCommand {
+  const since = arena.resting.length > 0 ? random.pick(arena.resting).since : 0;
+  const most = random.pick([1, 3, 1000]);
+  return { type: 'endRests', at, arena: arena.name, restingSince: since, most };
 }
 
 function label(arena: ModelArena, random: Random, at: number): SingleCommand {
@@ -353,7 +389,7 @@ function someSize(arena: ModelArena, random: Random): bigint {
 
 /** Borders of a few segments and spans. */
 function landmarks(arena: ModelArena, random: Random): bigint[] {
-  const some = [...arena.free(), ...arena.held, ...arena.spans];
+  const some = [...arena.free(), ...arena.held, ...arena.resting, ...arena.spans];
   if (some.length === 0) return [0n];
   const { base, size } = random.pick(some);
   const other = random.pick(some);

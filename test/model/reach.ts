@@ -5,6 +5,7 @@
  */
 import { ceil, floor, lowest, type Segment, type Wish } from './placement.ts';
 import type { ModelArena } from './arena.ts';
+import { rested } from './rest.ts';
 
 /** Resolves an arena by name; a source always exists while an arena names it. */
 export type Lookup = (name: string) => ModelArena;
@@ -12,6 +13,11 @@ export type Lookup = (name: string) => ModelArena;
 /** Whether the wish can be granted now by importing, at most one span per level. */
 export function canImport(arena: ModelArena, wish: Wish, lookup: Lookup): boolean {
   return fitsAbove(arena, wish, lookup, (source) => source.free());
+}
+
+/** Whether it could if nothing rested in the sources. */
+export function canImportEarly(arena: ModelArena, wish: Wish, lookup: Lookup): boolean {
+  return fitsAbove(arena, wish, lookup, (source) => rested(source).free());
 }
 
 /** Whether the wish could be granted if the arena and all of its sources were empty. */

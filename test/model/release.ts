@@ -16,20 +16,23 @@ export function adoptReleased(
   arenas: ReadonlyMap<string, ModelArena>,
   released: readonly Released[],
   demand: Demand,
+  revision: number,
   subject?: ModelArena,
 ): string | undefined {
   const counts = new Map<string, number>();
-  for (const { arena: name, source, base, size } of released) {
+  for (const { arena: name, source, base, size, rests } of released) {
     const [arena, parent] = [arenas.get(name), arenas.get(source)];
     if (arena === undefined || parent === undefined) return `released from unknown ${name}`;
     const span = arena.spanAt(base);
     if (span?.kind !== 'imported' || span.size !== size) {
       return `released [${base}, +${size}) of ${name}, which is no imported span`;
     }
-    if (arena.isBusy(span)) return `released [${base}, +${size}) of ${name}, which is not free`;
+    if (arena.isUsed(span)) return `released [${base}, +${size}) of ${name}, which is not free`;
     if (parent.heldAt(base)?.importedBy !== name) return `${source} does not hold ${base}`;
     arena.dropSpan(base);
-    parent.drop(base);
+    if ((rests === true) !== parent.quarantines) return `[${base}, +${size}) rests: ${rests}`;
+    if (parent.quarantines) parent.rest(base, revision);
+    else parent.drop(base);
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   for (const arena of arenas.values()) {

@@ -130,9 +130,12 @@ function compareAll(engine: Engine, model: Model, depth: Depth): string | undefi
 }
 
 function compareIdling(engine: Engine, model: Model): string | undefined {
-  const got = JSON.stringify(engine.idling());
-  const expected = JSON.stringify(model.idling());
-  return got === expected ? undefined : `idling is ${got}, must be ${expected}`;
+  for (const what of ['idling', 'resting'] as const) {
+    const got = JSON.stringify(engine[what]());
+    const expected = JSON.stringify(model[what]());
+    if (got !== expected) return `${what} is ${got}, must be ${expected}`;
+  }
+  return undefined;
 }
 
 function compareLeases(engine: Engine, model: Model): string | undefined {
@@ -159,9 +162,9 @@ function compareArena(engine: Engine, arena: ModelArena): string | undefined {
   const counters = {
     size: arena.size(),
     allocated: arena.allocated(),
-    free: arena.size() - arena.allocated() - arena.cached(),
+    free: arena.freeSize(),
     cached: arena.cached(),
-    resting: 0n,
+    resting: arena.restingSize(),
     largestFree: arena.largestFree(),
     holes: arena.free().length,
     allocations: arena.held.length,

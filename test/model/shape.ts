@@ -35,7 +35,10 @@ export const shapes = [
   'caches',
   'cachesAndImports',
 ] as const;
-export type Shape = (typeof shapes)[number] | 'deep';
+export type Shape = (typeof shapes)[number] | 'deep' | (typeof tightShapes)[number];
+
+/** So small that a request often finds no room but what rests. */
+export const tightShapes = ['tight', 'tightCaches', 'tightImports'] as const;
 
 /** Blocks of one arena above which a session frees more than it allocates. */
 export function crowdOf(shape: Shape): number {
@@ -45,6 +48,17 @@ export function crowdOf(shape: Shape): number {
 
 /** The commands that set the shape up; every one must be granted. */
 export function setUp(shape: Shape, setting: Setting, random: Random): SingleCommand[] {
+  const commands = shaped(shape, setting, random);
+  // The model goes through all that rests, time and again: not where that is thousands.
+  if (shape === 'deep') return commands;
+  return commands.map((command) => {
+    const often = shape.startsWith('tight') ? 0.9 : 0.4;
+    const quarantines = command.type === 'createArena' && random.chance(often);
+    return quarantines ? { ...command, quarantineSeconds: 60 } : command;
+  });
+}
+
+function shaped(shape: Shape, setting: Setting, random: Random): SingleCommand[] {
   const { quantum: q, width } = setting;
   const top = 1n << BigInt(width);
   const create = (spans: Range[]) => [createArena('a', setting, { spans })];
@@ -75,6 +89,21 @@ export function setUp(shape: Shape, setting: Setting, random: Random): SingleCom
       return chain(Number(shape.slice(-1)), setting, random);
     case 'caches':
       return caches(setting, random);
+    case 'tight':
+      return create([
+        { base: q, size: q * 23n },
+        { base: q * 24n, size: q * 41n },
+        { base: q * 70n, size: q * 16n },
+      ]);
+    case 'tightCaches':
+      return [
+        createArena('a', setting, {
+          spans: [{ base: q * 3n, size: q * 70n }],
+          quantumCacheMax: q * BigInt(1 + random.int(6)),
+        }),
+      ];
+    case 'tightImports':
+      return tightChain(setting, random);
     case 'cachesAndImports':
       return chain(3, setting, random).map((command) => ({
         ...command,
@@ -99,6 +128,7 @@ export function createArena(
     largeImport: false,
     keepSpans: 0,
     releaseAfterSeconds: 0,
+    quarantineSeconds: 0,
     quantumCacheMax: 0n,
     labels: {},
     spans: [],
@@ -133,6 +163,19 @@ function caches(setting: Setting, random: Random): SingleCommand[] {
   const sizes = [400n, 70n, 64n, 63n, 1n];
   const spans = sizes.map((size, at) => ({ base: q * 500n * BigInt(at), size: q * size }));
   return [createArena('a', setting, { spans, quantumCacheMax })];
+}
+
+/** Two arenas that import from one that is soon full, with quanta that differ. */
+function tightChain(setting: Setting, random: Random): SingleCommand[] {
+  const { quantum: q } = setting;
+  const top = q * random.pick([1n, 4n]);
+  const source = { spans: [{ base: 0n, size: top * 40n }] };
+  const quantumCacheMax = q * BigInt(random.pick([0, 0, 3]));
+  return [
+    createArena('c', { ...setting, policy: random.pick(policies), quantum: top }, source),
+    createArena('b', setting, { source: 'c', keepSpans: random.int(2) }),
+    createArena('a', setting, { source: 'b', keepSpans: random.int(2), quantumCacheMax }),
+  ];
 }
 
 /** Short blocks behind gaps of many lengths and no alignment: many holes that nearly fit. */

@@ -33,13 +33,16 @@ export function pieceSizeOf(size: bigint, settings: CacheSettings): bigint {
   return piece;
 }
 
+/** What is at the base of a piece that is in use; nothing of one that is not. */
+type StateOf = (base: bigint) => 'busy' | 'resting' | undefined;
+
 /** The slab cut into its pieces, and what is left behind the last whole one. */
-export function piecesOf(slab: Slab, isHeld: (base: bigint) => boolean): SegmentView[] {
+export function piecesOf(slab: Slab, stateOf: StateOf): SegmentView[] {
   const pieces: SegmentView[] = [];
   const end = slab.base + slab.size;
   for (let address = slab.base; address < end; address += slab.pieceSize) {
     const size = end - address < slab.pieceSize ? end - address : slab.pieceSize;
-    pieces.push({ address, size, state: isHeld(address) ? 'busy' : 'cached' });
+    pieces.push({ address, size, state: stateOf(address) ?? 'cached' });
   }
   return pieces;
 }
@@ -48,11 +51,11 @@ export function piecesOf(slab: Slab, isHeld: (base: bigint) => boolean): Segment
 export function nextPiece(
   slabs: readonly Slab[],
   pieceSize: bigint,
-  isHeld: (base: bigint) => boolean,
+  stateOf: StateOf,
 ): bigint | undefined {
   for (const slab of slabs) {
     if (slab.pieceSize !== pieceSize) continue;
-    const piece = piecesOf(slab, isHeld).find((p) => p.state === 'cached' && p.size === pieceSize);
+    const piece = piecesOf(slab, stateOf).find((p) => p.state === 'cached' && p.size === pieceSize);
     if (piece !== undefined) return piece.address;
   }
   return undefined;

@@ -32,7 +32,7 @@ export class Loader implements Loading {
   #run = 0;
   #at: Unit = ZERO;
   #state = VOID;
-  /** Busy segments of each run. */
+  /** Busy and resting segments of each run. */
   readonly #busy: number[] = [];
   /** Gaps in order of address, as the bins name them; how many they are, and how many are filed. */
   #gaps = new Uint32Array(64);
@@ -60,7 +60,7 @@ export class Loader implements Loading {
       this.#append(start, end, state, start === run.start && run.edge, ids[i]!);
       this.#at = end;
       this.#state = state;
-      if (state === BUSY) this.#busy[this.#run]!++;
+      if (state === BUSY || (state === HELD && ids[i] !== 0)) this.#busy[this.#run]!++;
       if (end === run.end) {
         this.#run++;
         this.#enter();

@@ -152,6 +152,19 @@ export class Run {
     return cell;
   }
 
+  /** Changes state and id of the segment at `start`, which is not free and stays so. */
+  relabel(start: Unit, state: number, id: number): void {
+    const cell = this.find(start);
+    assert(cell !== 0 && state >= BUSY, 'not free');
+    this.mark(cell, state);
+    this.bins.cells.words[(cell << SHIFT) | ID] = id;
+  }
+
+  /** Changes the state of a segment, which is not free and stays so. */
+  mark(cell: number, state: number): void {
+    this.bins.cells.words[(cell << SHIFT) | STATE] = state;
+  }
+
   stateOf(cell: number): number {
     return this.bins.cells.words[(cell << SHIFT) | STATE]!;
   }

@@ -4,16 +4,26 @@
  * do in addresses.
  */
 import { assert } from '../assert.ts';
-import type { Constraint } from '../command.ts';
-import type { BlockCount, Found, Loading, Placement, Saving, Space, SpanRun } from '../space.ts';
+import type { Constraint, Range } from '../command.ts';
+import type {
+  BlockCount,
+  Found,
+  Joint,
+  Loading,
+  Placement,
+  Saving,
+  Space,
+  SpanRun,
+} from '../space.ts';
 import { Undo } from '../undo.ts';
 import { verify, verifyRun } from './check.ts';
 import { Fit } from './fit.ts';
+import { Joining } from './joining.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
 import { Saver } from './saving.ts';
-import { count, largestFitting, largestFree, place, plainFit } from './search.ts';
-import { FREE, Segments, VOID } from './segments.ts';
+import { count, largestFitting, largestFree, place, placeInRun, plainFit } from './search.ts';
+import { BUSY, FREE, HELD, Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -118,6 +128,37 @@ export class UnitSpace implements Space {
     const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
     const at = place(this.segments, { ...window, size, policy, cursor, seed });
     return at === NONE ? undefined : this.#address(at);
+  }
+
+  placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined {
+    if (placement.size > this.#whole) return undefined;
+    const size = this.#length(placement.size);
+    const window = this.#window(placement.constraint, size);
+    if (window === undefined) return undefined;
+    const { policy, seed } = placement;
+    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
+    const request = { ...window, size, policy, cursor, seed };
+    const joining = new Joining(this.segments);
+    for (const joint of joints) {
+      this.#join(joining, joint);
+      const at = placeInRun(request, joining.start, joining.end);
+      if (at !== NONE) return this.#address(at);
+    }
+    return undefined;
+  }
+
+  joined(joints: Iterable<Joint>): Range[] {
+    const joining = new Joining(this.segments);
+    for (const joint of joints) this.#join(joining, joint);
+    return Array.from(joining.runs(), ([start, end]) => ({
+      base: this.#address(start),
+      size: toBigint(end - start) << this.#shift,
+    }));
+  }
+
+  #join(joining: Joining, { base, size }: Joint): void {
+    const start = this.#unit(base);
+    joining.join(start, size === undefined ? undefined : start + this.#length(size));
   }
 
   largestFitting(constraint: Constraint): bigint {
@@ -232,14 +273,15 @@ export class UnitSpace implements Space {
   }
 
   relabel(base: bigint, state: number, id: number): void {
-    const { segments } = this;
     const start = this.#unit(base);
+    const run = this.#run;
+    const tiling = run !== undefined && run.find(start) !== 0 ? run : this.segments;
     if (this.#undo.trying) {
-      const at = segments.find(start);
-      const before = { state: segments.stateOf(at), id: segments.idOf(at) };
-      this.#undo.push(() => segments.relabel(start, before.state, before.id));
+      const at = tiling.find(start);
+      const before = { state: tiling.stateOf(at), id: tiling.idOf(at) };
+      this.#undo.push(() => tiling.relabel(start, before.state, before.id));
     }
-    segments.relabel(start, state, id);
+    tiling.relabel(start, state, id);
   }
 
   cut(at: bigint, id: number): void {
@@ -255,6 +297,17 @@ export class UnitSpace implements Space {
     const id = segments.idOf(segments.find(unit));
     segments.join(unit);
     if (this.#undo.trying) this.#undo.push(() => segments.cut(unit, id));
+  }
+
+  hold(which: (base: bigint, size: bigint, id: number) => boolean): void {
+    assert(!this.#undo.trying, 'no trial frees all');
+    const tiling = this.#run ?? this.segments;
+    for (let at = tiling.first(); at !== tiling.none; at = tiling.after(at)) {
+      if (tiling.stateOf(at) !== BUSY) continue;
+      const start = tiling.startOf(at);
+      const size = toBigint(tiling.endOf(at) - start) << this.#shift;
+      if (which(this.#address(start), size, tiling.idOf(at))) tiling.mark(at, HELD);
+    }
   }
 
   isFree(base: bigint, size: bigint): boolean {
@@ -287,6 +340,15 @@ export class UnitSpace implements Space {
     let at = segments.find(unit < 0n ? ZERO : toUnit(unit));
     for (; at >= 0; at = segments.after(at)) {
       if (segments.stateOf(at) !== VOID && !visit(this.#found(at))) return;
+    }
+  }
+
+  resting(visit: (segment: Found) => void): void {
+    const run = this.#run;
+    const tiling = run ?? this.segments;
+    for (let at = tiling.first(); at !== tiling.none; at = tiling.after(at)) {
+      if (tiling.stateOf(at) !== HELD || tiling.idOf(at) === 0) continue;
+      visit(run === undefined ? this.#found(at) : this.#foundIn(run, at));
     }
   }
 

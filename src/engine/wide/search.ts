@@ -80,6 +80,19 @@ export function place(segments: Segments, request: Request): Unit {
   }
 }
 
+/** The start of a block in a run of units taken as free, wherever the policy puts it there, or NONE. */
+export function placeInRun(request: Request, start: Unit, end: Unit): Unit {
+  const { size, from, to, fit, policy, cursor } = request;
+  const low = start > from ? start : from;
+  const high = end < to ? end : to;
+  if (policy === 'lastfit') return fit.highest(low, high, size);
+  if (policy === 'nextfit' && cursor > low) {
+    const ahead = fit.lowest(cursor, high, size);
+    if (ahead !== NONE) return ahead;
+  }
+  return fit.lowest(low, high, size);
+}
+
 /** Whether no span reaches out of the window: then it bounds nothing. */
 function coversAll(segments: Segments, from: Unit, to: Unit): boolean {
   const first = segments.tree.first();

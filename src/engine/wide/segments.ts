@@ -23,7 +23,7 @@ import type { Unit } from './unit.ts';
 export const VOID = 0;
 export const FREE = 1;
 export const BUSY = 2;
-/** Neither free nor busy: freed and not yet reusable, or kept by a quantum cache. */
+/** Neither free nor busy: with an id freed and not yet reusable, without one kept by a quantum cache. */
 export const HELD = 3;
 
 /** A reference packs the state (2 bits), the edge (1 bit) and an id: a gap's, or the caller's. */
@@ -343,6 +343,11 @@ export class Segments {
     const at = this.find(start);
     assert(this.startOf(at) === start && this.stateOf(at) >= BUSY && state >= BUSY, 'not free');
     this.tree.ref[at] = entry(state, this.tree.ref[at]! & EDGE, id);
+  }
+
+  /** Changes the state of the segment at a position, which is not free and stays so. */
+  mark(position: number, state: number): void {
+    this.tree.ref[position] = entry(state, this.tree.ref[position]! & EDGE, this.idOf(position));
   }
 
   /** Makes `at`, inside a busy or held segment, the start of another one. */

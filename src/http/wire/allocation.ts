@@ -46,6 +46,10 @@ const allocFields = {
       'Makes a lease of so many seconds for this allocation, with its owner and labels, which ends ' +
       'with its last allocation. Not together with `lease`.',
   }),
+  reuse: z.boolean({ error: 'must be true or false' }).exactOptional().meta({
+    description:
+      'Where no free segment fits, take addresses that rest, those first that rest longest.',
+  }),
   validateOnly: z
     .boolean({ error: 'must be true or false' })
     .exactOptional()
@@ -167,6 +171,15 @@ export const mergeRequest = named(
   {
     description: 'What an allocation is to become one with.',
     examples: [{ with: ['10.0.0.64', '10.0.0.128'] }, { end: '10.0.0.255' }],
+  },
+);
+
+export const undeleteRequest = named(
+  'UndeleteRequest',
+  z.strictObject({ owner: owner.exactOptional() }),
+  {
+    description: 'The owner that the allocation had, if it had one.',
+    examples: [{ owner: 'node-17' }, {}],
   },
 );
 

@@ -33,6 +33,13 @@ const releaseAfterSeconds = z
   .min(0, 'must be at least 0')
   .max(limits.releaseAfterSecondsMax, `must be at most ${limits.releaseAfterSecondsMax}`)
   .meta({ description: 'How long a wholly free imported span is kept; 0 releases it at once.' });
+const quarantineSeconds = z
+  .int(`must be an integer from 0 to ${limits.quarantineSecondsMax}`)
+  .min(0, 'must be at least 0')
+  .max(limits.quarantineSecondsMax, `must be at most ${limits.quarantineSecondsMax}`)
+  .meta({
+    description: 'How long what is freed rests before it can be granted again; 0 for not at all.',
+  });
 const limit = integerInput('Most addresses that may be allocated at any time.');
 
 export const initialSpan = named('InitialSpan', z.strictObject(rangeFields), {
@@ -59,6 +66,7 @@ export const createArenaRequest = named(
     largeImport: largeImport.default(false),
     keepSpans: keepSpans.default(0),
     releaseAfterSeconds: releaseAfterSeconds.default(0),
+    quarantineSeconds: quarantineSeconds.default(0),
     quantumCacheMax: integerInput(
       'Largest size served from quantum caches: a multiple of the quantum, at most 16 quanta; ' +
         '0, the default, means none.',
@@ -77,6 +85,7 @@ export const createArenaRequest = named(
       { name: 'pods', notation: 'ipv4', spans: [{ cidr: '10.0.0.0/8' }], labels: { env: 'prod' } },
       { name: 'ports', width: 32, policy: 'nextfit', spans: [{ base: '30000', end: '32767' }] },
       { name: 'team-a.pods', notation: 'ipv4', source: 'pods', importSize: '4096', keepSpans: 1 },
+      { name: 'vlans', spans: [{ base: '2', end: '4094' }], quarantineSeconds: 3600 },
     ],
   },
 );
@@ -89,6 +98,7 @@ export const updateArenaRequest = named(
     largeImport: largeImport.exactOptional(),
     keepSpans: keepSpans.exactOptional(),
     releaseAfterSeconds: releaseAfterSeconds.exactOptional(),
+    quarantineSeconds: quarantineSeconds.exactOptional(),
     limit: limit.exactOptional(),
     labels: labels.exactOptional(),
   }),
@@ -111,6 +121,7 @@ export const arena = named(
     largeImport,
     keepSpans,
     releaseAfterSeconds,
+    quarantineSeconds,
     quantumCacheMax: integerOutput('Largest size served from quantum caches; 0 means none.'),
     limit: integerOutput('Most addresses that may be allocated at any time.').exactOptional(),
     labels,
@@ -139,6 +150,7 @@ export const arena = named(
         largeImport: false,
         keepSpans: 0,
         releaseAfterSeconds: 0,
+        quarantineSeconds: 0,
         quantumCacheMax: '0',
         labels: { env: 'prod' },
         size: '16777216',

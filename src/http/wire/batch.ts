@@ -5,7 +5,15 @@ import { integerPattern } from '../notation.ts';
 import { allocation, xallocRequest } from './allocation.ts';
 import { arenaName, leaseId, named, revision, ttlSeconds, wide } from './field.ts';
 
-export const operationNames = ['alloc', 'xalloc', 'free', 'resize', 'update', 'renew'] as const;
+export const operationNames = [
+  'alloc',
+  'xalloc',
+  'free',
+  'resize',
+  'update',
+  'undelete',
+  'renew',
+] as const;
 export type OperationName = (typeof operationNames)[number];
 
 /** `#3.end`: the last address of the block that operation 3, counted from 0, was about. */
@@ -51,7 +59,7 @@ export const operationRequest = named(
     min: addressOrReference('Of xalloc: lowest address, inclusive.').exactOptional(),
     max: addressOrReference('Of xalloc: highest address, inclusive.').exactOptional(),
     address: addressOrReference(
-      'The allocation, of free, resize and update; of xalloc, the base exactly.',
+      'The allocation, of free, resize, update and undelete; of xalloc, the base exactly.',
     ).exactOptional(),
     ifRevision: revision.exactOptional().meta({
       description:

@@ -40,6 +40,26 @@ export const staticSpan = named(
   },
 );
 
+const rests = z
+  .literal(true)
+  .exactOptional()
+  .meta({ description: 'There if what was freed rests, for the time of the arena it is in.' });
+
+export const restedRange = named(
+  'RestedRange',
+  z.object({
+    arena: arenaName.exactOptional(),
+    base: addressOutput('First address.'),
+    ...rangeFields,
+    end: addressOutput('Last address, inclusive.'),
+    size: integerOutput('Number of addresses.'),
+  }),
+  {
+    description: 'Addresses that rest no longer.',
+    examples: [{ base: '10.0.0.0', end: '10.0.0.255', size: '256', cidr: '10.0.0.0/24' }],
+  },
+);
+
 export const movedSpan = named(
   'MovedSpan',
   z.object({
@@ -49,6 +69,7 @@ export const movedSpan = named(
     ...rangeFields,
     end: addressOutput('Last address, inclusive.'),
     size: integerOutput('Number of addresses.'),
+    rests,
   }),
   {
     description: 'A span that moved between an arena and its source.',
@@ -79,10 +100,14 @@ export const piece = named(
   },
 );
 
-export const freedRange = named('FreedRange', z.object({ arena: arenaName, ...piece.shape }), {
-  description: 'A range that a lease held, and that is free by its end.',
-  examples: [{ arena: 'ids', address: '7', end: '7', size: '1' }],
-});
+export const freedRange = named(
+  'FreedRange',
+  z.object({ arena: arenaName, ...piece.shape, rests }),
+  {
+    description: 'A range that a lease held, and that its end has freed.',
+    examples: [{ arena: 'ids', address: '7', end: '7', size: '1' }],
+  },
+);
 
 export const endedLease = named(
   'EndedLease',
@@ -124,6 +149,10 @@ const allocationFields = {
   released: z.array(movedSpan).exactOptional().meta({
     description: 'Spans that arenas gave back to their sources because of this, in order.',
   }),
+  rests,
+  reused: restedRange.exactOptional().meta({
+    description: 'With allocated: the range taken early, of the arena or one it imports from.',
+  }),
 };
 
 export const batchedEvent = named(
@@ -158,6 +187,10 @@ export const event = named(
       .array(endedLease)
       .exactOptional()
       .meta({ description: 'With leasesEnded: which, in the order in which they ended.' }),
+    rested: z
+      .array(restedRange)
+      .exactOptional()
+      .meta({ description: 'With restsEnded: the ranges, in the order in which they were freed.' }),
     events: z
       .array(batchedEvent)
       .exactOptional()
@@ -178,6 +211,7 @@ export const event = named(
       .meta({ description: 'Whether 16 times the size is asked for first.' }),
     keepSpans: countOutput('Wholly free imported spans that are kept.').exactOptional(),
     releaseAfterSeconds: countOutput('How long such spans are kept.').exactOptional(),
+    quarantineSeconds: countOutput('How long what is freed rests.').exactOptional(),
     limit: integerOutput('Most that may be allocated at any time.').exactOptional(),
     spans: z
       .array(staticSpan)

@@ -18,6 +18,7 @@ export const problemCodes = {
   exhausted: [409, 'No free segment fits'],
   overlap: [409, 'The range overlaps another'],
   taken: [409, 'The address is taken'],
+  resting: [409, 'The address rests'],
   'arena-exists': [409, 'The arena exists'],
   'arena-busy': [409, 'The arena is in use'],
   'allocation-busy': [409, 'The allocation is in use'],
@@ -26,6 +27,7 @@ export const problemCodes = {
   'size-mismatch': [409, 'The size is not that of the allocation'],
   'external-id-taken': [409, 'The external id is that of another allocation'],
   'lease-full': [409, 'The lease holds as many allocations as it can'],
+  'owner-mismatch': [409, 'The owner is not that of the allocation'],
   'limit-exceeded': [409, "The arena's limit is reached"],
   'idempotency-in-progress': [409, 'A request with this key is being served'],
   'revision-trimmed': [410, 'The revision is no longer stored'],
@@ -63,19 +65,22 @@ export const exhaustion = named(
           'that of a prefix), `phase`, `nocross`, `min`, `max`; `limit` is that of a source. Absent ' +
           'where no single one is in the way. More may come.',
       }),
+    resting: integerOutput('Addresses of the arena that were freed and are not yet reusable.'),
     retryAfterSeconds: z
       .int()
       .min(0)
       .exactOptional()
       .meta({
         description:
-          'The first lease of the arena ends in so many seconds, unless it is renewed or ended ' +
-          'before. Absent where there is none, or too many allocations to look at.',
+          'The first rest of the arena ends in so many seconds, or its first lease, unless that is ' +
+          'renewed; the earlier of both. Absent where neither is known.',
       }),
   }),
   {
     description: 'Why an exhausted arena could not serve the request.',
-    examples: [{ free: '96', largestFree: '64', largestFitting: '32', limitedBy: ['align'] }],
+    examples: [
+      { free: '96', largestFree: '64', largestFitting: '32', limitedBy: ['align'], resting: '0' },
+    ],
   },
 );
 
@@ -120,7 +125,7 @@ export const problem = named(
         status: 409,
         detail: 'arena "pods" has no free segment of 64 addresses that is aligned to 64',
         code: 'exhausted',
-        exhaustion: { free: '96', largestFree: '32', largestFitting: '32' },
+        exhaustion: { free: '96', largestFree: '32', largestFitting: '32', resting: '0' },
       },
       {
         type: 'urn:vmemd:problem:invalid-request',
