@@ -171,9 +171,12 @@ export class ArenaLoader implements LoadedArena {
   resting(line: DumpLine<'resting'>): void {
     if (this.#gaps !== undefined) throw outOfPlace('what rests', 'gaps');
     const range = this.#rangeOf(line.address, 'address', line);
-    const { revision = 0, createdAt, labels = {}, owner, restingSince } = line;
+    const { revision = 0, createdAt, labels = {}, owner, externalId, restingSince } = line;
     const former = revision > 0 && createdAt !== undefined;
-    if (!former && (line.revision ?? createdAt ?? line.labels ?? owner) !== undefined) {
+    if (
+      !former &&
+      (line.revision ?? createdAt ?? line.labels ?? owner ?? externalId) !== undefined
+    ) {
       throw invalidInput(
         '',
         'give the createdAt and the revision, from 1 on, that the allocation had, or nothing of it',
@@ -183,7 +186,11 @@ export class ArenaLoader implements LoadedArena {
     this.#younger(restingSince, this.#part.revision, `arena ${this.name}`, '/restingSince');
     this.#take('resting', range);
     this.#columns.resting(restingSince);
-    const about: About = { labels, ...(owner !== undefined && { owner }) };
+    const about: About = {
+      labels,
+      ...(owner !== undefined && { owner }),
+      ...(externalId !== undefined && { externalId }),
+    };
     this.#columns.known(
       createdAt === undefined ? 0 : Date.parse(createdAt),
       revision,

@@ -132,6 +132,7 @@ const schemas = {
     restingSince: revision,
     labels: labels.exactOptional(),
     owner: owner.exactOptional(),
+    externalId: externalId.exactOptional(),
     createdAt: time.exactOptional(),
     revision: revision.exactOptional(),
   }),
