@@ -13,12 +13,13 @@ export interface Block {
   /** Whole quanta. */
   readonly size: bigint;
   readonly owner?: string;
+  readonly externalId?: string;
   readonly labels: Labels;
 }
 
 /** The block of an entry, or why it can be none. */
 export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
-  const { line, text, owner, labels } = entry;
+  const { line, text, owner, externalId, labels } = entry;
   try {
     const { base, size } = blockOf(entry.place, target);
     const block = {
@@ -28,6 +29,7 @@ export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
       size: (size + target.quantum - 1n) & -target.quantum,
       labels,
       ...(owner !== undefined && { owner }),
+      ...(externalId !== undefined && { externalId }),
     };
     const checked = xallocRequest.safeParse(requestOf(block));
     if (checked.success) return block;
@@ -42,11 +44,12 @@ export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
 }
 
 /** What xalloc is asked for. */
-export function requestOf({ base, size, owner, labels }: Block): object {
+export function requestOf({ base, size, owner, externalId, labels }: Block): object {
   return {
     address: base.toString(),
     size: size.toString(),
     ...(owner !== undefined && { owner }),
+    ...(externalId !== undefined && { externalId }),
     ...(Object.keys(labels).length > 0 && { labels }),
   };
 }
@@ -63,6 +66,7 @@ export function differenceOf(block: Block, there: Allocation): string | undefine
   if (there.owner !== block.owner) {
     return `is of ${there.owner ?? 'no owner'}, not of ${block.owner ?? 'no owner'}`;
   }
+  if (there.externalId !== block.externalId) return 'has another external id';
   const keys = new Set([...Object.keys(there.labels), ...Object.keys(block.labels)]);
   const other = [...keys].find((key) => there.labels[key] !== block.labels[key]);
   return other === undefined ? undefined : `has another label ${other}`;

@@ -39,7 +39,7 @@ const placeColumns: Readonly<Record<string, keyof Place>> = {
 
 type Column =
   | { readonly is: 'place'; readonly name: keyof Place }
-  | { readonly is: 'owner' | 'arena' | 'vrf' }
+  | { readonly is: 'owner' | 'externalId' | 'arena' | 'vrf' }
   /** One that is not kept is read all the same, for the status that NetBox says there. */
   | { readonly is: 'label'; readonly key: string; readonly kept: boolean };
 
@@ -127,6 +127,7 @@ function columnOf(name: string, { netbox, owner, labels, arenaOf }: CsvOptions):
   const place = placeColumns[plain];
   if (place !== undefined && (!netbox || place === 'address')) return { is: 'place', name: place };
   if (name.toLowerCase() === owner.toLowerCase()) return { is: 'owner' };
+  if (!netbox && externalIdNames.includes(plain)) return { is: 'externalId' };
   if (netbox && plain === 'vrf' && arenaOf !== undefined) return { is: 'vrf' };
   if (!netbox && plain === 'arena') return { is: 'arena' };
   const key = name.startsWith(labelPrefix) ? name.slice(labelPrefix.length) : keyOf(name, netbox);
@@ -134,6 +135,9 @@ function columnOf(name: string, { netbox, owner, labels, arenaOf }: CsvOptions):
   if (!kept || labelKeyPattern.test(key)) return { is: 'label', key, kept };
   throw noHeader(`"${name}" can't be the key of a label; say with --label which columns to take`);
 }
+
+/** How the column of external ids is called. */
+const externalIdNames = ['externalid', 'external_id'];
 
 /** How a column is called, however it is written. */
 function plainName(name: string): string {
@@ -146,7 +150,9 @@ export function labelColumn(
   { netbox, owner }: Pick<CsvOptions, 'netbox' | 'owner'>,
 ): string {
   const plain = plainName(key);
-  const other = netbox ? ['prefix', 'address'] : ['arena', ...Object.keys(placeColumns)];
+  const other = netbox
+    ? ['prefix', 'address']
+    : ['arena', ...externalIdNames, ...Object.keys(placeColumns)];
   const meansLabel = keyOf(key, netbox) === key && ![...other, owner.toLowerCase()].includes(plain);
   return meansLabel ? key : labelPrefix + key;
 }
@@ -173,6 +179,7 @@ function entryOf(
   const labels: Record<string, string> = {};
   let { arena } = options;
   let owner: string | undefined;
+  let externalId: string | undefined;
   let status: string | undefined;
   for (const [index, column] of columns.entries()) {
     const value = decoded(record[index] ?? '');
@@ -184,6 +191,7 @@ function entryOf(
       if (column.kept) labels[column.key] = value;
     }
     if (column.is === 'owner') owner = value;
+    else if (column.is === 'externalId') externalId = value;
     else if (column.is === 'arena') arena = value.trim();
     else if (column.is === 'vrf') {
       arena = options.arenaOf?.get(value.trim());
@@ -201,6 +209,7 @@ function entryOf(
     arena,
     place,
     ...(owner !== undefined && owner !== '' && { owner }),
+    ...(externalId !== undefined && externalId !== '' && { externalId }),
     labels,
   };
   return options.netbox ? netboxEntry(entry) : entry;

@@ -25,6 +25,7 @@ export function csvWriter(options: ExportOptions, keys: readonly string[]): Writ
     'size',
     'cidr',
     owner,
+    'externalId',
     ...keys.map((key) => labelColumn(key, { netbox: false, owner })),
   ];
   return {
@@ -32,7 +33,9 @@ export function csvWriter(options: ExportOptions, keys: readonly string[]): Writ
     write: (allocation): Written => {
       const { arena, address, end, size, cidr, labels } = allocation;
       const place = [...(several ? [arena] : []), address, end, size, cidr, allocation.owner];
-      return { line: csvLine([...place, ...labelsOf(labels, keys, options)]) };
+      return {
+        line: csvLine([...place, allocation.externalId, ...labelsOf(labels, keys, options)]),
+      };
     },
   };
 }

@@ -34,6 +34,7 @@ export interface Entry extends Row {
   readonly arena: string;
   readonly place: Place;
   readonly owner?: string;
+  readonly externalId?: string;
   readonly labels: Labels;
 }
 

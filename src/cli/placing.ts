@@ -27,33 +27,49 @@ export class Placing {
 
   /** Places a lot; resolves when each of its blocks is settled. */
   async place(lot: readonly Block[]): Promise<Settled[]> {
-    if ((await this.#refusedAt(lot)) === undefined) return lot.map(imported);
+    // What has an external id is answered again where it is there, and a batch does not say so.
+    const named = lot.some(({ externalId }) => externalId !== undefined);
+    if (!named && (await this.#refusedAt(lot)) === undefined) return lot.map(imported);
     const settled: Settled[] = [];
-    let left: Block[] = [];
+    const left: Block[] = [];
     const found = await lookUpAll(this.#client, lot);
     for (const block of lot) {
       const there = found.get(block);
       if (there === undefined) left.push(block);
       else settled.push(there);
     }
+    const rest = named ? await this.#placeEach(left) : await this.#placeAround(left);
+    return [...settled, ...rest];
+  }
+
+  /** Places blocks in batches around those that are refused. */
+  async #placeAround(blocks: readonly Block[]): Promise<Settled[]> {
+    const settled: Settled[] = [];
     // Where many are refused, fewer are tried at a time.
-    let width = left.length;
-    while (left.length > 0) {
-      const tried = left.slice(0, width);
+    let width = blocks.length;
+    for (let next = 0; next < blocks.length;) {
+      const tried = blocks.slice(next, next + width);
       const at = await this.#refusedAt(tried);
       const good = tried.slice(0, at);
       // What is before the block at fault was as good as done; another client may have come between.
       if (at !== undefined && good.length > 0 && (await this.#refusedAt(good)) !== undefined) {
-        for (const block of good) settled.push(await this.#placeAlone(block));
+        settled.push(...(await this.#placeEach(good)));
       } else settled.push(...good.map(imported));
       if (at !== undefined) settled.push(await this.#placeAlone(tried[at]!));
-      left = left.slice(at === undefined ? width : at + 1);
+      next += at === undefined ? width : at + 1;
       width = at === undefined ? width * 2 : Math.max(1, width >> 1);
     }
     return settled;
   }
 
-  /** Tries all of them at once; gives the place of the one that is refused, or nothing where all are there. */
+  /** Places one after the other, so that of rows that contradict each other the earlier one wins. */
+  async #placeEach(blocks: readonly Block[]): Promise<Settled[]> {
+    const settled: Settled[] = [];
+    for (const block of blocks) settled.push(await this.#placeAlone(block));
+    return settled;
+  }
+
+  /** Tries all of them at once; the place of the one that is refused, or nothing where all are there. */
   async #refusedAt(blocks: readonly Block[]): Promise<number | undefined> {
     const operations = blocks.map((block) => ({
       op: 'xalloc',
@@ -61,14 +77,15 @@ export class Placing {
       ...requestOf(block),
     }));
     const problem = problemOf(await this.#client.send('POST', 'v1/batch', { operations }));
-    if (problem === undefined) return undefined;
     // Where the batch itself is at fault, its first block is asked for alone, and tells.
-    return problem.operation ?? 0;
+    return problem === undefined ? undefined : (problem.operation ?? 0);
   }
 
   async #placeAlone(block: Block): Promise<Settled> {
     const path = `v1/arenas/${block.target.name}/xalloc`;
-    const problem = problemOf(await this.#client.send('POST', path, requestOf(block)));
+    const reply = await this.#client.send('POST', path, requestOf(block));
+    const problem = problemOf(reply);
+    if (reply.status === 200) return compare(block, reply.body as Allocation);
     if (problem === undefined) return imported(block);
     // It may have come into being since: by an earlier row, or by a reply that was lost.
     const there = problem.code === 'taken' ? await lookUp(this.#client, block) : undefined;

@@ -36,12 +36,12 @@ export class Rehearsal {
       // Before anything is waited for: so rows are taken in the order of the file.
       const taken = this.#rows.take(block);
       if ('is' in taken) return taken;
-      if (!('line' in taken)) return this.#begin(block, taken.revision, there);
+      if (!('reason' in taken)) return this.#begin(block, taken.revision, there);
       // A row that is itself refused is in nobody's way.
       const other = await this.#underWay.get(taken.revision);
       if (other?.is === 'refused') continue;
       if (taken.same) return { block, is: 'present' };
-      return { block, is: 'refused', reason: `overlaps line ${taken.line}` };
+      return { block, is: 'refused', reason: taken.reason };
     }
   }
 
@@ -70,8 +70,12 @@ export class Rehearsal {
 
 /** An earlier row that is in the way, and whether it says the same. */
 interface Other {
-  readonly line: number;
+  readonly reason: string;
   readonly same: boolean;
+}
+
+interface OfRow extends Range {
+  readonly revision: number;
 }
 
 /** The blocks of the rows so far. */
@@ -86,7 +90,7 @@ class FileRows {
    * way; or what came of it where the spans alone tell.
    */
   take(block: Block): { revision: number } | (Other & { revision: number }) | Settled {
-    const { target, base, size, row } = block;
+    const { target, base, size, row, externalId } = block;
     if (this.#engine.addressing(target.name) === undefined) this.#create(target);
     const outcome = this.#engine.decide({
       type: 'xalloc',
@@ -95,19 +99,23 @@ class FileRows {
       size,
       constraint: { address: base },
       labels: {},
+      ...(externalId !== undefined && { externalId }),
       seed: 0,
     });
-    if (!('refused' in outcome)) return this.#apply(outcome, row.line, digestOf(block));
-    const other = this.#overlapping(target.name, { base, size });
+    const kept = !('refused' in outcome) && outcome.type === 'allocationKept';
+    if (!('refused' in outcome) && !kept) return this.#apply(outcome, row.line, digestOf(block));
+    const overlapping = this.#overlapping(target.name, { base, size });
+    const other = overlapping ?? this.#named(target.name, externalId);
     if (other === undefined) {
       // Out of the spans, or not in whole quanta: where there is a service to ask, that says so.
-      if (target.spans === undefined) return { revision: 0 };
+      if (!('refused' in outcome) || target.spans === undefined) return { revision: 0 };
       return { block, is: 'refused', reason: outcome.detail };
     }
     const { revision } = other;
     const alike = other.base === base && other.size === size;
     const same = alike && this.#digests[revision] === digestOf(block);
-    return { revision, line: this.#lines[revision]!, same };
+    const how = overlapping === undefined ? 'has the external id of' : 'overlaps';
+    return { revision, reason: `${how} line ${this.#lines[revision]}`, same };
   }
 
   /** Frees a block that was taken, unless it was not. */
@@ -121,7 +129,22 @@ class FileRows {
     if (!('refused' in outcome)) this.#apply(outcome, 0, 0);
   }
 
-  #overlapping(arena: string, { base, size }: Range): (Range & { revision: number }) | undefined {
+  /** An earlier row with this external id, wherever it lies. */
+  #named(arena: string, externalId: string | undefined): OfRow | undefined {
+    if (externalId === undefined) return undefined;
+    const everywhere = { from: 0n, to: (1n << 128n) - 1n, across: false, terms: [] };
+    const { views } = this.#engine.search(arena, {
+      ...everywhere,
+      externalId,
+      matches: () => true,
+      limit: 1,
+      most: 1,
+    });
+    const [view] = views;
+    return view && { base: view.address, size: view.size, revision: view.revision };
+  }
+
+  #overlapping(arena: string, { base, size }: Range): OfRow | undefined {
     const { views } = this.#engine.search(arena, {
       terms: [],
       from: base,
@@ -166,7 +189,7 @@ class FileRows {
 }
 
 /** 48 bits of what is known of a block, the order of labels aside. */
-function digestOf({ owner, labels }: Block): number {
-  const text = JSON.stringify([owner, Object.entries(labels).toSorted()]);
+function digestOf({ owner, externalId, labels }: Block): number {
+  const text = JSON.stringify([owner, externalId, Object.entries(labels).toSorted()]);
   return createHash('sha256').update(text).digest().readUIntBE(0, 6);
 }

@@ -72,7 +72,7 @@ export function search(arena: Arena, wanted: Search): Found {
   if (wanted.externalId !== undefined) {
     const address = arena.allocations.named(wanted.externalId);
     if (address !== undefined && address >= from) take(allocationAt(arena, address));
-    return { views, looked };
+    return { views, looked, ...(next !== undefined && { next }) };
   }
   if (wanted.among !== undefined) {
     for (const address of wanted.among) {

@@ -267,6 +267,53 @@ describe('CSV', () => {
   );
 });
 
+describe('external ids', () => {
+  const head = 'address,externalId,owner\n';
+
+  test('come back unchanged, are not answered again as another row, and record nothing twice', async () => {
+    await create(pods);
+    const rows = '10.0.0.1,a,x\n10.0.0.2,b,\n10.0.0.3,,\n';
+    expect(await imported(head + rows, ['--arena', 'pods'])).toMatchObject({ imported: 3 });
+    expect(await allocations('pods')).toMatchObject([
+      { externalId: 'a', owner: 'x', labels: {} },
+      { externalId: 'b' },
+      { labels: {} },
+    ]);
+    const { revision } = service.engine;
+    expect(await imported(head + rows, ['--arena', 'pods'])).toMatchObject({ present: 3 });
+    expect(service.engine.revision).toBe(revision);
+    const text = await exported('--arena', 'pods');
+    expect(text).toContain('address,end,size,cidr,owner,externalId\n');
+    expect(await imported(text, ['--arena', 'pods'])).toMatchObject({ present: 3 });
+    await service.call('DELETE', '/v1/arenas/pods/allocations');
+    expect(await imported(text, ['--arena', 'pods'])).toMatchObject({ imported: 3 });
+  });
+
+  test.each([[[]], [['--dry-run']]])('are of one row, with %j', async (words) => {
+    await create(pods);
+    await imported(`${head}10.0.0.1,a,x\n`, ['--arena', 'pods']);
+    const rows = [
+      '10.0.0.1,a,y', // Another owner than what is there.
+      '10.0.0.9,a,x', // Another place.
+      '10.0.0.2,b,x',
+      '10.0.0.2,b,x', // The same again.
+      '10.0.0.2,b,y', // The same with another owner.
+      '10.0.0.3,b,x', // The id of a row before.
+      '10.0.0.1,c,x', // What is there has another id.
+    ].join('\n');
+    const all = ['--arena', 'pods', ...words];
+    const { errors, ...report } = await imported(head + rows, all, exitCode.rowsRefused);
+    expect(report).toMatchObject({ imported: 1, present: 1, refused: 5 });
+    const lines = [...errors.matchAll(/^line ([0-9]+): /gm)].map(([, line]) => Number(line));
+    expect(lines.toSorted((a, b) => a - b)).toEqual([2, 3, 6, 7, 8]);
+    const left = words.length === 0 ? ['10.0.0.1', '10.0.0.2'] : ['10.0.0.1'];
+    expect((await allocations('pods')).map(({ address }) => address)).toEqual(left);
+    expect(await allocations('pods')).toMatchObject(
+      [{ owner: 'x' }, { owner: 'x' }].slice(0, left.length),
+    );
+  });
+});
+
 describe('a rehearsal', () => {
   test('tells what would be refused, and changes nothing', async () => {
     await create(pods);
@@ -474,7 +521,7 @@ describe('the round trip of CSV', () => {
     const before = [await allocations('pods'), await allocations('six')];
     const text = await exported('--arena', 'pods,six');
     expect(text.split('\n')[0]).toBe(
-      'arena,address,end,size,cidr,owner,A,label:end_,label:owner,label:size,text',
+      'arena,address,end,size,cidr,owner,externalId,A,label:end_,label:owner,label:size,text',
     );
     for (const arena of ['low', 'pods', 'six']) {
       await service.call('DELETE', `/v1/arenas/${arena}/allocations`);
@@ -485,8 +532,8 @@ describe('the round trip of CSV', () => {
     expect(after).toEqual(own);
     const chosen = await exported('--arena', 'pods', '--label', 'A,size', '--owner', 'who');
     expect(chosen.split('\n').slice(0, 2)).toEqual([
-      'address,end,size,cidr,who,A,label:size',
-      '10.0.0.0,10.0.0.0,1,10.0.0.0/32,"""0"", ",a,0',
+      'address,end,size,cidr,who,externalId,A,label:size',
+      '10.0.0.0,10.0.0.0,1,10.0.0.0/32,"""0"", ",,a,0',
     ]);
   });
 });

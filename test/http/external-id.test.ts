@@ -22,6 +22,26 @@ const alloc = (body: object, status = 201) => post('/v1/arenas/pods/alloc', body
 const xalloc = (body: object, status = 201) => post('/v1/arenas/pods/xalloc', body, status);
 
 describe('an external id', () => {
+  it('is found in every arena that has it, in pages of any size', async () => {
+    for (const name of ['low', 'top']) {
+      await post('/v1/arenas', { name, spans: [{ base: 0, size: 100 }] });
+    }
+    for (const arena of ['low', 'pods', 'top']) {
+      await post(`/v1/arenas/${arena}/alloc`, { size: 1, externalId: 'same' });
+    }
+    for (const limit of [1, 2, 1000]) {
+      const found: string[] = [];
+      for (let cursor = ''; ;) {
+        const url = `/v1/allocations?externalId=same&limit=${limit}${cursor}`;
+        const { body } = await service.call('GET', url);
+        found.push(...body.items.map(({ arena }: { arena: string }) => arena));
+        if (body.nextCursor === undefined) break;
+        cursor = `&cursor=${body.nextCursor}`;
+      }
+      expect(found).toEqual(['low', 'pods', 'top']);
+    }
+  });
+
   it('gets the same allocation again, with 200 and without a record', async () => {
     const asked = { size: 3, externalId: 'pod/7 ü', owner: 'a', labels: { a: 'b' } };
     const first = await alloc(asked);
