@@ -202,8 +202,11 @@ export function undelete(arena: Arena, command: At<Undelete>): Event | Refusal {
     const remedy = owner === undefined ? 'it had none: leave owner out' : 'name the one it had';
     return refuse('owner-mismatch', `the allocation comes back to its owner alone; ${remedy}`);
   }
-  if (externalId !== undefined && arena.allocations.named(externalId) !== undefined) {
-    return refuse('external-id-taken', 'another allocation has its external id by now');
+  const other = externalId === undefined ? undefined : arena.allocations.named(externalId);
+  if (other !== undefined) {
+    const detail =
+      'the allocation at {0} has the externalId that this one had; free that one first';
+    return refuse('external-id-taken', detail, written(arena, other));
   }
   if (exceedsLimit(arena, size)) {
     return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);

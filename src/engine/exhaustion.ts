@@ -18,18 +18,19 @@ export function exhaustionOf(
   ask: Ask,
   { type, reuse = false }: Pick<Alloc, 'type' | 'reuse'>,
 ): Exhaustion {
-  const { space, rests } = arena;
+  const { space, rests, quarantines } = arena;
   const plain = reuse ? largestReusing(arenas, arena, ask) : largestFitting(arenas, arena, ask);
   const piece = type === 'alloc' ? largestPiece(arena, reuse) : 0n;
-  const deadline = arena.nextDeadline(DEADLINES_MAX);
+  // What a lease lets go makes room at once only where it does not rest, or may be reused.
+  const deadline = quarantines && !reuse ? undefined : arena.nextDeadline(DEADLINES_MAX);
   return {
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
     limitedBy: limitedBy(arenas, arena, ask, reuse),
+    ...(deadline === undefined ? {} : { deadline }),
     resting: rests.size,
     ...arena.nextRest(),
-    ...(deadline === undefined ? {} : { deadline }),
   };
 }
 

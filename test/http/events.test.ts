@@ -102,7 +102,8 @@ describe('a stream of events', () => {
     };
     const whole = { address: '0xa000000', end: '0xa00003f', size: '64' };
     const half = { address: '0xa000000', end: '0xa00001f', size: '32' };
-    const settings = { largeImport: false, keepSpans: 0, releaseAfterSeconds: 0 };
+    const kept = { keepSpans: 0, releaseAfterSeconds: 0, quarantineSeconds: 0 };
+    const settings = { largeImport: false, ...kept };
     const created = { ...settings, quantum: '1', quantumCacheMax: '0', policy: 'instantfit' };
     expect(received.map(({ data }) => ({ ...data, at: undefined }))).toEqual([
       {

@@ -42,6 +42,8 @@ export function adoptKept(
 /** Mostly none; a new one, or one that is there, with what it has or something else. */
 export function drawExternalId(arena: ModelArena, random: Random): Partial<Alloc> {
   if (!random.chance(0.25)) return {};
+  const former = arena.resting.find((rest) => rest.former?.externalId !== undefined)?.former;
+  if (former !== undefined && random.chance(0.1)) return { externalId: former.externalId! };
   const named = arena.held.filter(({ externalId }) => externalId !== undefined);
   if (named.length === 0 || random.chance(0.4)) return { externalId: `x${random.int(1000)}` };
   const { externalId, lease, size, base } = random.pick(named);
