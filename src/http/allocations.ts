@@ -224,17 +224,16 @@ function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies):
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const address = parseAddress(request.params.address, space, '/path/address');
-    const found = await sequencer.read((engine) => ({
-      arena: engine.arena(arena) !== undefined,
-      view: engine.arena(arena) === undefined ? undefined : engine.allocation(arena, address),
-    }));
-    if (!found.arena) return sendRefusal(reply, arenaNotFound(arena));
-    if (found.view === undefined) {
+    const view = await sequencer.read((engine) =>
+      engine.addressing(arena) === undefined ? 'no arena' : engine.allocation(arena, address),
+    );
+    if (view === 'no arena') return sendRefusal(reply, arenaNotFound(arena));
+    if (view === undefined) {
       const detail = `No allocation of ${arena} begins at ${formatAddress(address, space)}.`;
       return sendRefusal(reply, refuse('allocation-not-found', detail));
     }
-    reply.header('ETag', etagOf(found.view.revision));
-    return reply.code(200).send(allocationRepresentation(found.view, space));
+    reply.header('ETag', etagOf(view.revision));
+    return reply.code(200).send(allocationRepresentation(view, space));
   });
 }
 

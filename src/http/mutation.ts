@@ -45,21 +45,19 @@ export function mutator(
   sequencer: Pick<Sequencer, 'execute'>,
   secondsLeft: SecondsLeft | undefined,
 ): Mutate {
-  return async (reply, { command, read, answer, fields, waitSeconds = 0 }) => {
+  return async <T>(
+    reply: FastifyReply,
+    { command, read, answer, fields, waitSeconds = 0 }: Mutation<T>,
+  ) => {
     const { keyed } = reply.request;
     const patient = waitSeconds === 0 ? undefined : new PatientReply(reply, waitSeconds);
     let stored = '';
-    const outcome = await sequencer
-      .execute(
-        command,
-        read,
-        keyed && {
-          ...keyed,
-          reply: (value, revision) => (stored = write(reply, answer(value, revision))),
-        },
-        patient,
-      )
-      .finally(() => patient?.end());
+    const stores = keyed && {
+      ...keyed,
+      reply: (value: T, revision: number) => (stored = write(reply, answer(value, revision))),
+    };
+    const done = sequencer.execute(command, read, stores, patient);
+    const outcome = await (patient === undefined ? done : done.finally(() => patient.end()));
     if ('refused' in outcome) {
       // Whoever waited in vain may come back at once, and waits again, behind the others.
       if (patient !== undefined && waitable.has(outcome.refused)) reply.header('Retry-After', '1');
@@ -70,8 +68,8 @@ export function mutator(
   };
 }
 
-function send(reply: FastifyReply, { body, ...head }: Answer): FastifyReply {
-  return sendHead(reply, head).send(body);
+function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  return sendHead(reply, answer).send(answer.body);
 }
 
 function sendHead(reply: FastifyReply, { status, location, etag }: Head): FastifyReply {

@@ -101,7 +101,9 @@ export function handleError(
 ): FastifyReply {
   const problem = problemOfError(error);
   if (error instanceof Busy || error instanceof TooManyWaiters) reply.header('Retry-After', '1');
-  if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+  if (problem.code === 'internal') {
+    request.log.error({ reqId: request.id, err: error }, 'unexpected error');
+  }
   return sendProblem(reply, problem);
 }
 

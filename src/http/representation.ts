@@ -46,7 +46,7 @@ export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
     spans: view.spans,
     holes: view.holes,
     waiting,
-    createdAt: new Date(view.createdAt).toISOString(),
+    createdAt: timeText(view.createdAt),
     revision: view.revision,
   };
 }
@@ -72,7 +72,7 @@ export function allocationRepresentation(view: AllocationView, space: AddressSpa
     ...(view.externalId !== undefined && { externalId: view.externalId }),
     ...(view.lease !== undefined && { lease: view.lease }),
     ...(view.deadline !== undefined && { expiresAt: timeAfter(view.deadline - performance.now()) }),
-    createdAt: new Date(view.createdAt).toISOString(),
+    createdAt: timeText(view.createdAt),
     revision: view.revision,
   };
 }
@@ -88,7 +88,7 @@ export function leaseRepresentation(view: LeaseView): Lease {
     allocations: view.allocations,
     ...(view.owner !== undefined && { owner: view.owner }),
     labels: view.labels,
-    createdAt: new Date(view.createdAt).toISOString(),
+    createdAt: timeText(view.createdAt),
     revision: view.revision,
   };
 }
@@ -159,4 +159,16 @@ export function allocationPath(view: AllocationView, space: AddressSpace): strin
 /** A revision as a strong entity tag. */
 export function etagOf(revision: number): string {
   return `"${revision}"`;
+}
+
+let lastMs = 0;
+let lastTimeText = new Date(0).toISOString();
+
+/** A time in RFC 3339, of milliseconds since 1970. Of what was made at once, it is the same. */
+function timeText(ms: number): string {
+  if (ms !== lastMs) {
+    lastTimeText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastTimeText;
 }

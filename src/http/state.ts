@@ -148,7 +148,7 @@ function backupRoute(app: App, { backups }: StateDependencies): void {
     } catch (error) {
       // Both were written for whoever runs the service, and that is who asks for a backup.
       if (!(error instanceof RecoveryError || error instanceof StorageFailure)) throw error;
-      request.log.error({ err: error }, 'backup failed');
+      request.log.error({ reqId: request.id, err: error }, 'backup failed');
       return sendProblem(reply, problemOf('internal', `The backup failed. ${error.message}`));
     }
   });
