@@ -41,7 +41,7 @@ export class Deadlines {
   note(event: Event): void {
     switch (event.type) {
       case 'batched':
-        for (const one of event.events) this.note({ ...one, at: event.at });
+        for (const one of event.events) this.note(one);
         return;
       case 'leaseCreated':
       case 'leaseRenewed':

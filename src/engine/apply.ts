@@ -13,7 +13,7 @@ import type { State } from './state.ts';
 export function apply(state: State, event: Event, revision: number): void {
   const { arenas, leases } = state;
   if (event.type === 'batched') {
-    for (const one of event.events) apply(state, { ...one, at: event.at }, revision);
+    for (const one of event.events) apply(state, one, revision);
     return;
   }
   if (event.type === 'leaseCreated') {

@@ -29,6 +29,8 @@ export class Arena {
   readonly name: string;
   readonly notation: Notation;
   readonly width: Width;
+  /** One past the highest address that the width allows. */
+  readonly limit: bigint;
   readonly quantum: bigint;
   readonly source: string | undefined;
   readonly quantumCacheMax: bigint;
@@ -61,6 +63,7 @@ export class Arena {
     this.name = settings.arena;
     this.notation = settings.notation;
     this.width = settings.width;
+    this.limit = 1n << BigInt(settings.width);
     this.quantum = settings.quantum;
     this.source = settings.source;
     this.quantumCacheMax = settings.quantumCacheMax;
@@ -71,11 +74,6 @@ export class Arena {
     assert(1n << BigInt(this.#shift) === settings.quantum, 'the quantum is a power of two');
     this.space = new NarrowSpace(this.#shift, 0n, undo);
     this.cache = this.#newCache();
-  }
-
-  /** One past the highest address that the width allows. */
-  get limit(): bigint {
-    return 1n << BigInt(this.width);
   }
 
   get allocated(): bigint {

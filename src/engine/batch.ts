@@ -23,10 +23,10 @@ export function decideBatch(state: State, { operations, at }: At<Batch>): Event 
       const outcome = 'refused' in command ? command : decide(state, { ...command, at });
       if ('refused' in outcome) return { ...outcome, operation: place };
       apply(state, outcome, state.revision + 1);
-      const { at: _, ...event } = outcome;
       // The compiler can't follow which commands lead to which events.
-      events.push(event as BatchEvent);
-      blocks.push(blockOf(state, event as BatchEvent));
+      const event = outcome as BatchEvent;
+      events.push(event);
+      blocks.push(blockOf(state, event));
     }
     return { type: 'batched', at, events };
   });

@@ -173,7 +173,8 @@ export interface Batched {
   readonly type: 'batched';
   readonly events: readonly BatchEvent[];
 }
-export type BatchEvent =
+/** `at` is that of the batch. */
+export type BatchEvent = { readonly at: number } & (
   | Allocated
   | AllocationKept
   | Freed
@@ -182,7 +183,8 @@ export type BatchEvent =
   | AllocationsMerged
   | AllocationUpdated
   | Undeleted
-  | LeaseRenewed;
+  | LeaseRenewed
+);
 
 /** `at` is the time of the command, in milliseconds since 1970 UTC. */
 export type Event = { readonly at: number } & (

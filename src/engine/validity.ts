@@ -63,10 +63,9 @@ export function badBlock(
   if (nocross !== undefined && nocross < size) {
     return invalid('/nocross', `must be at least the size, ${size}`);
   }
-  for (const [name, value] of Object.entries({ min, max, address })) {
-    if (value !== undefined && value >= limit)
-      return invalid(`/${name}`, `must be below 2^${width}`);
-  }
+  if (min !== undefined && min >= limit) return beyond('/min', width);
+  if (max !== undefined && max >= limit) return beyond('/max', width);
+  if (address !== undefined && address >= limit) return beyond('/address', width);
   if (min !== undefined && max !== undefined && min > max) {
     return invalid('/min', 'must be at most max');
   }
@@ -74,4 +73,8 @@ export function badBlock(
     return invalid('/address', `must be a multiple of the quantum, ${quantum}`);
   }
   return undefined;
+}
+
+function beyond(pointer: string, width: number): Refusal {
+  return invalid(pointer, `must be below 2^${width}`);
 }

@@ -99,7 +99,10 @@ function readFields(
   raw: Readonly<Record<string, unknown>>,
   type: string,
 ): Event {
-  return taken('event', () => fields.read(raw, { type }, ['v', 'type'])) as Event;
+  const event = taken('event', () => fields.read(raw, { type }, ['v', 'type'])) as Event;
+  if (event.type !== 'batched') return event;
+  // In the record only the batch says when it was.
+  return { ...event, events: event.events.map((part) => ({ ...part, at: event.at })) };
 }
 
 function parse(body: string): Readonly<Record<string, unknown>> {
@@ -225,7 +228,7 @@ const updatedFields = {
 
 const undeletedFields = { base: required(decimal), size: required(decimal) };
 
-type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }>, 'type'>;
+type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }>, 'type' | 'at'>;
 
 /** The parts of a batch: events without their time, which is that of the batch. */
 const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {

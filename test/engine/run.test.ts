@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { verify } from '../../src/engine/narrow/check.ts';
 import { Run } from '../../src/engine/narrow/run.ts';
-import { place, plainFit } from '../../src/engine/narrow/search.ts';
+import { largestFree, place, plainFit } from '../../src/engine/narrow/search.ts';
 import { BUSY, Segments } from '../../src/engine/narrow/segments.ts';
 import { LIMIT, NONE, ZERO } from '../../src/engine/narrow/unit.ts';
 import { Random } from '../model/random.ts';
@@ -43,9 +43,17 @@ function drive(run: Run, segments: Segments, random: Random, steps: number, size
       segments.vacate(at);
     }
     expect(run.free).toBe(segments.free);
+    if (step % 16 === 0) compareLargest(run, segments);
   }
   expect(run.isHashed).toBe(true);
   return live;
+}
+
+/** The run may say that it does not know, but only where there are many of nearly that size. */
+function compareLargest(run: Run, segments: Segments): void {
+  const most = run.largestFree();
+  if (most !== NONE) expect(most).toBe(largestFree(segments));
+  else expect(run.bins.count).toBeGreaterThan(64);
 }
 
 function tiling(segments: Segments): string[] {

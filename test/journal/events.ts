@@ -227,22 +227,20 @@ const parts: Record<BatchEvent['type'], true> = {
 
 export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
   ...single,
-  batched: fc.record({
-    type: fc.constant('batched' as const),
-    at,
-    events: fc.array(
-      fc
-        .oneof(...Object.keys(parts).map((type) => single[type as BatchEvent['type']]))
-        .map(timeless),
-      { minLength: 1, maxLength: 5 },
-    ),
-  }),
+  batched: fc
+    .tuple(
+      at,
+      fc.array(fc.oneof(...Object.keys(parts).map((type) => single[type as BatchEvent['type']])), {
+        minLength: 1,
+        maxLength: 5,
+      }),
+    )
+    .map(([when, drawn]) => ({
+      type: 'batched' as const,
+      at: when,
+      events: drawn.map((event) => ({ ...event, at: when }) as BatchEvent),
+    })),
 };
-
-function timeless(event: Event): BatchEvent {
-  const { at: _, ...rest } = event;
-  return rest as BatchEvent;
-}
 
 function ranged<T extends Record<string, fc.Arbitrary<unknown>>>(
   fields: T,

@@ -103,9 +103,8 @@ export function judgeBatch(
     return { complaint: same ? undefined : `${show(outcome)}, must be ${show(refusal)}`, outcome };
   }
   if (outcome.type !== 'batched') return { complaint: `led to ${outcome.type}`, outcome };
-  const parts = events.map(timeless);
-  if (!isDeepStrictEqual(outcome.events, parts)) {
-    return { complaint: `${show(outcome.events)}, must be ${show(parts)}`, outcome };
+  if (!isDeepStrictEqual(outcome.events, events)) {
+    return { complaint: `${show(outcome.events)}, must be ${show(events)}`, outcome };
   }
   const revision = engine.revision + (changes(outcome) ? 1 : 0);
   if (changes(outcome)) engine.apply(outcome, revision);
@@ -165,11 +164,6 @@ function blockOf(engine: Engine, event: SingleEvent): Range | undefined {
   if ('base' in event && 'size' in event) return event;
   const { arena, address } = event as Extract<Event, { type: 'allocationUpdated' }>;
   return { base: address, size: engine.allocation(arena, address)!.size };
-}
-
-function timeless(event: SingleEvent): unknown {
-  const { at: _, ...rest } = event;
-  return rest;
 }
 
 /** One by one, every operation has a revision of its own. */

@@ -172,6 +172,15 @@ export class Bins {
     return word * 32 + 31 - Math.clz32(bits & -bits);
   }
 
+  /** The last class that is not empty, that of the largest gaps, or -1. */
+  lastFilled(): number {
+    for (let word = WORDS - 1; word >= 0; word--) {
+      const bits = this.#filled[word]!;
+      if (bits !== 0) return word * 32 + 31 - Math.clz32(bits);
+    }
+    return -1;
+  }
+
   /** The gap filed longest ago in a class that is not empty. */
   oldest(index: number): number {
     return this.cells.words[(index << this.cells.shift) | NEXT]!;

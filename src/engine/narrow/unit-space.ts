@@ -381,7 +381,8 @@ export class UnitSpace implements Space {
   }
 
   get largestFree(): bigint {
-    return toBigint(largestFree(this.segments)) << this.#shift;
+    const most = this.#run === undefined ? NONE : this.#run.largestFree();
+    return toBigint(most === NONE ? largestFree(this.segments) : most) << this.#shift;
   }
 
   get holes(): number {

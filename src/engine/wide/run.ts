@@ -25,6 +25,9 @@ const STATE = 6;
 /** The caller's id of a busy cell, the class of a free one: no double is passed, so none is boxed. */
 const ID = 7;
 
+/** Gaps of the largest class that are compared to find the largest of them. */
+const LOOKS_MAX = 64;
+
 /** A busy segment and the gaps beside it, by cells (0 for none), each with the next in its queue. */
 export interface Neighbours {
   readonly end: Unit;
@@ -104,6 +107,20 @@ export class Run {
     this.#chosen = this.bins.oldest(index);
     this.#chosenFor = size;
     return this.bins.start(this.#chosen);
+  }
+
+  /** The size of the largest gap, or NONE where as many are nearly as large that it takes an order. */
+  largestFree(): Unit {
+    const { bins } = this;
+    const index = bins.lastFilled();
+    let most = ZERO;
+    let looks = 0;
+    for (let gap = index < 0 ? 0 : bins.oldest(index); gap !== 0; gap = bins.younger(gap)) {
+      if (looks++ === LOOKS_MAX) return NONE;
+      const size = this.endOf(gap) - this.startOf(gap);
+      if (size > most) most = size;
+    }
+    return most;
   }
 
   /** Takes a block where `place` puts it; false, and nothing happened, if it would go elsewhere. */
