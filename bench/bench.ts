@@ -22,6 +22,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'the service over HTTP beside a bare route of the same framework; needs wrk',
     load: () => import('./http.ts'),
   },
+  leases: {
+    about: 'a million leases: renewals, and what it costs when all run out within a second',
+    load: () => import('./leases.ts'),
+  },
   restart: {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),

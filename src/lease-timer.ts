@@ -10,8 +10,8 @@ import { Busy, type Sequencer } from './sequencer.ts';
 
 /** How late a lease may end, where nothing else holds it up. */
 const PERIOD_MS = 100;
-/** Allocations that are freed in one turn of the loop: about two milliseconds' worth. */
-const ALLOCATIONS_MAX = 256;
+/** Allocations that are freed in one turn of the loop: one or two milliseconds' worth. */
+const ALLOCATIONS_MAX = 128;
 /** Records on the way to the disk. */
 const RECORDS_MAX = 16;
 

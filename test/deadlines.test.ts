@@ -223,7 +223,7 @@ describe('the timer', () => {
     await done;
     expect(await renewed).toMatchObject({ value: { id: id(count - 1) } });
     expect(leases()).toEqual([id(count - 1)]);
-    for (const ended of ends()) expect(ended.length).toBeLessThanOrEqual(256);
+    for (const ended of ends()) expect(ended.length).toBeLessThanOrEqual(128);
     expect(ends().flat()).toHaveLength(count - 1);
   });
 

@@ -10,7 +10,7 @@
  *
  * A grant that was asked for with an idempotency key may be asked for again: it is there once.
  *
- * A freeAll, or the end of an arena by force, takes all of its grants with it or none. A batch makes
+ * A freeAll, or the end of an arena by force, or of a lease, takes all of its grants with it or none. A batch makes
  * all of its grants and removes all that it frees, or does nothing.
  *
  * A label on each allocation carries its number in the ledger, because an address alone says
@@ -29,6 +29,7 @@ export interface GrantRequest {
   readonly min?: string;
   readonly nocross?: string;
   readonly waitSeconds?: number;
+  readonly lease?: string;
 }
 
 export interface Grant {
@@ -200,6 +201,7 @@ export function fulfils(
   const { align = '1', min = '0', nocross } = request;
   return (
     allocation.arena === arena &&
+    allocation.lease === request.lease &&
     isSize(allocation.size, request, rounding) &&
     end - address + 1n === BigInt(allocation.size) &&
     JSON.stringify(allocation.labels) === JSON.stringify(request.labels) &&
@@ -249,10 +251,15 @@ function grantProblem(
     if (fulfils(grant, there, arena)) return undefined;
     return `is ${found}, not as asked: ${JSON.stringify(grant.request)}`;
   }
-  if (isDeepStrictEqual(there, answer)) return undefined;
+  if (isDeepStrictEqual(lasting(there), lasting(answer))) return undefined;
   const answered = JSON.stringify(answer);
   if (resizing !== undefined && isResized(grant, answer, there, arena)) return undefined;
   return `is ${found}, not as answered: ${answered}`;
+}
+
+/** All but when its lease runs out, which the next renewal and the next start put off. */
+function lasting({ expiresAt: _expiresAt, ...allocation }: Allocation): unknown {
+  return allocation;
 }
 
 /** Whether it is the same allocation as before, in the size that was asked for last. */

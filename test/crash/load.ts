@@ -62,6 +62,7 @@ const weights = {
   destroyArena: 1,
   again: 4,
   batch: 5,
+  lease: 4,
 };
 /** Of the grants, so many have a key. */
 const keyedShare = 0.4;
@@ -69,6 +70,8 @@ const keyedShare = 0.4;
 const waitingShare = 0.1;
 /** Of those that were answered, so many are asked for again when the service is back. */
 const againAfterStart = 10;
+/** None runs out by itself: when it does is nothing that a ledger could know. */
+const leaseSeconds = 86_400;
 /** Of a batch. */
 const batchGrantsMax = 60;
 const batchFreesMax = 20;
@@ -198,6 +201,8 @@ export class Load {
         return this.#again();
       case 'batch':
         return this.#batch();
+      case 'lease':
+        return this.#lease();
     }
   }
 
@@ -301,7 +306,8 @@ export class Load {
 
   /** Grants of which every loop may take one. */
   #shared(): Grant[] {
-    return this.ledger.free().filter(({ arena }) => this.#arenas.has(arena));
+    const { ledger } = this;
+    return ledger.free().filter((grant) => this.#arenas.has(grant.arena) && !isLeased(grant));
   }
 
   async #resize(): Promise<boolean> {
@@ -324,6 +330,32 @@ export class Load {
     const resized = { ...grant, request: { ...grant.request, size } };
     if (fulfils(resized, grant.answer!, this.#arenas.get(grant.arena)!)) return true;
     throw unexpected(path, answer, { size });
+  }
+
+  /**
+   * A lease that lasts, some grants under it in arenas that all loops use, a renewal, which has no
+   * record, and often its end. Nobody else frees what is under it.
+   */
+  async #lease(): Promise<boolean> {
+    const made = await this.#ask('POST', '/v1/leases', { ttlSeconds: leaseSeconds }, [201]);
+    if (made === lost) return false;
+    const { id: lease } = JSON.parse(made.text) as { id: string };
+    for (let i = this.#random.int(4); i >= 0; i--) {
+      const [arena, known] = this.#random.pick([...this.#arenas]);
+      const size = String(this.#random.magnitude(1n << BigInt(known.sizeBits)));
+      if (!(await this.#grant(arena, { size, labels: {}, lease }, known))) return false;
+    }
+    const path = `/v1/leases/${lease}`;
+    const renewed = await this.#ask('POST', `${path}/renew`, {}, [200]);
+    if (renewed === lost) return false;
+    this.ledger.answered -= 1;
+    this.ledger.operations -= 1;
+    if (this.#random.chance(0.3)) return true;
+    const grants = this.ledger.free().filter(({ request }) => request.lease === lease);
+    const ended = await this.#sweep(`the end of lease ${lease}`, grants, () =>
+      this.#ask('DELETE', path, undefined, [204]),
+    );
+    return ended !== lost;
   }
 
   /** Some grants in arenas that all loops use, and some frees, all or nothing. */
@@ -476,6 +508,10 @@ export class Load {
     this.#number += 1;
     return String(this.#number);
   }
+}
+
+function isLeased({ request }: Grant): boolean {
+  return request.lease !== undefined;
 }
 
 function ownName(loop: number): string {

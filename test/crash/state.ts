@@ -5,6 +5,7 @@
  */
 import type { Allocation } from '../../src/http/wire/allocation.ts';
 import type { Arena, CheckReport } from '../../src/http/wire/arena.ts';
+import type { Lease } from '../../src/http/wire/lease.ts';
 import type { Segment } from '../../src/http/wire/segment.ts';
 import type { Span } from '../../src/http/wire/span.ts';
 import type { Client } from './client.ts';
@@ -20,7 +21,11 @@ export interface ArenaState {
 export interface State {
   readonly revision: number;
   readonly arenas: ReadonlyMap<string, ArenaState>;
-  /** Every answer as it was sent, in a fixed order: equal states have equal text. */
+  readonly leases: readonly Lease[];
+  /**
+   * Every answer as it was sent, in a fixed order, but for when leases run out: equal states have
+   * equal text.
+   */
   readonly text: string;
 }
 
@@ -29,7 +34,7 @@ export async function readState(client: Client): Promise<State> {
   const texts: string[] = [];
   const get = async <T>(path: string): Promise<T> => {
     const text = await client.get(path);
-    texts.push(`${path}\n${text}`);
+    texts.push(`${path}\n${withoutTimes(text)}`);
     return JSON.parse(text) as T;
   };
   const list = async <T>(path: string): Promise<T[]> => {
@@ -53,12 +58,20 @@ export async function readState(client: Client): Promise<State> {
       check: await get(`${path}/check`),
     });
   }
-  return { revision, arenas, text: texts.join('\n') };
+  const leases = await list<Lease>('/v1/leases');
+  return { revision, arenas, leases, text: texts.join('\n') };
+}
+
+/** Renewals and starts put off the end of leases and change nothing else. */
+function withoutTimes(text: string): string {
+  return text
+    .replaceAll(/"expiresAt":"[^"]*"/g, '"expiresAt":""')
+    .replaceAll(/"remainingSeconds":[0-9]+/g, '"remainingSeconds":0');
 }
 
 /** What is wrong in itself, a sentence each. */
-export function incoherences({ arenas }: State): string[] {
-  const problems: string[] = [];
+export function incoherences({ arenas, leases }: State): string[] {
+  const problems: string[] = leaseProblems(arenas, leases);
   for (const state of arenas.values()) {
     const { arena, check } = state;
     const found = [
@@ -71,6 +84,25 @@ export function incoherences({ arenas }: State): string[] {
     if (!check.ok && found.length === 0) found.push('check is not ok, but names no problem');
     problems.push(...found.map((problem) => `${arena.name}: ${problem}`));
   }
+  return problems;
+}
+
+/** Every lease counts the allocations that say that it holds them. */
+function leaseProblems(
+  arenas: ReadonlyMap<string, ArenaState>,
+  leases: readonly Lease[],
+): string[] {
+  const held = new Map<string, number>();
+  for (const { allocations } of arenas.values()) {
+    for (const { lease } of allocations) {
+      if (lease !== undefined) held.set(lease, (held.get(lease) ?? 0) + 1);
+    }
+  }
+  const problems = leases
+    .filter(({ id, allocations }) => allocations !== (held.get(id) ?? 0))
+    .map(({ id, allocations }) => `lease ${id} says that it holds ${allocations}`);
+  for (const { id } of leases) held.delete(id);
+  for (const id of held.keys()) problems.push(`lease ${id} holds something and is not there`);
   return problems;
 }
 
