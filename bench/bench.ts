@@ -26,6 +26,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'a million leases: renewals, and what it costs when all run out within a second',
     load: () => import('./leases.ts'),
   },
+  history: {
+    about: 'who held an address, in ten million events: how long answers take, over HTTP',
+    load: () => import('./history.ts'),
+  },
   restart: {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),

@@ -102,6 +102,10 @@ export const limits = {
   feedCharactersMax: 4_194_304,
   /** Arenas that were destroyed and whose notation is remembered for streams. */
   formerArenasMax: 10_000,
+  /** Questions to the history that wait for its thread: a second of work of that, and more. */
+  historyWaitingMax: 1_000,
+  /** While the history is being made a question waits for so long. */
+  historyWaitMs: 10_000,
   /** A stream that is still being written when the service stops has this long to end in order. */
   eventGraceMs: 1_000,
   portMax: 65_535,

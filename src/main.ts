@@ -7,6 +7,7 @@
  * goes the other way: no new connections, answer what was asked, then close the journal.
  */
 import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { pino, type Logger } from 'pino';
 import { parseArguments } from './cli/arguments.ts';
 import { help } from './cli/help.ts';
@@ -16,6 +17,8 @@ import { InvalidSetting, readSettings, type Flags, type Settings } from './confi
 import { Engine } from './engine/engine.ts';
 import { exitCode, type ExitCode } from './exit-code.ts';
 import { Feed } from './feed.ts';
+import { Book } from './history/book.ts';
+import type { BookEvent } from './history/book-worker.ts';
 import { buildApp } from './http/app.ts';
 import type { App } from './http/contract.ts';
 import { StorageFailure } from './journal/journal.ts';
@@ -89,6 +92,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
     historyDays,
     historyBytes,
     keysMax,
+    followed: true,
     ...(acceptRevision !== undefined && { acceptRevision }),
     onEvent: (event) => note(logger, event),
   });
@@ -97,6 +101,10 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   const { revision, checkpoint, records, arenas } = await recover(journal, engine, {
     onProgress: (applied) => logger.info({ records: applied }, 'recovering'),
   });
+  const { port1, port2 } = new MessageChannel();
+  const onEvent = (event: BookEvent): void => noteBook(logger, event);
+  const book = new Book({ directory, port: port1, onEvent });
+  await journal.follow(port2);
   const feed = new Feed(journal, revision);
   const sequencer = new Sequencer(engine, journal, {
     onDurable: (durable) => feed.add(durable),
@@ -107,6 +115,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   const app = await buildApp({
     sequencer,
     feed,
+    history: book,
     backups: {
       file: join(directory, 'backup.tmp'),
       make: (file) => journal.backup(file),
@@ -118,7 +127,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   });
   const timers = [new SpanTimer(sequencer), restTimer, new LeaseTimer(sequencer)];
   for (const timer of timers) timer.start();
-  stopsOnSignal(app, sequencer, logger, timers);
+  stopsOnSignal({ app, sequencer, book, logger, timers });
   const address = await app.listen({ host: settings.host, port: settings.port });
   const ms = Math.round(performance.now() - startedAt);
   logger.debug({ checkpoint, records }, 'recovered');
@@ -142,6 +151,24 @@ function note(logger: Logger, event: JournalEvent): void {
   }
 }
 
+/** Tells how far the book of history is; the service is there without it. */
+function noteBook(logger: Logger, event: BookEvent): void {
+  const { type, ...fields } = event;
+  switch (type) {
+    case 'making':
+      logger.info(fields, 'history is being made');
+      return;
+    case 'made':
+      logger.info(fields, 'history made');
+      return;
+    case 'discarded':
+      logger.warn(fields, 'history discarded, it is made anew');
+      return;
+    case 'failed':
+      logger.error(fields, 'history failed');
+  }
+}
+
 /** The framework has a start line of its own, which says less than ours: not at info. */
 function httpLogger(logger: Logger): Logger {
   return logger.child({}, { level: logger.level === 'info' ? 'warn' : logger.level });
@@ -151,12 +178,14 @@ function httpLogger(logger: Logger): Logger {
 const SAME_WISH_MS = 1000;
 
 /** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
-function stopsOnSignal(
-  app: App,
-  sequencer: Sequencer,
-  logger: Logger,
-  timers: readonly { stop(): void }[],
-): void {
+function stopsOnSignal(running: {
+  readonly app: App;
+  readonly sequencer: Sequencer;
+  readonly book: Book;
+  readonly logger: Logger;
+  readonly timers: readonly { stop(): void }[];
+}): void {
+  const { app, sequencer, book, logger, timers } = running;
   let stoppingSince: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -169,6 +198,7 @@ function stopsOnSignal(
     logger.info({ signal }, 'stopping');
     app
       .close()
+      .then(() => book.close())
       .then(() => sequencer.close())
       .then(
         () => {

@@ -103,7 +103,7 @@ describe('the document', () => {
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
       'removeSpan alloc xalloc getAllocation updateAllocation free resize undelete split merge ' +
       'listAllocations freeAll searchAllocations batch listWaiters listSegments whatis fits ' +
-      'createLease listLeases getLease renewLease revokeLease watchEvents getState getBackup ' +
+      'createLease listLeases getLease renewLease revokeLease watchEvents getHistory getState getBackup ' +
       'livez readyz metrics';
     expect(names.toSorted()).toEqual(expected.split(' ').toSorted());
   });

@@ -24,7 +24,7 @@ export interface ArenaSpace extends AddressSpace {
 /** What arenas were before all that is remembered here. */
 export interface PastSpaces {
   /** The address space that the arena of this name had; undefined where it is not known. */
-  at(arena: string, revision: number): Promise<AddressSpace | undefined>;
+  spaceAt(arena: string, revision: number): Promise<AddressSpace | undefined>;
 }
 
 interface Former {
@@ -58,9 +58,9 @@ export class ArenaSpaces {
 
   /** The address space that an arena had at a durable revision, at which there was one. */
   async at(arena: string, revision: number): Promise<AddressSpace> {
-    if (revision <= this.#since) {
-      const past = await this.#past?.at(arena, revision);
-      if (past !== undefined) return past;
+    if (revision <= this.#since && this.#past !== undefined) {
+      // Of one that was destroyed under an older version, before all that is known, it is not.
+      return (await this.#past.spaceAt(arena, revision)) ?? { notation: 'decimal', width: 128 };
     }
     const former = this.#formerOf.get(arena)?.find(({ until }) => until >= revision);
     const space = former?.space ?? (await this.of(arena));

@@ -15,6 +15,7 @@ import {
 import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
+import type { History } from '../history/history.ts';
 import { limits } from '../limits.ts';
 import type { Sequencer } from '../sequencer.ts';
 import { ArenaSpaces } from './address-space.ts';
@@ -30,6 +31,7 @@ import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
 import { fitsRoute } from './fits.ts';
 import { healthRoutes } from './health.ts';
+import { historyRoutes } from './history.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { invalidInput } from './invalid-input.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
@@ -50,6 +52,7 @@ export interface AppOptions {
     StateDependencies['sequencer'] &
     MetricsDependencies['sequencer'];
   readonly feed: Feed;
+  readonly history: History;
   readonly backups: BackupMaker;
   readonly logger: FastifyBaseLogger;
   /** Bearer tokens, any of which opens /v1. Absent: /v1 is open to everyone. */
@@ -64,7 +67,7 @@ export interface AppOptions {
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { sequencer, feed, backups, tokens, version, events, secondsLeft } = options;
+  const { sequencer, feed, history, backups, tokens, version, events, secondsLeft } = options;
   const app = newApp(options.logger);
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
@@ -81,7 +84,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
   await app.register(fastifySwaggerUi, documentOptions.ui);
-  const spaces = new ArenaSpaces(sequencer, feed.revision);
+  const spaces = new ArenaSpaces(sequencer, feed.revision, history);
   const streams = new EventStreams(feed, new EventTexts(spaces), events);
   const mutate = mutator(sequencer, secondsLeft);
   const dependencies = { sequencer, mutate, spaces, secondsLeft };
@@ -94,11 +97,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
   batchRoute(app, dependencies);
   leaseRoutes(app, dependencies);
   segmentRoutes(app, dependencies);
+  historyRoutes(app, { ...dependencies, history });
   eventRoutes(app, { sequencer, feed, streams });
   fitsRoute(app, dependencies);
   stateRoutes(app, { sequencer, backups });
   healthRoutes(app, dependencies);
-  metricsRoute(app, { sequencer, streams, version, answers, keys });
+  metricsRoute(app, { sequencer, streams, history, version, answers, keys });
   documentRoutes(app);
   await app.ready();
   return app;

@@ -144,6 +144,7 @@ export const unserved: Omit<AppOptions, 'version'> = {
     },
   },
   feed: new Feed({ history: unused }, 0),
+  history: { ask: unused, space: unused, spaceAt: unused, extent: undefined },
   backups: { file: '', make: unused },
   logger: pino({ level: 'silent' }),
 };

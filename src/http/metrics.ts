@@ -6,6 +6,7 @@ import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { cpuUsage, memoryUsage } from 'node:process';
 import type { Engine } from '../engine/engine.ts';
+import type { History } from '../history/history.ts';
 import type { Sequencer } from '../sequencer.ts';
 import { noQuery, problems, type App } from './contract.ts';
 import type { IdempotencyKeys } from './idempotency.ts';
@@ -25,6 +26,7 @@ export interface MetricsDependencies {
     | 'room'
     | 'deadlines'
   >;
+  readonly history: Pick<History, 'extent'>;
   readonly streams: { readonly count: number; readonly sent: number };
   readonly version: string;
   readonly answers: AnswerCount;
@@ -102,7 +104,7 @@ function* metrics(
   delay: DelayHistogram,
   totals: Totals | undefined,
 ): Generator<Metric> {
-  const { sequencer, streams, version, answers, keys } = dependencies;
+  const { sequencer, history, streams, version, answers, keys } = dependencies;
   const versioned = { [`version="${version}"`]: 1 };
   yield { name: 'vmemd_info', type: 'gauge', help: 'The version.', values: versioned };
   yield gauge('up', '1 while requests are answered.', sequencer.failed ? 0 : 1);
@@ -125,6 +127,10 @@ function* metrics(
   yield gauge('idempotency_keys', 'Idempotency keys held.', sequencer.keys.held);
   const replays = 'Requests answered as before because of their key, since the start.';
   yield counter('idempotency_replays_total', replays, keys.replays);
+  if (history.extent !== undefined) {
+    const help = 'The last revision in the book of history, as of a second ago.';
+    yield gauge('history_book_revision', help, history.extent.revision);
+  }
   yield gauge('event_streams', 'Streams of events that are open.', streams.count);
   yield counter('events_sent_total', 'Events sent to streams since the start.', streams.sent);
   const byStatus = answers.byClass.map(([name, count]) => [`status="${name}"`, count]);

@@ -9,6 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { refuse, type Exhaustion, type Refusal } from '../engine/refusal.ts';
+import { HistoryUnavailable } from '../history/history.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
 import { CursorMismatch } from './cursor.ts';
@@ -101,6 +102,7 @@ export function handleError(
 ): FastifyReply {
   const problem = problemOfError(error);
   if (error instanceof Busy || error instanceof TooManyWaiters) reply.header('Retry-After', '1');
+  if (error instanceof HistoryUnavailable) reply.header('Retry-After', '10');
   if (problem.code === 'internal') {
     request.log.error({ reqId: request.id, err: error }, 'unexpected error');
   }
@@ -119,6 +121,7 @@ function problemOfError(error: Error & { code?: string; statusCode?: number }): 
   if (error instanceof TooManyWaiters) return problemOf('too-many-requests', error.message);
   // Nobody reads this one.
   if (error instanceof Abandoned) return problemOf('request-timeout', error.message);
+  if (error instanceof HistoryUnavailable) return problemOf('history-unavailable', error.message);
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problemOf(

@@ -126,17 +126,17 @@ export class GroupTable {
   }
 
   /**
-   * Deletes the oldest groups that `retention` does not keep, none above `end`, as many as fit a
-   * short transaction. Returns how many; 0 where there is nothing to trim.
+   * Deletes the oldest groups that `retention` does not keep, none above `end`, nor above `most`, as
+   * many as fit a short transaction. Returns how many; 0 where there is nothing to trim.
    */
-  trim(end: Mark, retention: Retention): number {
+  trim(end: Mark, retention: Retention, most = Infinity): number {
     const ranMs = this.ranMs;
     const rows = this.#db
       .prepare<[number, number], Row>(
         `select last_revision, digest, bytes_total, ran_ms from journal_group
          where first_revision > ? and last_revision <= ? order by first_revision`,
       )
-      .iterate(this.#trimmed.revision, end.revision);
+      .iterate(this.#trimmed.revision, Math.min(end.revision, most));
     let trimmed = this.#trimmed;
     let groups = 0;
     for (const row of rows) {

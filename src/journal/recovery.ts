@@ -39,6 +39,9 @@
  * | a head anchor of unknown format                   | refuse: newer-schema                      |
  * | a breaking migration that is not known            | refuse: newer-schema                      |
  * | a migration that is not known, not breaking       | start with a warning                      |
+ * | the book of history is behind                     | start; bring it up to date later          |
+ * | the book of history is missing, or of no use      | start; make it anew later                 |
+ * | the book of history cannot be written             | start without it; try again later         |
  * | an applied migration that reads differently today | refuse: edited-migration                  |
  * | migrations that are not 1 … n                     | refuse: unknown-schema                    |
  * | another process has the data open                 | refuse: locked                            |

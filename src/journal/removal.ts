@@ -13,6 +13,8 @@ export interface RemovalOptions {
   readonly checkpoints: CheckpointTable;
   readonly keyed: KeyedTable;
   readonly retention: Retention;
+  /** History after this revision is kept, because a follower may not have it yet. */
+  readonly keptFrom: () => number;
   /** Serves what was asked of the journal; called before every step. */
   readonly beforeStep: () => void;
   /** Told at the end how many groups were trimmed, if any were. */
@@ -28,7 +30,7 @@ export class Removal {
   readonly #options: RemovalOptions;
   #running: Promise<void> | undefined;
   #wanted = false;
-  #held = false;
+  #holds = 0;
 
   constructor(options: RemovalOptions) {
     this.#options = options;
@@ -41,14 +43,14 @@ export class Removal {
     return this.#running;
   }
 
-  /** Removes nothing more until `resume`; resolves when nothing is under way. */
+  /** Removes nothing more until each has called `resume`; resolves when nothing is under way. */
   async hold(): Promise<void> {
-    this.#held = true;
+    this.#holds += 1;
     await this.#running;
   }
 
   resume(): void {
-    this.#held = false;
+    this.#holds -= 1;
   }
 
   async #removeAll(): Promise<void> {
@@ -57,7 +59,7 @@ export class Removal {
     // From here on `run` has the promise, which the end takes back.
     await Promise.resolve();
     try {
-      while (this.#wanted && !this.#held) {
+      while (this.#wanted && this.#holds === 0) {
         beforeStep();
         const startedAt = performance.now();
         const trimmed = this.#trim();
@@ -81,9 +83,9 @@ export class Removal {
   }
 
   #trim(): number {
-    const { groups, checkpoints, retention } = this.#options;
+    const { groups, checkpoints, retention, keptFrom } = this.#options;
     const { newest } = checkpoints;
-    return newest === undefined ? 0 : groups.trim(newest, retention);
+    return newest === undefined ? 0 : groups.trim(newest, retention, keptFrom());
   }
 }
 

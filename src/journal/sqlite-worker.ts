@@ -5,11 +5,17 @@
  * may have kept a commit that it reported as failed, so what is on disk is known again only after a
  * fresh start.
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import {
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+  type MessagePort,
+} from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import type { Checkpoint } from './checkpoint-table.ts';
 import { failureOf, runningFailureOf, type Failure } from './failure.ts';
+import { Follower } from './follower.ts';
 import { equal, GroupReader, type Mark, type StepLimit } from './group-table.ts';
 import type { Group } from './group.ts';
 import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
@@ -39,6 +45,7 @@ export type Request =
   | { readonly type: 'state' }
   | { readonly type: 'backup'; readonly file: string }
   | { readonly type: 'history'; readonly after: number }
+  | { readonly type: 'follow'; readonly port: MessagePort }
   | { readonly type: 'trim' }
   | { readonly type: 'vacuum' }
   | { readonly type: 'settings' }
@@ -74,6 +81,7 @@ export interface Replies {
   state: StateHash;
   backup: BackupReport;
   history: { readonly groups: readonly Group[]; readonly trimmedRevision: number };
+  follow: true;
   trim: number;
   vacuum: { readonly bytesBefore: number; readonly bytesAfter: number };
   settings: Settings;
@@ -98,12 +106,15 @@ class Connection {
   readonly #source: ReplaySource;
   readonly #upkeep: Upkeep;
   readonly #onFailure: (error: unknown) => void;
+  readonly #beforeStep: () => void;
   #replay: Replay | undefined;
+  #follower: Follower | undefined;
   #head: HeadAnchor | undefined;
   #failed = false;
 
   constructor(settings: WorkerSettings, beforeStep: () => void, say: (said: Said) => void) {
     this.#settings = settings;
+    this.#beforeStep = beforeStep;
     const { directory } = settings;
     const { db, groups, checkpoints, keyed, expected, warnings } = openDatabase(settings);
     const { last, trimmed, ranMs } = groups;
@@ -129,7 +140,10 @@ class Connection {
       ...settings.upkeep,
       source: this.#source,
       beforeStep,
-      onEvent: (event) => say({ event }),
+      onEvent: (event) => {
+        say({ event });
+        if (event.type === 'trimmed') this.#follower?.changed();
+      },
       onFailure: this.#onFailure,
     });
   }
@@ -154,6 +168,8 @@ class Connection {
         return this.#upkeep.backup(request.file, this.#settings.migrations);
       case 'history':
         return this.#history(request.after);
+      case 'follow':
+        return this.#follow(request.port);
       case 'trim':
         return this.#trim();
       case 'vacuum':
@@ -205,6 +221,7 @@ class Connection {
       throw error;
     }
     this.#upkeep.appended();
+    this.#follower?.changed();
     return groups.last.bytesTotal;
   }
 
@@ -237,6 +254,17 @@ class Connection {
     return { groups: page, trimmedRevision: groups.trimmed.revision };
   }
 
+  #follow(port: MessagePort): true {
+    this.#follower = new Follower({
+      source: this.#source,
+      port,
+      beforeStep: this.#beforeStep,
+      onKept: (revision) => this.#upkeep.followed(revision),
+      hold: () => this.#upkeep.hold(),
+    });
+    return true;
+  }
+
   async #trim(): Promise<number> {
     await this.#upkeep.trim();
     return this.#source.groups.trimmed.revision;
@@ -262,6 +290,7 @@ class Connection {
   }
 
   async #close(): Promise<true> {
+    this.#follower?.close();
     await this.#upkeep.close();
     await this.#head?.close();
     if (this.#head !== undefined && !this.#failed) this.#source.groups.noteRan();

@@ -6,7 +6,7 @@
  * no rule for a torn last record: there is none.
  */
 import { resolve } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { Worker, type MessagePort, type Transferable } from 'node:worker_threads';
 import { assert } from '../engine/assert.ts';
 import type { Checkpoint } from './checkpoint-table.ts';
 import { errorOf } from './failure.ts';
@@ -58,6 +58,8 @@ export interface SqliteOptions {
   readonly historyBytes?: number;
   /** Whether checkpoints and trimming come of their own accord; true unless given. */
   readonly maintenance?: boolean;
+  /** Whether history is kept until a follower has it; false unless given. */
+  readonly followed?: boolean;
   /** Whether the answers kept for idempotency keys are read and compared; true unless given. */
   readonly keyed?: boolean;
   /** How many keys are to be held. */
@@ -93,6 +95,7 @@ export async function openSqliteJournal(options: SqliteOptions): Promise<SqliteJ
         bytes: options.historyBytes ?? historyBytesDefault,
       },
       automatic: options.maintenance ?? true,
+      followed: options.followed ?? false,
     },
   });
   try {
@@ -238,6 +241,11 @@ export class SqliteJournal implements Journal {
     return this.#ask({ type: 'backup', file: resolve(file) });
   }
 
+  /** Serves another thread on a port, see follower.ts. One at a time. */
+  async follow(port: MessagePort): Promise<void> {
+    await this.#connection.ask({ type: 'follow', port }, [port]);
+  }
+
   /** Removes now what the settings do not keep; resolves with the last revision that is gone. */
   async trim(): Promise<{ readonly trimmedRevision: number }> {
     return { trimmedRevision: await this.#ask({ type: 'trim' }) };
@@ -336,13 +344,16 @@ class Connection {
     });
   }
 
-  ask<R extends Request>(request: R): Promise<Replies[R['type']]> {
+  ask<R extends Request>(
+    request: R,
+    transferred: readonly Transferable[] = [],
+  ): Promise<Replies[R['type']]> {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     return new Promise((resolved, reject) => {
       this.#requests += 1;
       const numbered: Numbered = { ...(request as Request), id: this.#requests };
       this.#waiting.set(numbered.id, { resolve: resolved as Waiting['resolve'], reject });
-      this.#worker.postMessage(numbered);
+      this.#worker.postMessage(numbered, transferred);
     });
   }
 

@@ -22,6 +22,8 @@ export interface UpkeepSettings {
   readonly retention: Retention;
   /** Whether it acts of its own accord, and not only when asked. */
   readonly automatic: boolean;
+  /** Whether history is kept until a follower has it, see follower.ts. */
+  readonly followed: boolean;
 }
 
 export type UpkeepEvent =
@@ -62,6 +64,8 @@ export class Upkeep {
   #dueQueued = false;
   #state: StateHash | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The last revision that the follower has for good. */
+  #followedRevision: number;
   /** Why nothing more is done. */
   #ended: unknown;
 
@@ -69,11 +73,13 @@ export class Upkeep {
     this.#options = options;
     this.#groups = options.source.groups;
     this.#checkpoints = options.source.checkpoints;
+    this.#followedRevision = options.followed ? 0 : Infinity;
     this.#removal = new Removal({
       groups: this.#groups,
       checkpoints: this.#checkpoints,
       keyed: options.source.keyed,
       retention: options.retention,
+      keptFrom: () => this.#followedRevision,
       beforeStep: options.beforeStep,
       onTrimmed: (groups) => {
         const { revision, bytesTotal } = this.#groups.trimmed;
@@ -139,13 +145,11 @@ export class Upkeep {
   /** Copies everything into a new file. Its failure is the caller's alone. */
   backup(file: string, migrations?: string): Promise<BackupReport> {
     return this.#inTurn(async () => {
-      // What is being copied stays where it is.
-      await this.#removal.hold();
+      const resume = await this.hold();
       try {
         return await this.#makeBackup(file, migrations);
       } finally {
-        if (this.#ended === undefined) this.#removal.resume();
-        if (this.#options.automatic) void this.#removal.run();
+        resume();
       }
     });
   }
@@ -153,6 +157,22 @@ export class Upkeep {
   /** Removes now what the settings do not keep. */
   async trim(): Promise<void> {
     await this.#inTurn(() => this.#removal.run());
+  }
+
+  /** The follower has all up to this revision for good: it need not be kept for it. */
+  followed(revision: number): void {
+    this.#followedRevision = revision;
+    if (this.#options.automatic) void this.#removal.run();
+  }
+
+  /** Leaves everything that is stored where it is until the function that this gives is called. */
+  async hold(): Promise<() => void> {
+    await this.#removal.hold();
+    return () => {
+      if (this.#ended !== undefined) return;
+      this.#removal.resume();
+      if (this.#options.automatic) void this.#removal.run();
+    };
   }
 
   /** Gives up what is under way. */

@@ -104,7 +104,9 @@ async function recorded(part: (sequencer: Sequencer) => Part): Promise<History> 
   const logger = pino({ level: 'silent' });
   const noBackups = { file: '', make: () => Promise.reject(new Error('nobody asks for a backup')) };
   const feed = new Feed(journal, 0);
-  const options = { feed, backups: noBackups, logger, version: '0.0.0' };
+  const noHistory = () => Promise.reject(new Error('nobody asks for the past'));
+  const history = { ask: noHistory, space: noHistory, spaceAt: noHistory, extent: undefined };
+  const options = { feed, history, backups: noBackups, logger, version: '0.0.0' };
   const app = await buildApp({ ...options, sequencer: part(sequencer) });
   try {
     const url = await app.listen({ host: '127.0.0.1', port: 0 });

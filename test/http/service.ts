@@ -16,8 +16,10 @@ import * as arenaWire from '../../src/http/wire/arena.ts';
 import * as batchWire from '../../src/http/wire/batch.ts';
 import * as eventWire from '../../src/http/wire/event.ts';
 import * as fitsWire from '../../src/http/wire/fits.ts';
+import { HistoryUnavailable, type History } from '../../src/history/history.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
 import * as leaseWire from '../../src/http/wire/lease.ts';
+import * as historyWire from '../../src/http/wire/history.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
 import * as segmentWire from '../../src/http/wire/segment.ts';
@@ -53,6 +55,7 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
     eventWire,
     fitsWire,
     leaseWire,
+    historyWire,
     stateWire,
     healthWire,
     problemWire,
@@ -66,6 +69,13 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
 const noBackups: BackupMaker = {
   file: '/nonexistent/backup',
   make: () => Promise.reject(new StorageFailure('No backup is made here.')),
+};
+
+const noHistory: History = {
+  ask: () => Promise.reject(new HistoryUnavailable('There is no history here.')),
+  space: () => Promise.resolve(undefined),
+  spaceAt: () => Promise.resolve(undefined),
+  extent: undefined,
 };
 
 interface Operation {
@@ -106,6 +116,7 @@ export class Service {
       queueMax?: number;
       waitersMax?: number;
       backups?: BackupMaker;
+      history?: History;
       events?: EventStreamsOptions;
       /** The steady clock, in milliseconds. */
       now?: () => number;
@@ -114,7 +125,14 @@ export class Service {
       storedCheckpoint?: StoredCheckpoint;
     } = {},
   ): Promise<Service> {
-    const { tokens, queueMax, waitersMax, backups = noBackups, events } = options;
+    const {
+      tokens,
+      queueMax,
+      waitersMax,
+      backups = noBackups,
+      history = noHistory,
+      events,
+    } = options;
     const engine = new Engine();
     const journal = new MemoryJournal(options.stored, options.storedCheckpoint);
     journal.automatic = true;
@@ -130,6 +148,7 @@ export class Service {
     const app = await buildApp({
       sequencer,
       feed,
+      history,
       backups,
       secondsLeft: (rest) => restTimer.secondsLeft(rest),
       ...(events !== undefined && { events }),

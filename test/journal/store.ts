@@ -124,6 +124,10 @@ export class Store {
     );
   }
 
+  async freeAll(arena: string): Promise<void> {
+    await this.#done({ type: 'freeAll', at: (this.#at += 1), arena });
+  }
+
   async #done(command: Parameters<Sequencer['execute']>[0]): Promise<void> {
     const answer = await this.sequencer.execute(command, () => undefined);
     expect(answer).not.toHaveProperty('refused');

@@ -41,6 +41,7 @@ export const problemCodes = {
   internal: [500, 'Internal error'],
   'journal-unavailable': [503, 'The journal is unavailable'],
   'too-many-keys': [503, 'Too many idempotency keys are held'],
+  'history-unavailable': [503, 'The history is not available now'],
   'not-ready': [503, 'Not ready'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -1,0 +1,357 @@
+/**
+ * The thread that keeps the book and answers questions from it. It follows the journal on a port of
+ * its own, a page at a time, and between two pages answers what was asked. A question waits until
+ * the book has everything that was durable when it was asked.
+ *
+ * The book is derived. Where its file is missing, of another version, damaged, or of another journal,
+ * it is made anew; where it cannot be written, there are no answers until it can.
+ */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import type { Database } from 'better-sqlite3';
+import { assert, AssertionError } from '../engine/assert.ts';
+import { Engine } from '../engine/engine.ts';
+import { FollowPort, type Beginning } from '../journal/follower.ts';
+import { recordsOf } from '../journal/replay.ts';
+import { decodePart } from '../journal/snapshot-part.ts';
+import { isDamage, newBook, openBook } from './book-file.ts';
+import { BookReader } from './book-reader.ts';
+import { BookWriter } from './book-writer.ts';
+import type { Extent, HistoryAnswer, HistoryQuery, NamedSpace, TooEarly } from './history.ts';
+
+export interface BookSettings {
+  readonly directory: string;
+  /** Of the follower. */
+  readonly port: MessagePort;
+}
+
+export type BookRequest =
+  | { readonly type: 'history'; readonly query: HistoryQuery }
+  | {
+      readonly type: 'space';
+      readonly arena: string;
+      readonly at?: number;
+      /** Answered when everything up to this revision is known. */
+      readonly revision: number;
+    }
+  | { readonly type: 'close' };
+
+export interface BookReplies {
+  history: HistoryAnswer | TooEarly;
+  space: NamedSpace | undefined;
+  close: true;
+}
+
+/** What the thread does of its own accord, for the log. */
+export type BookEvent =
+  /** It has something to catch up with, of which it takes until `made` to have all. */
+  | { readonly type: 'making'; readonly from: number; readonly to: number; readonly why: string }
+  | { readonly type: 'made'; readonly revision: number; readonly ms: number }
+  /** What it had is of no use; it is made anew. */
+  | { readonly type: 'discarded'; readonly message: string }
+  /** There are no answers: for so long, or until the next start. */
+  | { readonly type: 'failed'; readonly message: string; readonly retryMs?: number };
+
+export type BookSaid =
+  | { readonly id: number; readonly value: BookReplies[BookRequest['type']] }
+  | { readonly id: number; readonly unavailable: string }
+  | { readonly event: BookEvent }
+  | { readonly extent: Extent };
+
+/** More than this is told: it takes a second and longer. */
+const toldRecords = 50_000;
+/** A page of a few milliseconds, while questions are answered; larger while there is much to do. */
+const pageCharacters = 1 << 16;
+const longPageCharacters = 1 << 18;
+/** While there is much to do, so much is committed together: what is near is written once. */
+const commitCharacters = 1 << 22;
+/** When nothing is asked, what comes is gathered for so long. */
+const gatherMs = 50;
+/** The log of the file is folded in after so much text of records, or after so long. */
+const foldCharacters = 32 << 20;
+const foldMs = 60_000;
+const retryMs = 60_000;
+/** Behind the threads that serve, where processors are short. */
+const niceness = 5;
+
+interface Waiting {
+  readonly id: number;
+  readonly request: Exclude<BookRequest, { type: 'close' }>;
+}
+
+class Keeper {
+  readonly #directory: string;
+  readonly #journal: FollowPort;
+  readonly #say: (said: BookSaid) => void;
+  /** Whether what the file has is of no use. */
+  #discard = false;
+  #db: Database | undefined;
+  #writer: BookWriter | undefined;
+  #reader: BookReader | undefined;
+  #waiting: Waiting[] = [];
+  /** Whether what the book has is of this journal, and complete. */
+  #confirmed = false;
+  /** Why there are no answers. */
+  #unavailable: string | undefined;
+  #remade = false;
+  #making: { readonly since: number } | undefined;
+  /** Characters that were taken since the last commit, and since the log was folded in. */
+  #uncommitted = 0;
+  #unfolded = 0;
+  #foldedAt = performance.now();
+  #toldAt = 0;
+  #closing = false;
+  #wake: (() => void) | undefined;
+
+  constructor({ directory, port }: BookSettings, say: (said: BookSaid) => void) {
+    this.#directory = directory;
+    this.#journal = new FollowPort(port);
+    this.#say = say;
+  }
+
+  /** Keeps the book until it is closed, whatever happens to the file. */
+  async keep(): Promise<void> {
+    while (!this.#closing) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        await this.#failed(error);
+      }
+    }
+    if (this.#db !== undefined) this.#fold();
+    this.#db?.close();
+    this.#journal.close();
+  }
+
+  ask(id: number, request: Exclude<BookRequest, { type: 'close' }>): void {
+    this.#waiting.push({ id, request });
+    this.#answer();
+    if (this.#waiting.length > 0) this.#wake?.();
+  }
+
+  close(): void {
+    this.#closing = true;
+    this.#wake?.();
+  }
+
+  async #follow(): Promise<void> {
+    this.#db = this.#discard ? newBook(this.#directory) : openBook(this.#directory);
+    this.#discard = false;
+    this.#use();
+    const { revision, chain } = this.#writer!.extent;
+    // Half of a checkpoint is no place to go on from.
+    const at = this.#writer!.partial ? undefined : { revision, chain };
+    const beginning = await this.#journal.begin(at);
+    if (beginning.resumed) this.#begins(revision, beginning, 'it is behind');
+    else await this.#remake(beginning);
+    if (this.#closing) return;
+    this.#confirmed = true;
+    this.#fold();
+    this.#unavailable = undefined;
+    this.#answer();
+    while (!this.#closing) await this.#step();
+  }
+
+  /** Makes the book anew of what the journal has. */
+  async #remake(beginning: Beginning): Promise<void> {
+    this.#db!.close();
+    this.#db = newBook(this.#directory);
+    this.#use();
+    const { trimmed, checkpoint } = beginning;
+    this.#begins(trimmed.revision, beginning, 'it was missing, or of no use');
+    if (checkpoint === undefined) return;
+    const engine = new Engine();
+    for (;;) {
+      const page = await this.#journal.page(longPageCharacters);
+      if (page.type === 'checkpoint') break;
+      assert(page.type === 'parts', 'the parts come first');
+      for (const body of page.bodies) engine.restore(decodePart(body));
+    }
+    engine.restored(checkpoint);
+    const writer = this.#writer!;
+    writer.begin(trimmed, checkpoint);
+    while (writer.extent.revision < checkpoint && !this.#closing) await this.#step();
+    if (!this.#closing) writer.complete(engine);
+  }
+
+  #begins(from: number, { lastRevision: to }: Beginning, why: string): void {
+    if (to - from < toldRecords) return;
+    this.#making = { since: performance.now() };
+    this.#say({ event: { type: 'making', from, to, why } });
+  }
+
+  #use(): void {
+    this.#writer = new BookWriter(this.#db!);
+    this.#reader = new BookReader(this.#db!);
+  }
+
+  /** Takes the next page, and answers who waited for it. */
+  async #step(): Promise<void> {
+    const characters = this.#making === undefined ? pageCharacters : longPageCharacters;
+    const page = await this.#orClosed(this.#journal.page(characters));
+    if (page === undefined) return;
+    assert(page.type === 'groups', 'groups follow');
+    const writer = this.#writer!;
+    const { groups, head, lastRevision, trimmedRevision } = page;
+    if (groups.length > 0) {
+      writer.take(groups.flatMap(recordsOf), head);
+      for (const { body } of groups) this.#uncommitted += body.length;
+    }
+    const done = head.revision === lastRevision;
+    if (!done && this.#uncommitted < commitCharacters) return;
+    writer.commit();
+    this.#unfolded += this.#uncommitted;
+    this.#uncommitted = 0;
+    this.#answer();
+    this.#tell();
+    if (done) this.#done();
+    let more = writer.trim(trimmedRevision);
+    const due = this.#foldedAt + foldMs < performance.now();
+    if (this.#unfolded > foldCharacters || (due && this.#unfolded > 0)) this.#fold();
+    // What is trimmed goes in small steps, when there is nothing better to do.
+    while (more && this.#waiting.length === 0 && !this.#closing) {
+      await turn();
+      more = writer.trim(trimmedRevision);
+    }
+    if (done && this.#waiting.length === 0) await this.#pause(gatherMs);
+  }
+
+  #done(): void {
+    this.#remade = false;
+    if (this.#making === undefined) return;
+    const ms = Math.round(performance.now() - this.#making.since);
+    this.#making = undefined;
+    this.#say({ event: { type: 'made', revision: this.#writer!.extent.revision, ms } });
+  }
+
+  /** Answers what can be answered now. */
+  #answer(): void {
+    if (this.#waiting.length === 0) return;
+    const writer = this.#writer;
+    const known = writer !== undefined && this.#confirmed ? writer.extent.revision : -1;
+    // What is not committed yet is read as well: it is all one connection.
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) {
+      const { id, request } = one;
+      const revision = request.type === 'history' ? request.query.revision : request.revision;
+      if (this.#unavailable !== undefined) this.#say({ id, unavailable: this.#unavailable });
+      else if (revision > known) this.#waiting.push(one);
+      else this.#say({ id, value: this.#valueOf(request) });
+    }
+  }
+
+  #valueOf(request: Waiting['request']): BookReplies['history' | 'space'] {
+    if (request.type === 'space') return this.#reader!.space(request.arena, request.at);
+    return this.#reader!.answer(request.query, extentOf(this.#writer!));
+  }
+
+  /** Makes durable what was written, and says so to the journal. */
+  #fold(): void {
+    this.#db!.pragma('wal_checkpoint(PASSIVE)');
+    this.#unfolded = 0;
+    this.#foldedAt = performance.now();
+    if (!this.#writer!.partial) this.#journal.kept(this.#writer!.extent.revision);
+  }
+
+  #tell(): void {
+    const now = performance.now();
+    if (now - this.#toldAt < 1000) return;
+    this.#toldAt = now;
+    this.#say({ extent: extentOf(this.#writer!) });
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    this.#db?.close();
+    this.#db = undefined;
+    this.#writer = undefined;
+    this.#confirmed = false;
+    const message = error instanceof Error ? error.message : String(error);
+    const contradicted = error instanceof AssertionError || isConstraint(error);
+    if ((isDamage(error) || contradicted) && !this.#remade) {
+      // Once: what comes again does not come from the file.
+      this.#remade = true;
+      this.#discard = true;
+      this.#say({ event: { type: 'discarded', message } });
+      return;
+    }
+    const storage = error instanceof Error && 'code' in error && !contradicted;
+    this.#unavailable = `The history cannot be read or written: ${message}`;
+    // History in the journal would else grow for as long as this lasts.
+    this.#journal.kept(Number.MAX_SAFE_INTEGER);
+    const told = storage ? { retryMs } : {};
+    this.#say({ event: { type: 'failed', message, ...told } });
+    this.#answer();
+    await this.#pause(storage ? retryMs : undefined);
+  }
+
+  /** Waits for so long, or until it is closed; a question ends a wait of a bounded time. */
+  #pause(ms?: number): Promise<void> {
+    if (this.#closing) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = ms === undefined ? undefined : setTimeout(end, ms);
+      this.#wake = () => {
+        if (this.#closing || this.#unavailable === undefined) end();
+      };
+    });
+  }
+
+  async #orClosed<T>(asked: Promise<T>): Promise<T | undefined> {
+    const closed = new Promise<undefined>((resolve) => {
+      this.#wake = () => {
+        if (this.#closing) resolve(undefined);
+      };
+    });
+    if (this.#closing) return undefined;
+    const value = await Promise.race([asked, closed]);
+    this.#wake = undefined;
+    return value;
+  }
+}
+
+function extentOf({ extent }: BookWriter): Extent {
+  const { revision, trimmedRevision, completeRevision } = extent;
+  return { revision, trimmedRevision, completeRevision };
+}
+
+function isConstraint(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('SQLITE_CONSTRAINT');
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** On Linux the priority of a thread can be told by its id, and lowering one needs no right. */
+function yieldToOthers(): void {
+  try {
+    const thread = readlinkSync('/proc/thread-self').split('/').at(-1);
+    setPriority(Number(thread), niceness);
+  } catch {
+    // Elsewhere it has the priority of the process.
+  }
+}
+
+function serve(port: NonNullable<typeof parentPort>, settings: BookSettings): void {
+  const keeper = new Keeper(settings, (said) => port.postMessage(said));
+  const kept = keeper.keep();
+  port.on('message', ({ id, ...request }: BookRequest & { readonly id: number }) => {
+    if (request.type !== 'close') return keeper.ask(id, request);
+    keeper.close();
+    void kept.then(() => {
+      port.postMessage({ id, value: true } satisfies BookSaid);
+      port.close();
+    });
+  });
+}
+
+assert(parentPort !== null, 'runs as a worker thread');
+yieldToOthers();
+serve(parentPort, workerData as BookSettings);

@@ -1,0 +1,159 @@
+/**
+ * A life of arenas to remember: random commands through the real engine, with names that are used
+ * again, imports, batches and a clock that is sometimes set back. Each event is kept as a record.
+ */
+import type { BatchCommand, Command } from '../../src/engine/command.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import type { Event } from '../../src/engine/event.ts';
+import type { JournalRecord } from '../../src/journal/journal.ts';
+import { encode } from '../../src/journal/record.ts';
+import type { Random } from '../model/random.ts';
+import { Past } from './past.ts';
+
+export const names = ['top', 'mid', 'leaf', 'wide'] as const;
+type Name = (typeof names)[number];
+
+const shapes = {
+  top: { notation: 'ipv4', width: 32, spans: [{ base: 0n, size: 512n }] },
+  mid: { notation: 'hex', width: 32, source: 'top', importSize: 64n },
+  leaf: { notation: 'decimal', width: 64, source: 'mid', quantumCacheMax: 4n },
+  wide: {
+    notation: 'ipv6',
+    width: 128,
+    spans: [
+      { base: 0n, size: 1n << 100n },
+      { base: (1n << 128n) - 4096n, size: 4096n },
+    ],
+  },
+} as const;
+
+export class Life {
+  readonly engine = new Engine();
+  readonly past = new Past();
+  readonly records: JournalRecord[] = [];
+  readonly #random: Random;
+  #at = 1_000_000;
+  #leases = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Does something random, until it has led to so many more events. */
+  live(events: number): void {
+    const end = this.engine.revision + events;
+    while (this.engine.revision < end) this.#do(this.#command());
+  }
+
+  /** An engine that has what happened up to a revision. */
+  engineAt(revision: number): Engine {
+    const engine = new Engine();
+    for (const event of this.past.events.slice(0, revision)) {
+      engine.apply(event, engine.revision + 1);
+    }
+    return engine;
+  }
+
+  #do(command: Command): void {
+    const event = this.engine.decide(command);
+    if ('refused' in event) return;
+    const revision = this.engine.revision + 1;
+    this.engine.apply(event, revision);
+    this.records.push({ revision, body: encode(event) });
+    this.past.note(this.engine, event as Event, revision);
+  }
+
+  #command(): Command {
+    const random = this.#random;
+    if (random.chance(0.4)) this.#at += random.int(3);
+    if (random.chance(0.01)) this.#at -= random.int(20);
+    const at = this.#at;
+    const missing = names.filter((name) => this.engine.arena(name) === undefined);
+    if (missing.length > 0 && random.chance(0.5)) {
+      return { at, type: 'createArena', ...this.#shape(random.pick(missing)) };
+    }
+    const arena = random.pick(names);
+    const rare = { freeAll: 2, destroy: 2, settings: 2, createLease: 4, endLease: 3 };
+    const kind = random.weighted({ one: 100, batch: 8, ...rare });
+    switch (kind) {
+      case 'one':
+        return { at, ...this.#one(arena) };
+      case 'batch': {
+        const commands = Array.from({ length: 1 + random.int(4) }, () => this.#one(arena));
+        return {
+          at,
+          type: 'batch',
+          operations: commands.map((command) => ({ command, references: [] })),
+        };
+      }
+      case 'freeAll':
+        return { at, type: 'freeAll', arena };
+      case 'destroy':
+        return { at, type: 'destroyArena', arena, force: true };
+      case 'createLease': {
+        this.#leases += 1;
+        const lease = `lease-${this.#leases}`;
+        return { at, type: 'createLease', lease, ttlSeconds: 60, labels: {} };
+      }
+      case 'endLease': {
+        const lease = this.#someLease();
+        if (random.chance(0.5)) return { at, type: 'revokeLease', lease };
+        return { at, type: 'expireLeases', leases: [lease] };
+      }
+      case 'settings':
+        return { at, type: 'updateArena', arena, changes: { keepSpans: random.int(2) } };
+    }
+  }
+
+  #someLease(): string {
+    return `lease-${Math.max(1, this.#leases - this.#random.int(4))}`;
+  }
+
+  #shape(arena: Name) {
+    return {
+      quantum: 1n,
+      quantumCacheMax: 0n,
+      policy: 'instantfit',
+      largeImport: false,
+      keepSpans: 0,
+      releaseAfterSeconds: 0,
+      labels: {},
+      spans: [],
+      arena,
+      ...shapes[arena],
+    } as const;
+  }
+
+  #one(arena: Name): BatchCommand {
+    const random = this.#random;
+    const bases: bigint[] = [];
+    if (this.engine.arena(arena) !== undefined) {
+      this.engine.walkAllocations(arena, 0n, ({ address, importedBy }) => {
+        if (importedBy === undefined) bases.push(address);
+        return true;
+      });
+    }
+    const labels = random.chance(0.2) ? { n: String(random.int(3)) } : {};
+    const size = random.magnitude(arena === 'wide' ? 1n << 99n : 40n);
+    const owner = random.chance(0.3) ? { owner: `o${random.int(3)}` } : {};
+    if (bases.length === 0 || random.chance(bases.length < 12 ? 0.6 : 0.35)) {
+      const policy = random.pick(['instantfit', 'bestfit', 'randomfit', 'nextfit'] as const);
+      const constraint = {};
+      const lease = random.chance(0.25) ? { lease: this.#someLease() } : {};
+      return { type: 'xalloc', arena, size, constraint, labels, policy, ...owner, ...lease };
+    }
+    const address = random.pick(bases);
+    const kind = random.weighted({ free: 5, resize: 2, update: 1, split: 2, merge: 3 });
+    if (kind === 'free') return { type: 'free', arena, address };
+    if (kind === 'resize') return { type: 'resize', arena, address, size };
+    if (kind === 'split') {
+      const half = (this.engine.allocation(arena, address)?.size ?? 2n) / 2n;
+      return { type: 'split', arena, address, sizes: half, piecesMax: 3 };
+    }
+    if (kind === 'merge') {
+      const next = bases[bases.indexOf(address) + 1] ?? address;
+      return { type: 'merge', arena, address, others: [next], partsMax: 4, labels };
+    }
+    return { type: 'updateAllocation', arena, address, labels, ...owner };
+  }
+}
