@@ -16,7 +16,9 @@ test('every kind of question is asked and has answers', { timeout: timeMsMax }, 
   const { stdout } = await bench('--events', '4000', '--places', '300', '--queries', '20');
   // Three events more create the arenas.
   expect(stdout).toMatch(/^events +4,003$/m);
-  const rows = stdout.split('\n').filter((line) => /^(an address|ten places|a thousand places), /.test(line));
+  const rows = stdout
+    .split('\n')
+    .filter((line) => /^(an address|ten places|a thousand places), /.test(line));
   expect(rows).toHaveLength(8);
   for (const row of rows) {
     const [, items, p50, p99, max] = /([0-9.]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) {2}(met|MISSED)$/

@@ -206,6 +206,7 @@ export class BookWriter {
         this.#release(event.released, when);
         return;
       case 'spanAdded':
+      case 'allocationKept':
       case 'leaseCreated':
       case 'leaseRenewed':
         return;
@@ -341,7 +342,12 @@ export class BookWriter {
     if (whole === undefined && this.#partial) return;
     assert(whole !== undefined, `what is split at ${when.revision} is held`);
     this.#insertEnded(living, whole, 'split', when);
-    for (const piece of pieces) this.#insertNext(living.id, piece, whole, whole.facts, when);
+    // An external id is that of one allocation: the first piece keeps it.
+    const { externalId: _, ...facts } = factsOf(whole.facts);
+    for (const piece of pieces) {
+      const text = piece.base === address ? whole.facts : textOf(facts);
+      this.#insertNext(living.id, piece, whole, text, when);
+    }
   }
 
   /** The one keeps what the first part had, but for labels that are given. */
@@ -508,14 +514,16 @@ export function factsOf(text: string | null): Facts {
   return text === null ? {} : (JSON.parse(text) as Facts);
 }
 
-function textOf({ owner, labels, lease }: Facts): string | null {
-  const labelled = labels !== undefined && Object.keys(labels).length > 0;
-  if (owner === undefined && lease === undefined && !labelled) return null;
-  return JSON.stringify({
+/** Null where nothing is known beside where it is. */
+function textOf({ owner, labels, externalId, lease }: Facts): string | null {
+  const known: Facts = {
     ...(owner !== undefined && { owner }),
-    ...(labelled && { labels }),
+    ...(labels !== undefined && Object.keys(labels).length > 0 && { labels }),
+    ...(externalId !== undefined && { externalId }),
     ...(lease !== undefined && { lease }),
-  });
+  };
+  const text = JSON.stringify(known);
+  return text === '{}' ? null : text;
 }
 
 function prepare(db: Database) {

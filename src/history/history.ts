@@ -27,6 +27,8 @@ export type Ending = (typeof endings)[number];
 export interface Facts {
   readonly owner?: string;
   readonly labels?: Labels;
+  /** What the client called it. */
+  readonly externalId?: string;
   /** The lease that it was under. */
   readonly lease?: string;
   /** The arena that held the range as one of its spans. */

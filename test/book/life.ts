@@ -140,7 +140,9 @@ export class Life {
       const policy = random.pick(['instantfit', 'bestfit', 'randomfit', 'nextfit'] as const);
       const constraint = {};
       const lease = random.chance(0.25) ? { lease: this.#someLease() } : {};
-      return { type: 'xalloc', arena, size, constraint, labels, policy, ...owner, ...lease };
+      const externalId = random.chance(0.3) ? { externalId: `x${random.int(9)}` } : {};
+      const about = { labels, policy, ...owner, ...lease, ...externalId };
+      return { type: 'xalloc', arena, size, constraint, ...about };
     }
     const address = random.pick(bases);
     const kind = random.weighted({ free: 5, resize: 2, update: 1, split: 2, merge: 3 });

@@ -103,10 +103,12 @@ export class Past {
 }
 
 function knownOf(lived: Lived, { view, heldFrom, grantedRevision }: Current): Known {
-  const { address: base, size, owner, labels, lease, importedBy, createdAt, revision } = view;
+  const { address: base, size, createdAt, revision } = view;
+  const { owner, labels, externalId, lease, importedBy } = view;
   const facts: Facts = {
     ...(owner !== undefined && { owner }),
     ...(Object.keys(labels).length > 0 && { labels }),
+    ...(externalId !== undefined && { externalId }),
     ...(lease !== undefined && { lease }),
     ...(importedBy !== undefined && { importedBy }),
   };

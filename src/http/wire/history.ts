@@ -5,6 +5,7 @@ import {
   addressOutput,
   arenaName,
   cidrOutput,
+  externalId,
   integerOutput,
   labels,
   leaseId,
@@ -25,6 +26,7 @@ export const period = named(
     cidr: cidrOutput().exactOptional(),
     owner: owner.exactOptional(),
     labels,
+    externalId: externalId.exactOptional(),
     lease: leaseId.exactOptional().meta({ description: 'The lease that it was under.' }),
     importedBy: arenaName
       .exactOptional()
