@@ -297,6 +297,7 @@ class Life {
         keepSpans: 0,
         releaseAfterSeconds: 0,
         quantumCacheMax: 0n,
+        quarantineSeconds: 0,
         labels: none,
         spans: [{ base, size: step * BigInt(arena.count) }],
       };

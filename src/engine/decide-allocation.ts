@@ -197,7 +197,7 @@ export function undelete(arena: Arena, command: At<Undelete>): Event | Refusal {
   const { base, size, id } = found;
   const stale = changed(arena, id, command.ifRevision);
   if (stale !== undefined) return stale;
-  const { owner, externalId } = arena.allocations.about(id);
+  const { owner, externalId, labels } = arena.allocations.about(id);
   if (command.owner !== owner) {
     const remedy = owner === undefined ? 'it had none: leave owner out' : 'name the one it had';
     return refuse('owner-mismatch', `the allocation comes back to its owner alone; ${remedy}`);
@@ -211,7 +211,17 @@ export function undelete(arena: Arena, command: At<Undelete>): Event | Refusal {
   if (exceedsLimit(arena, size)) {
     return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
   }
-  return { type: 'undeleted', at, arena: arena.name, base, size };
+  return {
+    type: 'undeleted',
+    at,
+    arena: arena.name,
+    base,
+    size,
+    createdAt: arena.allocations.createdAt(id),
+    labels,
+    ...(owner === undefined ? {} : { owner }),
+    ...(externalId === undefined ? {} : { externalId }),
+  };
 }
 
 function notUndeletable(arena: Arena, address: bigint): Refusal {

@@ -122,6 +122,11 @@ export interface AllocationUpdated {
 export interface Undeleted extends Range {
   readonly type: 'undeleted';
   readonly arena: string;
+  /** As the allocation was and is again, for who reads events alone; absent in older records. */
+  readonly createdAt?: number;
+  readonly labels?: Labels;
+  readonly owner?: string;
+  readonly externalId?: string;
 }
 export interface RestsEnded {
   readonly type: 'restsEnded';

@@ -200,7 +200,15 @@ export class BookWriter {
         this.#release(event.released, when);
         this.#destroyArena(event.arena, event, when.revision);
         return;
+      case 'undeleted': {
+        const { at } = when;
+        const { id } = this.#arenaOf(event.arena);
+        const granted = { granted_at: event.createdAt ?? at, from_at: at };
+        this.#insertNext(id, event, granted, textOf(event), when);
+        return;
+      }
       case 'arenaUpdated':
+      case 'restsEnded':
       case 'spanRemoved':
       case 'spansReleased':
         this.#release(event.released, when);
@@ -371,7 +379,7 @@ export class BookWriter {
   #insertNext(
     arena: number,
     { base, size }: Range,
-    before: Held,
+    before: Pick<Held, 'granted_at' | 'from_at'>,
     facts: string | null,
     { at, revision }: When,
   ): void {

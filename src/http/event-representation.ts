@@ -136,7 +136,12 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
   },
   undeleted: {
     touches: ({ arena }) => [arena],
-    fields: (event, spaceOf) => rangeOf(event, spaceOf),
+    fields: (event, spaceOf) => ({
+      ...rangeOf(event, spaceOf),
+      ...(event.owner !== undefined && { owner: event.owner }),
+      ...(Object.keys(event.labels ?? {}).length > 0 && { labels: event.labels }),
+      ...(event.externalId !== undefined && { externalId: event.externalId }),
+    }),
   },
   restsEnded: {
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],

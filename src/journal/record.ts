@@ -226,7 +226,14 @@ const updatedFields = {
   owner: optional(anyText),
 };
 
-const undeletedFields = { base: required(decimal), size: required(decimal) };
+const undeletedFields = {
+  base: required(decimal),
+  size: required(decimal),
+  createdAt: optional(count),
+  labels: optional(labels),
+  owner: optional(anyText),
+  externalId: optional(anyText),
+};
 
 type PartOf<T extends BatchEvent['type']> = Omit<Extract<BatchEvent, { type: T }>, 'type' | 'at'>;
 

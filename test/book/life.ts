@@ -73,7 +73,7 @@ export class Life {
       return { at, type: 'createArena', ...this.#shape(random.pick(missing)) };
     }
     const arena = random.pick(names);
-    const rare = { freeAll: 2, destroy: 2, settings: 2, createLease: 4, endLease: 3 };
+    const rare = { freeAll: 2, destroy: 2, settings: 2, createLease: 4, endLease: 3, endRests: 3 };
     const kind = random.weighted({ one: 100, batch: 8, ...rare });
     switch (kind) {
       case 'one':
@@ -90,6 +90,10 @@ export class Life {
         return { at, type: 'freeAll', arena };
       case 'destroy':
         return { at, type: 'destroyArena', arena, force: true };
+      case 'endRests': {
+        const restingSince = Math.max(0, this.engine.revision - random.int(60));
+        return { at, type: 'endRests', arena, restingSince, most: 1 + random.int(5) };
+      }
       case 'createLease': {
         this.#leases += 1;
         const lease = `lease-${this.#leases}`;
@@ -110,6 +114,7 @@ export class Life {
   }
 
   #shape(arena: Name) {
+    const random = this.#random;
     return {
       quantum: 1n,
       quantumCacheMax: 0n,
@@ -117,6 +122,7 @@ export class Life {
       largeImport: false,
       keepSpans: 0,
       releaseAfterSeconds: 0,
+      quarantineSeconds: random.chance(0.5) ? 60 : 0,
       labels: {},
       spans: [],
       arena,
@@ -143,6 +149,11 @@ export class Life {
       const externalId = random.chance(0.3) ? { externalId: `x${random.int(9)}` } : {};
       const about = { labels, policy, ...owner, ...lease, ...externalId };
       return { type: 'xalloc', arena, size, constraint, ...about };
+    }
+    const former = this.past.someFormer(arena, (count) => random.int(count));
+    if (former !== undefined && random.chance(0.15)) {
+      const of = former.owner === undefined ? {} : { owner: former.owner };
+      return { type: 'undelete', arena, address: former.address, ...of };
     }
     const address = random.pick(bases);
     const kind = random.weighted({ free: 5, resize: 2, update: 1, split: 2, merge: 3 });

@@ -33,6 +33,8 @@ export class Past {
   readonly arenas: Lived[] = [];
   readonly periods: Known[] = [];
   readonly #held = new Map<Lived, Map<bigint, Current>>();
+  /** What was held last at each address. */
+  readonly #former = new Map<Lived, Map<bigint, Current>>();
 
   note(engine: Engine, event: Event, revision: number): void {
     this.events.push(event);
@@ -42,12 +44,20 @@ export class Past {
       const lived = { name, notation, width, created: revision };
       this.arenas.push(lived);
       this.#held.set(lived, new Map());
+      this.#former.set(lived, new Map());
     }
     for (const [lived, held] of this.#held) this.#compare(engine, lived, held, event, revision);
     if (event.type !== 'arenaDestroyed') return;
     const gone = this.#living(event.arena);
     gone.destroyed = revision;
     this.#held.delete(gone);
+  }
+
+  /** Something that is no longer held, in the arena that has the name. */
+  someFormer(name: string, draw: (count: number) => number): AllocationView | undefined {
+    const lived = this.arenas.find((arena) => arena.name === name && !arena.destroyed);
+    const all = [...((lived && this.#former.get(lived)?.values()) ?? [])];
+    return all.length === 0 ? undefined : all[draw(all.length)]!.view;
   }
 
   /** All periods, those that still last with no end. */
@@ -89,12 +99,15 @@ export class Past {
       if (after?.revision === current.view.revision) continue;
       const end = { at: event.at, revision, ending: endingOf(event, current.view, after) };
       this.periods.push({ ...knownOf(lived, current), end });
-      if (after === undefined) held.delete(address);
+      if (after !== undefined) continue;
+      held.delete(address);
+      this.#former.get(lived)!.set(address, current);
     }
     for (const [address, view] of now) {
       const was = held.get(address);
       if (was?.view.revision === view.revision) continue;
-      const part = was ?? pieceOf(event, view, before);
+      const former = isBack(event, view) ? this.#former.get(lived)!.get(address) : undefined;
+      const part = was ?? former ?? pieceOf(event, view, before);
       const goesOn = part !== undefined && !wasFreed(event, view);
       const grantedRevision = goesOn ? part.grantedRevision : revision;
       held.set(address, { view, heldFrom: event.at, grantedRevision });
@@ -130,6 +143,14 @@ function knownOf(lived: Lived, { view, heldFrom, grantedRevision }: Current): Kn
 function wasFreed(event: Event, { arena, address }: AllocationView): boolean {
   if (event.type !== 'batched') return false;
   return event.events.some((one) => endsOf(one).some((end) => end === `${arena} ${address}`));
+}
+
+/** Whether the allocation there was brought back. */
+function isBack(event: Event, { arena, address }: AllocationView): boolean {
+  const all = event.type === 'batched' ? event.events : [event];
+  return all.some((one) => {
+    return one.type === 'undeleted' && one.arena === arena && one.base === address;
+  });
 }
 
 /** The whole that was split into this and others. */

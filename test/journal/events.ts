@@ -174,7 +174,17 @@ const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<
       range,
     )
     .map(([event, placed]) => ({ ...event, ...placed })),
-  undeleted: ranged({ type: fc.constant('undeleted' as const), ...head }),
+  undeleted: ranged(
+    {
+      type: fc.constant('undeleted' as const),
+      ...head,
+      createdAt: at,
+      labels,
+      owner: anyString,
+      externalId: anyString,
+    },
+    ['createdAt', 'labels', 'owner', 'externalId'],
+  ),
   restsEnded: fc.record({
     type: fc.constant('restsEnded' as const),
     ...head,
