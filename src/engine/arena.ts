@@ -118,6 +118,8 @@ export class Arena {
   /** Notes that the event of this revision changes something here. */
   touch(revision: number): void {
     const before = this.revision;
+    // In a trial it has been noted by the first of the events.
+    if (before === revision) return;
     if (this.undo.trying) this.undo.push(() => (this.revision = before));
     this.revision = revision;
   }

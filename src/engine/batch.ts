@@ -18,8 +18,8 @@ export function decideBatch(state: State, { operations, at }: At<Batch>): Event 
   return state.undo.after((): Event | Refusal => {
     const events: BatchEvent[] = [];
     const blocks: (Range | undefined)[] = [];
-    for (const [place, operation] of operations.entries()) {
-      const command = filledIn(operation, blocks);
+    for (let place = 0; place < operations.length; place++) {
+      const command = filledIn(operations[place]!, blocks);
       const outcome = 'refused' in command ? command : decide(state, { ...command, at });
       if ('refused' in outcome) return { ...outcome, operation: place };
       apply(state, outcome, state.revision + 1);
@@ -64,7 +64,7 @@ function valueOf({ base, size }: Range, value: Reference['value']): bigint {
 /** The block that an event was about; after a free, the one that there was; none for a renewal. */
 function blockOf(state: State, event: BatchEvent): Range | undefined {
   if (event.type === 'leaseRenewed') return undefined;
-  if (event.type !== 'allocationUpdated') return { base: event.base, size: event.size };
+  if (event.type !== 'allocationUpdated') return event;
   const found = state.arenas.get(event.arena)?.allocationAt(event.address);
   assert(found !== undefined, 'what was updated is there');
   return found;

@@ -19,7 +19,7 @@ import { answer, noQuery, problems, type App } from './contract.ts';
 import { InvalidInput, invalidInput } from './invalid-input.ts';
 import { parseAddress } from './notation.ts';
 import { placementPointers, readSize } from './placement.ts';
-import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
+import { arenaNotFound, sendRefusal } from './problem.ts';
 import {
   allocationRepresentation,
   leaseRepresentation,
@@ -84,9 +84,8 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
     }
     const fields: Record<string, string> = {};
     const operations = inputs.map((input, place) => {
-      const at = `/operations/${place}`;
-      collectPointers(fields, at, placementPointers(input));
-      return within(at, () => readOperation(input, known));
+      if (input.prefixLength !== undefined) collectPointers(fields, place, input);
+      return operationAt(place, input, known);
     });
     return mutate(reply, {
       command: { type: 'batch', at: Date.now(), operations },
@@ -99,8 +98,8 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
         body: {
           revision,
           results: states.map((state, place) => ({
-            op: inputs[place]!.op,
             ...representationOf(state, known),
+            op: inputs[place]!.op,
           })),
         },
       }),
@@ -109,31 +108,47 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
   });
 }
 
-function collectPointers(all: Record<string, string>, at: string, fields: FieldPointers): void {
-  for (const [from, to] of Object.entries(fields)) all[at + from] = at + to;
+function collectPointers(all: Record<string, string>, place: number, input: Input): void {
+  const at = pointerTo(place);
+  for (const [from, to] of Object.entries(placementPointers(input))) all[at + from] = at + to;
+}
+
+function pointerTo(place: number): string {
+  return `/operations/${place}`;
 }
 
 /** Errors of one operation point to where it stands in the batch. */
-function within<T>(at: string, read: () => T): T {
+function operationAt(
+  place: number,
+  input: Input,
+  spaces: ReadonlyMap<string, ArenaSpace>,
+): Operation {
   try {
-    return read();
+    return readOperation(input, spaces);
   } catch (error) {
     if (!(error instanceof InvalidInput)) throw error;
+    const at = pointerTo(place);
     throw new InvalidInput(
       error.errors.map(({ pointer, detail }) => ({ pointer: at + pointer, detail })),
     );
   }
 }
 
+const none: readonly never[] = [];
+
 /** @throws {InvalidInput} also where a field is not one of the operation. */
 function readOperation(input: Input, spaces: ReadonlyMap<string, ArenaSpace>): Operation {
-  for (const field of Object.keys(input)) {
-    if (fieldsOf[input.op].has(field)) continue;
-    throw invalidInput(`/${field}`, `is not a field of ${input.op}`);
+  const known = fieldsOf[input.op];
+  for (const field in input) {
+    if (!known.has(field)) throw invalidInput(`/${field}`, `is not a field of ${input.op}`);
   }
-  if (input.op === 'renew') return { command: renewalOf(input), references: [] };
+  if (input.op === 'renew') return { command: renewalOf(input), references: none };
   const { arena } = input;
   if (arena === undefined) throw invalidInput('/arena', 'is missing');
+  const space = spaces.get(arena)!;
+  if (!referenceFields.some((field) => input[field]?.startsWith('#') === true)) {
+    return { command: commandOf(input, arena, space), references: none };
+  }
   const references: Reference[] = [];
   const given = { ...input };
   for (const field of referenceFields) {
@@ -143,8 +158,8 @@ function readOperation(input: Input, spaces: ReadonlyMap<string, ArenaSpace>): O
     // Something valid in its place, which the engine overwrites.
     given[field] = field === 'size' ? '1' : '0';
   }
-  const command = commandOf(given, arena, spaces.get(arena)!);
-  if (references.length === 0 || !('constraint' in command)) return { command, references };
+  const command = commandOf(given, arena, space);
+  if (!('constraint' in command)) return { command, references };
   return { command: withoutPlaceholders(command, references), references };
 }
 
@@ -173,7 +188,8 @@ function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand
   const { op } = input;
   const condition = input.ifRevision === undefined ? {} : { ifRevision: input.ifRevision };
   if (op === 'alloc' || op === 'xalloc') {
-    return { ...allocCommand(op, arena, input, space), ...condition };
+    const command = allocCommand(op, arena, input, space);
+    return input.ifRevision === undefined ? command : { ...command, ...condition };
   }
   if (input.address === undefined) throw invalidInput('/address', 'is missing');
   const address = parseAddress(input.address, space, '/address');

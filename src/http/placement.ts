@@ -61,8 +61,11 @@ export function placementPointers(input: PlacementInput): FieldPointers {
   return { '/size': prefix, ...(input.align === undefined && { '/align': prefix }) };
 }
 
+const anywhere: Constraint = Object.freeze({});
+
 function readConstraint(input: PlacementInput, space: ArenaSpace): Constraint {
   const { align, phase, nocross, min, max, address } = input;
+  if ((align ?? phase ?? nocross ?? min ?? max ?? address) === undefined) return anywhere;
   return {
     ...(align !== undefined && { align: parseSize(align, '/align') }),
     ...(phase !== undefined && { phase: parseSize(phase, '/phase') }),
