@@ -50,7 +50,7 @@ export const limits = {
   /** All of them are freed at once when it ends, which must hold up nobody. */
   allocationsPerLeaseMax: HOLDINGS_MAX,
   quarantineSecondsMax: 31_536_000,
-  /** One event ends so many rests at most: deciding, applying and writing it takes below a millisecond. */
+  /** One event ends so many rests at most: deciding, applying and writing it takes about 2 ms. */
   restsPerEventMax: 500,
   /** The largest valid request, a createArena with 1000 spans and 64 labels, is below 200 KiB. */
   bodyBytesMax: 1_048_576,

@@ -28,6 +28,7 @@ export interface GrantRequest {
   readonly align?: string;
   readonly min?: string;
   readonly nocross?: string;
+  readonly reuse?: boolean;
   readonly waitSeconds?: number;
   readonly lease?: string;
 }
@@ -74,6 +75,7 @@ export interface ArenaRequest {
   readonly source?: string;
   readonly importSize?: string;
   readonly quantumCacheMax?: string;
+  readonly quarantineSeconds?: number;
   readonly spans?: readonly SpanRequest[];
 }
 

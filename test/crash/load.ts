@@ -187,7 +187,9 @@ export class Load {
       case 'own': {
         const name = ownName(loop);
         const size = this.#random.magnitude(1n << BigInt(ownSizeBits));
-        return this.#grant(name, { size: String(size), labels: {} }, this.#own.get(name)!);
+        // It makes no difference but where something rests.
+        const asked = { size: String(size), labels: {}, reuse: this.#random.chance(0.7) };
+        return this.#grant(name, asked, this.#own.get(name)!);
       }
       case 'freeAll':
         return this.#freeAll(ownName(loop));
@@ -524,7 +526,9 @@ function ownArena(loop: number): ArenaRequest {
   const settings = { name, quantum: '1', policy: 'instantfit', quantumCacheMax };
   // With and without a source, because freeAll has spans to give back only where there is one.
   if (loop % 2 === 0) return { ...settings, source: 'mid', importSize: '512' };
-  return { ...settings, spans: [{ base: '0', size: '3000' }] };
+  if (loop % 4 !== 1) return { ...settings, spans: [{ base: '0', size: '3000' }] };
+  // So small that what rests has to be reused, and for so long that none of it ends by itself.
+  return { ...settings, quarantineSeconds: 3600, spans: [{ base: '0', size: '700' }] };
 }
 
 function unexpected(what: string, { status, text }: Answer, body?: unknown): Error {
