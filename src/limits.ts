@@ -27,6 +27,8 @@ export const limits = {
   splitPiecesMax: 1000,
   /** As many as a split may have led to. */
   mergePartsMax: 1000,
+  /** Each request without a band looks into every gap between the exclusive ones. */
+  bandsMax: 16,
   /** A page is built between two other requests: 1000 items take about a millisecond. */
   pageItemsMax: 1000,
   pageItemsDefault: 100,

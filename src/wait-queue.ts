@@ -140,6 +140,9 @@ export class WaitQueue<G> {
       else this.#shelves.limit(arena, headroom);
     }
     for (const waiter of gone) this.leave(waiter);
+    if (event.type === 'arenaUpdated' && event.changes.bands !== undefined) {
+      this.#reshape(event.arena);
+    }
     for (const range of ranges) {
       if (range.size > 0n && this.#shelves.has(range.arena)) this.#open(range.arena, range);
     }
@@ -167,6 +170,15 @@ export class WaitQueue<G> {
     if (waiter !== undefined && event !== undefined) return { waiter, event };
     this.#tidy();
     return undefined;
+  }
+
+  /** The arena has other bands: who waits for room in it may be of another shape, and is tried. */
+  #reshape(arena: string): void {
+    for (const waiter of this.#shelves.all()) {
+      if (!waiter.levels.some((level) => level.arena === arena)) continue;
+      this.#shelves.move(waiter, this.#engine.levels(waiter.command));
+      this.#schedule(waiter.arrival);
+    }
   }
 
   #try({ command }: Waiter<G>, at: number): Event | Refusal | Error | undefined {

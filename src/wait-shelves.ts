@@ -24,9 +24,9 @@ export interface Place {
 /** A request as the shelves know it. */
 export interface Entry extends Place {
   /** Its own arena, the source of that, and so on. */
-  readonly levels: readonly Level[];
+  levels: readonly Level[];
   /** By level, whether it is in front there. */
-  readonly front: boolean[];
+  front: boolean[];
 }
 
 export interface Shelf {
@@ -121,6 +121,14 @@ export class WaitShelves<E extends Entry> {
     this.#remove(entry, 0);
     this.#entries.delete(arrival);
     return true;
+  }
+
+  /** Moves a request to where one of these levels stands: it is of another shape now. */
+  move(entry: E, levels: readonly Level[]): void {
+    this.#remove(entry, 0);
+    entry.levels = levels;
+    entry.front = levels.map(() => false);
+    this.#add(entry, 0);
   }
 
   /** The limit of an arena leaves this much now. */

@@ -27,6 +27,7 @@ import {
   ttlSeconds,
   width,
 } from '../http/wire/field.ts';
+import { bandInput } from '../http/wire/arena.ts';
 import { limits } from '../limits.ts';
 
 export const dumpVersion = 1;
@@ -84,6 +85,10 @@ const schemas = {
       .exactOptional(),
     quantumCacheMax: size,
     limit: size.exactOptional(),
+    bands: z
+      .array(bandInput, 'must be a list of bands')
+      .max(limits.bandsMax, `must have at most ${limits.bandsMax} bands`)
+      .exactOptional(),
     labels,
     createdAt: time,
     revision,

@@ -16,6 +16,7 @@ import { arenaSpace } from '../http/address-space.ts';
 import { formatAddress, type AddressSpace } from '../http/notation.ts';
 import {
   allocationRepresentation,
+  bandsRepresentation,
   rangeRepresentation,
   spanRepresentation,
 } from '../http/representation.ts';
@@ -154,7 +155,7 @@ function arenaLine(part: ArenaPart): DumpLine {
   const { type, arena: name, notation, width, quantum, policy, source, ...settings } = part;
   const { importSize, largeImport, keepSpans, releaseAfterSeconds, ...more } = settings;
   const { quarantineSeconds, ...rest } = more;
-  const { quantumCacheMax, limit, labels, createdAt, revision, cursor, ...others } = rest;
+  const { quantumCacheMax, limit, bands, labels, createdAt, revision, cursor, ...others } = rest;
   // Does not compile where an arena has something that its line has not.
   others satisfies Record<string, never>;
   return {
@@ -172,6 +173,7 @@ function arenaLine(part: ArenaPart): DumpLine {
     ...(quarantineSeconds !== 0 && { quarantineSeconds }),
     quantumCacheMax: quantumCacheMax.toString(),
     ...(limit !== undefined && { limit: limit.toString() }),
+    ...(bands !== undefined && { bands: bandsRepresentation(bands, part) }),
     labels,
     createdAt: timeText(createdAt),
     revision,

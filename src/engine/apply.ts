@@ -3,7 +3,7 @@
  * an event that does not fit the state is a damaged journal or a bug, and fails an assertion.
  */
 import { assert, unreachable } from './assert.ts';
-import { Arena } from './arena.ts';
+import { Arena, tuningOf } from './arena.ts';
 import type { Range } from './command.ts';
 import type { Allocated, Event, Imported, LeasesEnded, Released } from './event.ts';
 import type { Leases } from './leases.ts';
@@ -48,7 +48,7 @@ export function apply(state: State, event: Event, revision: number): void {
   const arena = arenaNamed(arenas, event.arena);
   switch (event.type) {
     case 'arenaUpdated':
-      arena.tuning = { ...arena.tuning, ...event.changes };
+      arena.tuning = tuningOf({ ...arena.tuning, ...event.changes });
       release(arenas, event.released, revision);
       break;
     case 'arenaDestroyed':

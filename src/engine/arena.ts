@@ -481,7 +481,7 @@ export function stateName({ state, id }: Pick<Found, 'state' | 'id'>): SegmentSt
   return id === 0 ? 'cached' : 'resting';
 }
 
-function tuningOf(settings: Tuning): Tuning {
+export function tuningOf(settings: Tuning): Tuning {
   return {
     policy: settings.policy,
     ...(settings.importSize === undefined ? {} : { importSize: settings.importSize }),
@@ -490,6 +490,10 @@ function tuningOf(settings: Tuning): Tuning {
     releaseAfterSeconds: settings.releaseAfterSeconds,
     quarantineSeconds: settings.quarantineSeconds,
     ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+    // No bands are the same as none at all, whichever way it came to that.
+    ...(settings.bands === undefined || settings.bands.length === 0
+      ? {}
+      : { bands: settings.bands }),
     labels: settings.labels,
   };
 }

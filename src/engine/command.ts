@@ -46,6 +46,15 @@ export interface Range {
   readonly size: bigint;
 }
 
+/** A named part of an arena, both ends inclusive, in whole quanta. */
+export interface Band {
+  readonly name: string;
+  readonly min: bigint;
+  readonly max: bigint;
+  /** Whether only requests that name it get blocks there. */
+  readonly exclusive: boolean;
+}
+
 /** The settings of an arena that can be changed while it lives. */
 export interface Tuning {
   readonly policy: Policy;
@@ -61,6 +70,8 @@ export interface Tuning {
   readonly quarantineSeconds: number;
   /** Most that may be allocated at any time, in addresses. */
   readonly limit?: bigint;
+  /** They do not overlap. In an event they are in order of address. */
+  readonly bands?: readonly Band[];
   readonly labels: Labels;
 }
 
@@ -112,6 +123,8 @@ export interface Alloc {
   readonly arena: string;
   readonly size: bigint;
   readonly constraint: Constraint;
+  /** The band that the block has to lie in; of xalloc. */
+  readonly band?: string;
   readonly policy?: Policy;
   readonly labels: Labels;
   readonly owner?: string;

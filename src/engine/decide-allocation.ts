@@ -3,7 +3,8 @@
  */
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
-import type { Alloc, At, Free, Resize, Undelete, UpdateAllocation } from './command.ts';
+import { bandNamed, keptOut, openWindows } from './bands.ts';
+import type { Alloc, At, Band, Free, Resize, Undelete, UpdateAllocation } from './command.ts';
 import { keptFor } from './decide-kept.ts';
 import { fullLease, noLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
@@ -25,6 +26,8 @@ export function alloc(state: State, arena: Arena, command: At<Alloc>): Event | R
   const { arenas } = state;
   const lease = leaseFor(state.leases, command);
   if (lease === 'missing') return noLease(command.lease!);
+  const band = bandOf(arena, command);
+  if (band !== undefined && 'refused' in band) return band;
   const stale = changedSince(arenas, arena, command.ifRevision);
   if (stale !== undefined) return stale;
   const size = arena.roundup(command.size);
@@ -49,6 +52,8 @@ export function grant(
   if (lease !== 'fits') {
     return lease === 'full' ? fullLease(command.lease!) : noLease(command.lease!);
   }
+  const closed = closedTo(arena, command);
+  if (closed !== undefined) return closed;
   const ask = askOf(arena, command);
   const { size, policy } = ask;
   const cached = fromCache(arenas, arena, command, ask);
@@ -95,12 +100,30 @@ function leaseFor(leases: Leases, { lease: id, ttlSeconds }: Alloc): 'fits' | 'm
   return leases.size(lease) < HOLDINGS_MAX ? 'fits' : 'full';
 }
 
-function askOf(arena: Arena, { size, constraint, policy, seed }: Alloc): Ask {
+function bandOf(arena: Arena, { band }: Alloc): Band | Refusal | undefined {
+  return band === undefined ? undefined : bandNamed(arena, band);
+}
+
+/** Why the arena's bands don't let the request in: the one that it names, or names none of. */
+function closedTo(arena: Arena, command: Alloc): Refusal | undefined {
+  const band = bandOf(arena, command);
+  if (band !== undefined) return 'refused' in band ? band : undefined;
+  const { address } = command.constraint;
+  if (address === undefined) return undefined;
+  return keptOut(arena, { base: address, size: arena.roundup(command.size) });
+}
+
+/** The band of the command, if it names one, is there. */
+function askOf(arena: Arena, command: Alloc): Ask {
+  const { size, constraint, policy, seed } = command;
+  const band = bandOf(arena, command);
+  assert(band === undefined || !('refused' in band), 'whoever asks for a band knows of it');
   return {
     size: arena.roundup(size),
     constraint,
     policy: policy ?? arena.tuning.policy,
     seed: seed ?? seedOf(arena),
+    windows: band === undefined ? openWindows(arena) : [band],
   };
 }
 
@@ -121,15 +144,16 @@ function fromCache(
   arenas: Arenas,
   arena: Arena,
   command: At<Alloc>,
-  { size, seed }: Ask,
+  { size, seed, windows }: Ask,
 ): Event | undefined {
   const { cache } = arena;
   const pieceSize = pieceSizeFor(arena, command, size);
   if (cache === undefined || pieceSize === undefined) return undefined;
-  const piece = cache.next(pieceSize);
+  const piece = cache.next(pieceSize, windows);
+  const slab = { size: cache.slabSize, constraint: {}, policy: 'instantfit' } as const;
   const found =
     piece === undefined
-      ? plan(arenas, arena, { size: cache.slabSize, constraint: {}, policy: 'instantfit', seed })
+      ? plan(arenas, arena, { ...slab, seed, windows })
       : { base: piece, imported: [] };
   if (found === undefined) return undefined;
   const { base, imported } = found;
@@ -254,6 +278,8 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
   }
   const growth = size - found.size;
   if (growth > 0n) {
+    const closed = keptOut(arena, { base, size }, found);
+    if (closed !== undefined) return closed;
     const ask = { size, constraint: { address: base }, policy: arena.tuning.policy, seed: 0 };
     const span = arena.spans.holding(base);
     const room =

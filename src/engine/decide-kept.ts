@@ -10,6 +10,7 @@ import type { Leases } from './leases.ts';
 import { refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Found } from './space.ts';
+import { admits } from './windows.ts';
 
 /** The allocation with the command's external id, or what differs; undefined where there is none. */
 export function keptFor(
@@ -46,6 +47,10 @@ function placeDifference(arena: Arena, { base, size }: Found, asked: Alloc): str
   if ((base - phase) % align !== 0n) return `is not aligned to ${align}, phase ${phase}`;
   if (nocross !== undefined && base / nocross !== last / nocross) {
     return `crosses a multiple of ${nocross}`;
+  }
+  const band = arena.tuning.bands?.find(({ name }) => name === asked.band);
+  if (asked.band !== undefined && (band === undefined || !admits([band], { base, size }))) {
+    return `is not in the band '${asked.band}'`;
   }
   if (min !== undefined && base < min) return 'begins below min';
   return max !== undefined && last > max ? 'ends above max' : undefined;

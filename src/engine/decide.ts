@@ -4,6 +4,7 @@
  */
 import type { Arena } from './arena.ts';
 import { unreachable } from './assert.ts';
+import { inOrder } from './bands.ts';
 import type {
   AddSpan,
   At,
@@ -14,6 +15,7 @@ import type {
   EndRests,
   Range,
   RemoveSpan,
+  Tuning,
   UpdateArena,
 } from './command.ts';
 import { alloc, free, resize, undelete, updateAllocation } from './decide-allocation.ts';
@@ -121,7 +123,7 @@ function createArena(arenas: Arenas, command: At<CreateArena>): Event | Refusal 
   if (command.quantumCacheMax % quantum !== 0n || command.quantumCacheMax > quantum * 16n) {
     return invalid('/quantumCacheMax', 'must be a multiple of the quantum, at most 16 quanta');
   }
-  const bad = badTuning({ quantum }, command);
+  const bad = badTuning({ quantum, width }, command);
   if (bad !== undefined) return bad;
   for (const [i, span] of spans.entries()) {
     const misplaced = badSpan({ quantum, width }, span, `/spans/${i}`);
@@ -138,7 +140,7 @@ function createArena(arenas: Arenas, command: At<CreateArena>): Event | Refusal 
     const claimed = above === undefined ? undefined : claimedAbove(arenas, above, span);
     if (claimed !== undefined) return claimed;
   }
-  return { ...settings, type: 'arenaCreated' };
+  return { ...withBandsInOrder(settings), type: 'arenaCreated' };
 }
 
 function updateArena(arenas: Arenas, arena: Arena, command: At<UpdateArena>): Event | Refusal {
@@ -148,7 +150,12 @@ function updateArena(arenas: Arenas, arena: Arena, command: At<UpdateArena>): Ev
   const { keepSpans, releaseAfterSeconds } = { ...arena.tuning, ...changes };
   const due = releaseAfterSeconds > 0 ? [] : arena.spans.surplus(keepSpans, Infinity);
   const released = releaseAll(arenas, arena, due);
-  return { type: 'arenaUpdated', at, arena: arena.name, changes, released };
+  const ordered = withBandsInOrder(changes);
+  return { type: 'arenaUpdated', at, arena: arena.name, changes: ordered, released };
+}
+
+function withBandsInOrder<T extends Partial<Tuning>>(tuning: T): T {
+  return tuning.bands === undefined ? tuning : { ...tuning, bands: inOrder(tuning.bands) };
 }
 
 function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): Event | Refusal {

@@ -3,6 +3,7 @@
  * Reads only.
  */
 import type { Arena } from './arena.ts';
+import { openWindows } from './bands.ts';
 import type { Alloc, Constraint } from './command.ts';
 import type { Arenas, Ask } from './import.ts';
 import { largestFitting, plan } from './import.ts';
@@ -16,39 +17,45 @@ export function exhaustionOf(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  { type, reuse = false }: Pick<Alloc, 'type' | 'reuse'>,
+  { type, band, reuse = false }: Pick<Alloc, 'type' | 'band' | 'reuse'>,
 ): Exhaustion {
   const { space, rests, quarantines } = arena;
   const plain = reuse ? largestReusing(arenas, arena, ask) : largestFitting(arenas, arena, ask);
-  const piece = type === 'alloc' ? largestPiece(arena, reuse) : 0n;
+  const piece = type === 'alloc' ? largestPiece(arena, ask, reuse) : 0n;
+  const unbanded = band === undefined ? undefined : openWindows(arena);
   // What a lease lets go makes room at once only where it does not rest, or may be reused.
   const deadline = quarantines && !reuse ? undefined : arena.nextDeadline(DEADLINES_MAX);
   return {
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
-    limitedBy: limitedBy(arenas, arena, ask, reuse),
+    limitedBy: limitedBy(arenas, arena, ask, { reuse, unbanded }),
     ...(deadline === undefined ? {} : { deadline }),
     resting: rests.size,
     ...arena.nextRest(),
   };
 }
 
-/** The largest piece of a slab that is not in use and that the arena's limit allows. */
-function largestPiece(arena: Arena, reuse: boolean): bigint {
+/** The largest piece of a slab that is not in use and that the arena's limit and bands allow. */
+function largestPiece(arena: Arena, { windows }: Ask, reuse: boolean): bigint {
   const { cache, tuning, space } = arena;
   if (cache === undefined) return 0n;
   const most = tuning.limit === undefined ? space.size : tuning.limit - arena.allocated;
-  const cached = cache.largestPiece(most);
-  const resting = reuse ? largestRestingPiece(arena, most) : 0n;
+  const cached = cache.largestPiece(most, windows);
+  const resting = reuse ? largestRestingPiece(arena, most, windows) : 0n;
   return cached > resting ? cached : resting;
 }
 
-/** The constraints without any one of which there would be room. */
-function limitedBy(arenas: Arenas, arena: Arena, ask: Ask, reuse: boolean): string[] {
-  const fits = (constraint: Constraint, unlimited = false): boolean => {
+/** The constraints without any one of which there would be room; `unbanded` is without the band. */
+function limitedBy(
+  arenas: Arenas,
+  arena: Arena,
+  ask: Ask,
+  { reuse, unbanded }: { readonly reuse: boolean; readonly unbanded: Ask['windows'] },
+): string[] {
+  const fits = (constraint: Constraint, more: Partial<Ask> = {}, unlimited = false): boolean => {
     // Whether there is room does not depend on the policy; this one asks for no other index.
-    const other = { ...ask, policy: 'firstfit', constraint } as const;
+    const other = { ...ask, policy: 'firstfit', constraint, ...more } as const;
     if (plan(arenas, arena, other, { left: 0, unlimited }) !== undefined) return true;
     return reuse && planReusing(arenas, arena, other, { unlimited }) !== undefined;
   };
@@ -59,8 +66,10 @@ function limitedBy(arenas: Arenas, arena: Arena, ask: Ask, reuse: boolean): stri
   if (nocross !== undefined && fits(without(ask, 'nocross'))) names.push('nocross');
   if (min !== undefined && fits(without(ask, 'min'))) names.push('min');
   if (max !== undefined && fits(without(ask, 'max'))) names.push('max');
+  // A band that was given, or the exclusive ones that a request without a band keeps out of.
+  if (ask.windows !== undefined && fits(ask.constraint, { windows: unbanded })) names.push('band');
   // The arena's own limit has a refusal of its own.
-  if (arena.source !== undefined && fits(ask.constraint, true)) names.push('limit');
+  if (arena.source !== undefined && fits(ask.constraint, {}, true)) names.push('limit');
   return names;
 }
 

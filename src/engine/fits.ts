@@ -4,8 +4,9 @@
  */
 import type { Arena } from './arena.ts';
 import type { Constraint } from './command.ts';
-import type { Arenas } from './import.ts';
-import { fitOf, largestFitting, sourceOf } from './import.ts';
+import { bandNamed, openWindows } from './bands.ts';
+import type { Arenas, Ask, Cut, Room } from './import.ts';
+import { boundsOf, cutOf, fitOf, largestFitting, sourceOf } from './import.ts';
 import { FREE } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import { badBlock } from './validity.ts';
@@ -14,22 +15,27 @@ import type { FitsView } from './view.ts';
 export interface Fits {
   readonly size: bigint;
   readonly constraint: Constraint;
+  /** The band that the blocks have to lie in. */
+  readonly band?: string;
   /** Most free segments of the arena, and segments of its sources, that are looked at. */
   readonly most: number;
 }
 
 export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Refusal {
   const { constraint, most } = wanted;
+  const band = wanted.band === undefined ? undefined : bandNamed(arena, wanted.band);
+  if (band !== undefined && 'refused' in band) return band;
+  const windows = band === undefined ? openWindows(arena) : [band];
   const size = arena.roundup(wanted.size);
   const bad = badBlock(arena, wanted.size, size, constraint);
   if (bad !== undefined) return bad;
   const { space } = arena;
-  const { blocks, more } = space.count(size, constraint, most);
+  const { blocks, more } = space.count(size, constraint, most, windows);
   const allowed = leftOf(arena) / size;
   const count = smaller(blocks, allowed);
   const source = sourceOf(arenas, arena);
-  const above = source === undefined ? 0n : countAbove(arenas, arena, { ...wanted, size });
-  const ask = { size, constraint, policy: arena.tuning.policy, seed: 0 };
+  const ask = { size, constraint, policy: arena.tuning.policy, seed: 0, windows };
+  const above = source === undefined ? 0n : countAbove(arenas, arena, ask, most);
   return {
     size,
     count,
@@ -47,30 +53,38 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
  * How many more the sources have room for, at most: in what is free there, in whole quanta of the
  * coarsest on the way, as if any of it could be taken as one span.
  */
-function countAbove(arenas: Arenas, arena: Arena, { size, constraint, most }: Fits): bigint {
+function countAbove(arenas: Arenas, arena: Arena, ask: Ask, most: number): bigint {
+  const { size, constraint } = ask;
   const fit = fitOf(arena, constraint);
-  const { min = 0n, max = arena.limit - 1n } = constraint;
-  const to = smaller(max + 1n, arena.limit);
+  const bounds = boundsOf(arena, ask);
+  const first = bounds[0]?.min ?? 0n;
+  const last = bounds.at(-1)?.max ?? -1n;
+  const cuts: Cut[] = [];
   let coarse = arena.quantum;
   let allowed = leftOf(arena) / size;
   let count = 0n;
   let looked = 0;
   for (let at = sourceOf(arenas, arena); at !== undefined; at = sourceOf(arenas, at)) {
     if (at.quantum > coarse) coarse = at.quantum;
+    cuts.unshift(cutOf(at, coarse));
     // What is taken of an arena, and of all above it, its own limit bounds.
     allowed = smaller(allowed, count + leftOf(at) / size);
     let here = 0n;
-    at.space.walk(min, (segment) => {
-      if (segment.base >= to) return false;
+    at.space.walk(first, (segment) => {
+      if (segment.base > last) return false;
       // Where there are too many segments to look at each, nothing more is known than what is free.
       if (++looked > most) {
         here = at.space.free / size;
         return false;
       }
       if (segment.state !== FREE) return true;
-      const base = (segment.base + coarse - 1n) & -coarse;
-      const end = smaller((segment.base + segment.size) & -coarse, to);
-      here += fit.count(base < min ? min : base, end, size);
+      let rooms: readonly Room[] = [[segment.base, segment.base + segment.size]];
+      for (const cut of cuts) rooms = cut(rooms);
+      for (const [base, end] of rooms) {
+        for (const { min, max } of bounds) {
+          here += fit.count(base < min ? min : base, smaller(end, max + 1n), size);
+        }
+      }
       return true;
     });
     count += here;

@@ -7,12 +7,15 @@
  * or from its own source. A plan that fails anywhere leaves every arena as it was.
  */
 import type { Arena } from './arena.ts';
+import { openWindows } from './bands.ts';
 import type { Constraint, Policy, Range } from './command.ts';
 import type { Imported, Released, Reused } from './event.ts';
 import type { Span } from './spans.ts';
 import { FREE } from './narrow/segments.ts';
 import { Fit } from './wide/fit.ts';
 import { NONE } from './wide/unit.ts';
+import { intersection, withoutNested } from './windows.ts';
+import type { Window } from './windows.ts';
 
 export type Arenas = ReadonlyMap<string, Arena>;
 
@@ -22,7 +25,12 @@ export interface Ask {
   readonly constraint: Constraint;
   readonly policy: Policy;
   readonly seed: number;
+  /** Where the block has to lie besides; anywhere where absent. */
+  readonly windows?: readonly Window[] | undefined;
 }
+
+/** What a source is asked for; everything else is as in the ask that it is for. */
+export type Asked = Pick<Ask, 'size' | 'constraint' | 'windows'>;
 
 export interface Plan extends Range {
   /** The spans to be taken first, the topmost first. */
@@ -65,10 +73,11 @@ export function plan(
   if (here !== undefined) return { base: here, size: ask.size, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
-  for (const { size, constraint } of asksOf(arenas, arena, source, ask, generous)) {
-    const policy = source.tuning.policy;
-    const above = plan(arenas, source, { size, constraint, policy, seed: ask.seed }, generous);
-    const found = above === undefined ? undefined : withSpan(arena, source, ask, size, above);
+  for (const asked of asksOf(arenas, arena, source, ask, generous)) {
+    const { policy } = source.tuning;
+    const confined = confinedTo(source, asked);
+    const above = plan(arenas, source, { ...confined, policy, seed: ask.seed }, generous);
+    const found = above === undefined ? undefined : withSpan(arena, source, ask, asked.size, above);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -122,15 +131,29 @@ export function couldFit(arenas: Arenas, arena: Arena, ask: Ask): boolean {
   }
   const source = sourceOf(arenas, arena);
   if (source === undefined) return false;
-  for (const { size, constraint } of coversOf(arena, source, ask, emptyRooms(arenas, source))) {
-    if (couldFit(arenas, source, { ...ask, size, constraint })) return true;
+  for (const asked of coversOf(arena, source, ask, emptyRooms(arenas, source))) {
+    if (couldFit(arenas, source, { ...ask, ...confinedTo(source, asked) })) return true;
   }
   return false;
 }
 
+/** Who imports names no band, and so keeps out of the exclusive ones. */
+export function confinedTo(source: Arena, { size, constraint, windows }: Asked): Asked {
+  const open = openWindows(source);
+  if (open === undefined) return { size, constraint, windows };
+  return { size, constraint, windows: windows === undefined ? open : intersection(windows, open) };
+}
+
+/** Where the block has to lie, by its windows and by the bounds of its constraint. */
+export function boundsOf(arena: Arena, { constraint, windows }: Asked): Window[] {
+  const { min = 0n, max = arena.limit - 1n } = constraint;
+  const whole = { min, max: smaller(max, arena.limit - 1n) };
+  return windows === undefined ? [whole] : intersection(windows, [whole]);
+}
+
 /** The largest size that the same request would be granted with now, imports included. */
 export function largestFitting(arenas: Arenas, arena: Arena, ask: Ask): bigint {
-  let granted = arena.space.largestFitting(ask.constraint);
+  let granted = arena.space.largestFitting(ask.constraint, ask.windows);
   const { limit } = arena.tuning;
   if (limit !== undefined && arena.allocated + granted > limit) {
     granted = limit > arena.allocated ? floorTo(limit - arena.allocated, arena.quantum) : 0n;
@@ -244,29 +267,28 @@ function* asksOf(
   source: Arena,
   ask: Ask,
   generous: Generous,
-): Generator<Pick<Ask, 'size' | 'constraint'>> {
+): Generator<Asked> {
   const { importSize, largeImport } = arena.tuning;
   const least = importSize ?? arena.quantum;
-  const { align, phase, min, max } = ask.constraint;
+  const { align, phase, address } = ask.constraint;
   const alignment = align === undefined || align < arena.quantum ? arena.quantum : align;
   if ((importSize !== undefined || largeImport) && isBinary(alignment)) {
     const rounded = roundup(roundup((phase ?? 0n) + ask.size, least), source.quantum);
     const natural = isBinary(least) && least > alignment ? least : alignment;
     for (const size of largeImport ? [rounded * LARGE, rounded] : [rounded]) {
       if (size > arena.limit || generous.left-- <= 0) continue;
-      // The span may reach out of the window as long as the block need not.
-      const reach = size - ask.size;
-      const bounds = {
-        ...(min === undefined ? {} : { min: min > reach ? min - reach : 0n }),
-        max: smaller(max === undefined ? arena.limit - 1n : max + reach, arena.limit - 1n),
-      };
-      const constraint = { align: natural, ...bounds };
-      if (ask.constraint.address === undefined) yield { size, constraint };
-      else {
-        const { address } = ask.constraint;
+      if (address !== undefined) {
         const base = floorTo(address, natural);
         if (base + size >= address + ask.size) yield { size, constraint: { address: base } };
+        continue;
       }
+      // The span may reach out of the windows as long as the block need not.
+      const reach = size - ask.size;
+      const windows = boundsOf(arena, ask).map(({ min, max }) => ({
+        min: min > reach ? min - reach : 0n,
+        max: smaller(max + reach, arena.limit - 1n),
+      }));
+      yield { size, constraint: { align: natural }, windows: withoutNested(windows) };
     }
   }
   yield* coversOf(arena, source, ask, freeRooms(arenas, source));
@@ -276,22 +298,22 @@ function* asksOf(
  * The least spans of the source that cover the block, together exact: the block fits somewhere in
  * the source if and only if one of these does. Where the source's quantum is not the coarser one,
  * the span is the block. Else the block lies at a fixed offset in the span's first quantum, or,
- * against the lower bound of the window, wherever the bound puts it.
+ * against the lower bound of a window, wherever the bound puts it.
  */
 export function* coversOf(
   arena: Arena,
   source: Arena,
   ask: Ask,
   rooms: Iterable<Room>,
-): Generator<Pick<Ask, 'size' | 'constraint'>> {
+): Generator<Asked> {
   const { constraint, size } = ask;
-  const { phase = 0n, nocross, min, address } = constraint;
+  const { phase = 0n, nocross, address } = constraint;
   const coarse = source.quantum;
   const align = constraint.align === undefined ? arena.quantum : constraint.align;
   const step = align < arena.quantum ? arena.quantum : align;
-  const max = smaller(constraint.max ?? arena.limit - 1n, arena.limit - 1n);
+  const windows = boundsOf(arena, ask);
   if (arena.quantum >= coarse) {
-    yield { size, constraint: { ...constraint, align: step, max } };
+    yield { size, constraint: { ...constraint, align: step }, windows };
     return;
   }
   if (address !== undefined) {
@@ -304,84 +326,128 @@ export function* coversOf(
     // Where in its quantum such a block starts differs from place to place: each is looked at.
     let others = STARTS_MAX;
     for (const [base, end] of rooms) {
-      let from = min !== undefined && min > base ? min : base;
-      for (;;) {
-        const at = fit.lowest(from, smaller(end, max + 1n), size);
-        if (at === NONE) break;
-        yield cover(at, size, coarse);
-        if (others-- <= 0) break;
-        from = at + 1n;
+      for (const { min, max } of windows) {
+        let from = min > base ? min : base;
+        for (;;) {
+          const at = fit.lowest(from, smaller(end, max + 1n), size);
+          if (at === NONE) break;
+          yield cover(at, size, coarse);
+          if (others-- <= 0) break;
+          from = at + 1n;
+        }
       }
     }
     return;
   }
   const offset = step <= coarse ? phase : phase % coarse;
   const crosses = nocross !== undefined && nocross <= coarse && (offset % nocross) + size > nocross;
-  const last = max + 1n - offset - size;
-  if (!crosses && last >= 0n) {
+  if (!crosses) {
     const span = roundup(offset + size, coarse);
+    const spans = windows.flatMap(({ min, max }): Window[] => {
+      const last = max + 1n - offset - size;
+      const least = min <= offset ? 0n : roundup(min - offset, coarse);
+      if (last < 0n || floorTo(last, coarse) < least) return [];
+      return [{ min: least, max: smaller(floorTo(last, coarse) + span - 1n, source.limit - 1n) }];
+    });
     yield {
       size: span,
       constraint: {
         align: step <= coarse ? coarse : step,
         phase: step <= coarse ? 0n : phase - offset,
         ...(nocross !== undefined && nocross > coarse ? { nocross } : {}),
-        ...(min === undefined || min <= offset ? {} : { min: roundup(min - offset, coarse) }),
-        max: smaller(floorTo(last, coarse) + span - 1n, source.limit - 1n),
       },
+      windows: withoutNested(spans),
     };
   }
-  if (min === undefined) return;
-  const first = fit.lowest(min, max + 1n, size);
-  if (first !== NONE) yield cover(first, size, coarse);
+  for (const { min, max } of windows) {
+    const first = min === 0n ? NONE : fit.lowest(min, max + 1n, size);
+    if (first !== NONE) yield cover(first, size, coarse);
+  }
 }
 
-/** What is free in the source and all above it, in whole quanta of the coarsest on the way. */
-export function* freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
-  let coarse = 1n;
-  for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
-    if (at.quantum > coarse) coarse = at.quantum;
+/** What is free in the source and all above it, as far as a span could be made of it. */
+export function freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
+  return roomsOf(arenas, source, (at) => {
     const found: Room[] = [];
     at.space.walk(0n, ({ base, size, state }) => {
-      if (state === FREE) found.push(whole(base, base + size, coarse));
+      if (state === FREE) found.push([base, base + size]);
       return true;
     });
-    yield* found;
-  }
+    return found;
+  });
 }
 
 /** The same if all of them were empty. */
-function* emptyRooms(arenas: Arenas, source: Arena): Generator<Room> {
+function emptyRooms(arenas: Arenas, source: Arena): Generator<Room> {
+  return roomsOf(arenas, source, (at) => [...at.spans.runs()].map(({ base, end }) => [base, end]));
+}
+
+/**
+ * The ranges of the source and of all above it, cut down level by level to what is outside of
+ * exclusive bands, in whole quanta of the coarsest arena so far.
+ */
+export function* roomsOf(
+  arenas: Arenas,
+  source: Arena,
+  rangesOf: (arena: Arena) => readonly Room[],
+): Generator<Room> {
+  const cuts: Cut[] = [];
   let coarse = 1n;
   for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
     if (at.quantum > coarse) coarse = at.quantum;
-    for (const { base, end } of at.spans.runs()) yield whole(base, end, coarse);
+    cuts.unshift(cutOf(at, coarse));
+    let rooms = rangesOf(at);
+    for (const cut of cuts) rooms = cut(rooms);
+    yield* rooms;
   }
+}
+
+/** What of ranges is left for spans. */
+export type Cut = (rooms: readonly Room[]) => readonly Room[];
+
+/** Leaves what is outside of the arena's exclusive bands, in whole `coarse`. */
+export function cutOf(arena: Arena, coarse: bigint): Cut {
+  const open = openWindows(arena);
+  const inQuanta = ([base, end]: Room): Room => whole(base, end, coarse);
+  if (open === undefined) return (rooms) => rooms.map(inQuanta);
+  return (rooms) =>
+    rooms.flatMap(([base, end]) =>
+      intersection([{ min: base, max: end - 1n }], open).map(({ min, max }) =>
+        inQuanta([min, max + 1n]),
+      ),
+    );
 }
 
 export function whole(base: bigint, end: bigint, coarse: bigint): Room {
   return [roundup(base, coarse), floorTo(end, coarse)];
 }
 
-function cover(start: bigint, size: bigint, coarse: bigint): Pick<Ask, 'size' | 'constraint'> {
+function cover(start: bigint, size: bigint, coarse: bigint): Asked {
   const base = floorTo(start, coarse);
   return { size: roundup(start + size, coarse) - base, constraint: { address: base } };
 }
 
+/** What of `[base, base + length)` the block may lie in, in order. */
+function roomsIn(base: bigint, length: bigint, { size, constraint, windows }: Ask): Room[] {
+  const { min = base, max = base + length, address } = constraint;
+  const bounds = [{ min, max }];
+  const rooms: Room[] = [];
+  for (const window of windows === undefined ? bounds : intersection(windows, bounds)) {
+    const from = window.min > base ? window.min : base;
+    const to = smaller(window.max + 1n, base + length);
+    if (address === undefined) rooms.push([from, to]);
+    else if (from <= address) rooms.push([address, smaller(to, address + size)]);
+  }
+  return rooms;
+}
+
 /** The lowest start of the block in `[base, base + length)` under its constraint. */
 function placeIn(base: bigint, length: bigint, ask: Ask, fit: Fit): bigint | undefined {
-  const { min, max, address } = ask.constraint;
-  let from = base;
-  let to = base + length;
-  if (min !== undefined && min > from) from = min;
-  if (max !== undefined && max + 1n < to) to = max + 1n;
-  if (address !== undefined) {
-    if (address < from) return undefined;
-    from = address;
-    to = smaller(to, address + ask.size);
+  for (const [from, to] of roomsIn(base, length, ask)) {
+    const at = fit.lowest(from, to, ask.size);
+    if (at !== NONE) return at;
   }
-  const at = fit.lowest(from, to, ask.size);
-  return at === NONE ? undefined : at;
+  return undefined;
 }
 
 /** The size of the largest block that a room holds under a constraint without an address. */
@@ -397,14 +463,16 @@ function placeByPolicy(arena: Arena, base: bigint, length: bigint, ask: Ask): bi
   const fit = fitOf(arena, ask.constraint);
   const lowest = placeIn(base, length, ask, fit);
   if (lowest === undefined || ask.constraint.address !== undefined) return lowest;
-  const { min = 0n, max = arena.limit - 1n } = ask.constraint;
-  const end = smaller(base + length, max + 1n);
-  if (ask.policy === 'lastfit') return fit.highest(base > min ? base : min, end, ask.size);
-  if (ask.policy === 'nextfit' && arena.cursor > lowest) {
-    const ahead = fit.lowest(arena.cursor, end, ask.size);
-    return ahead === NONE ? lowest : ahead;
+  const rooms = roomsIn(base, length, ask);
+  if (ask.policy === 'lastfit') {
+    const highest = rooms.map(([from, to]) => fit.highest(from, to, ask.size));
+    return highest.findLast((at) => at !== NONE);
   }
-  return lowest;
+  if (ask.policy !== 'nextfit' || arena.cursor <= lowest) return lowest;
+  const ahead = rooms.map(([from, to]) => {
+    return fit.lowest(from > arena.cursor ? from : arena.cursor, to, ask.size);
+  });
+  return ahead.find((at) => at !== NONE) ?? lowest;
 }
 
 /** Where blocks of an arena may start under a constraint, within a range of addresses. */

@@ -10,6 +10,8 @@
  */
 import { assert } from './assert.ts';
 import type { Range } from './command.ts';
+import { admits } from './windows.ts';
+import type { Window } from './windows.ts';
 
 export interface Slab extends Range {
   readonly pieceSize: bigint;
@@ -54,18 +56,27 @@ export class QuantumCache {
     return pieceSize;
   }
 
-  /** Base of the piece that the next allocation of `pieceSize` takes, if a slab has one. */
-  next(pieceSize: bigint): bigint | undefined {
-    const slab = this.#partial.get(pieceSize)?.[0];
-    if (slab === undefined) return undefined;
-    return slab.base + BigInt(slab.busy.indexOf(false)) * pieceSize;
+  /**
+   * Base of the piece that the next allocation of `pieceSize` takes, if a slab has one that lies in a
+   * window. Slabs from before there were windows may lie outside of all.
+   */
+  next(pieceSize: bigint, windows?: readonly Window[]): bigint | undefined {
+    for (const slab of this.#partial.get(pieceSize) ?? []) {
+      const piece = slab.busy.findIndex((busy, i) => {
+        const base = slab.base + BigInt(i) * pieceSize;
+        return !busy && admits(windows, { base, size: pieceSize });
+      });
+      if (piece >= 0) return slab.base + BigInt(piece) * pieceSize;
+    }
+    return undefined;
   }
 
-  /** The largest cached piece of at most `most`; 0 where there is none. */
-  largestPiece(most: bigint): bigint {
+  /** The largest cached piece of at most `most` that `next` would find; 0 where there is none. */
+  largestPiece(most: bigint, windows?: readonly Window[]): bigint {
     let largest = 0n;
-    for (const [pieceSize, slabs] of this.#partial) {
-      if (slabs.length > 0 && pieceSize <= most && pieceSize > largest) largest = pieceSize;
+    for (const pieceSize of this.#partial.keys()) {
+      if (pieceSize > most || pieceSize <= largest) continue;
+      if (this.next(pieceSize, windows) !== undefined) largest = pieceSize;
     }
     return largest;
   }

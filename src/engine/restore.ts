@@ -7,6 +7,7 @@
  */
 import { Arena } from './arena.ts';
 import { assert, unreachable } from './assert.ts';
+import { areBands } from './bands.ts';
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases, LeaseTerms } from './leases.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
@@ -98,6 +99,7 @@ export class Restore {
     assert(!this.#state.arenas.has(name), `'${name}' is restored once`);
     const arena = new Arena(part, createdAt, revision, this.#state);
     assert(part.cursor <= arena.limit, 'the cursor lies in the space');
+    assert(areBands(part, part.bands ?? []), 'bands are in order, of whole quanta, in the space');
     arena.cursor = part.cursor;
     this.#state.arenas.set(name, arena);
     if (source !== undefined) {

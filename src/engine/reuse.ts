@@ -11,11 +11,13 @@ import type { Arena } from './arena.ts';
 import {
   capacityIn,
   coversOf,
+  confinedTo,
   exceedsLimit,
   fitOf,
   freeRooms,
   largestFitting,
   plan,
+  roomsOf,
   sourceOf,
   whole,
   withSpan,
@@ -24,6 +26,7 @@ import type { Arenas, Ask, Generous, Plan, Room } from './import.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Joint } from './space.ts';
+import { admits } from './windows.ts';
 
 /** Where the block would go; `pieceSize` that of the cached pieces that serve it as well. */
 export function planReusing(
@@ -44,8 +47,10 @@ export function planReusing(
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
   const rooms = reusableRooms(arenas, source);
-  for (const { size, constraint } of coversOf(arena, source, ask, rooms)) {
-    const above: Ask = { size, constraint, policy: source.tuning.policy, seed: ask.seed };
+  for (const asked of coversOf(arena, source, ask, rooms)) {
+    const { size } = asked;
+    const { policy } = source.tuning;
+    const above: Ask = { ...confinedTo(source, asked), policy, seed: ask.seed };
     const span =
       plan(arenas, source, above, { left: 0, unlimited }) ??
       planReusing(arenas, source, above, { unlimited });
@@ -89,12 +94,18 @@ export function largestReusing(arenas: Arenas, arena: Arena, ask: Ask): bigint {
 }
 
 /** The largest resting piece of a slab, of at most `most`; 0 where there is none. */
-export function largestRestingPiece({ cache, rests }: Arena, most: bigint): bigint {
+export function largestRestingPiece(
+  { cache, rests }: Arena,
+  most: bigint,
+  windows: Ask['windows'],
+): bigint {
   let largest = 0n;
   if (cache === undefined) return largest;
   for (const id of rests.ids()) {
-    const { pieceSize = 0n } = cache.holding(rests.base(id)) ?? {};
-    if (pieceSize > largest && pieceSize <= most) largest = pieceSize;
+    const base = rests.base(id);
+    const { pieceSize = 0n } = cache.holding(base) ?? {};
+    if (pieceSize <= largest || pieceSize > most) continue;
+    if (admits(windows, { base, size: pieceSize })) largest = pieceSize;
   }
   return largest;
 }
@@ -112,7 +123,8 @@ function placeReusing(
   function* untilPiece(): Generator<number> {
     for (const id of ids) {
       const base = rests.base(id);
-      if (pieceSize !== undefined && cache?.holding(base)?.pieceSize === pieceSize) {
+      const isPiece = pieceSize !== undefined && cache?.holding(base)?.pieceSize === pieceSize;
+      if (isPiece && admits(ask.windows, { base, size: pieceSize })) {
         piece.base = base;
         return;
       }
@@ -155,11 +167,7 @@ function* joints({ rests, cache }: Arena, ids: Iterable<number>): Generator<Join
 /** What is free in the source and all above it, or would be if nothing rested. */
 function* reusableRooms(arenas: Arenas, source: Arena): Generator<Room> {
   yield* freeRooms(arenas, source);
-  let coarse = 1n;
-  for (let at: Arena | undefined = source; at !== undefined; at = sourceOf(arenas, at)) {
-    if (at.quantum > coarse) coarse = at.quantum;
-    for (const { base, size } of at.space.joined(joints(at, at.rests.ids()))) {
-      yield whole(base, base + size, coarse);
-    }
-  }
+  yield* roomsOf(arenas, source, (at) =>
+    at.space.joined(joints(at, at.rests.ids())).map(({ base, size }) => [base, base + size]),
+  );
 }

@@ -5,6 +5,7 @@
  * be kept in order, rather than be tried one by one. Questions only; nothing here changes an arena.
  */
 import type { Arena } from './arena.ts';
+import { openWindows } from './bands.ts';
 import type { Alloc, Constraint, Range } from './command.ts';
 import { fitOf, type Arenas } from './import.ts';
 import { BUSY, FREE, VOID } from './narrow/segments.ts';
@@ -35,7 +36,8 @@ export interface Level {
 /**
  * The arena asked, its source, and so on up, each with how it sees the request. Where an arena on
  * the way has a coarser quantum than the one asked, it depends on that one how the block lies in the
- * quanta of the source: to the source only requests to the same arena are of one shape then.
+ * quanta of the source: to the source only requests to the same arena are of one shape then. So it is
+ * where bands say in which part of an arena the block has to lie.
  */
 export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] {
   const { constraint, reuse = false } = command;
@@ -56,20 +58,22 @@ export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] 
   }
   const levels: Level[] = [];
   let coarsest = arena.quantum;
+  let banded = command.band !== undefined;
   for (let at: Arena | undefined = arena; at !== undefined; at = above(arenas, at)) {
     max = smaller(max, at.limit - 1n);
     coarsest = larger(coarsest, at.quantum);
     const mixed = coarsest > arena.quantum;
     const piece = at === arena ? pieceFor(arena, command, size) : 0n;
     const lying = [step, phase, nocross ?? '', address ?? '', min, max];
-    const parts = [...lying, coarsest, piece, reuse];
-    const key = [...parts, mixed ? arena.name : ''].join();
+    const parts = [...lying, coarsest, piece, reuse, command.band ?? ''];
+    const key = [...parts, mixed || banded ? arena.name : ''].join();
     // The span that covers the block reaches out of its window by less than a quantum.
     const bounds = mixed
       ? { min: min - (min % coarsest), max: max + coarsest - 1n - (max % coarsest) }
       : { min, max, lie };
     const slack = mixed ? 2n * coarsest : piece;
     levels.push({ arena: at.name, shape: { key, piece, reuse, slack, ...bounds } });
+    banded ||= openWindows(at) !== undefined;
   }
   return levels;
 }
@@ -80,7 +84,8 @@ const SEGMENTS_MAX = 16;
 /**
  * A size that no larger request of the shape could be served with from what is free, or cached, in
  * the segments that reach into `range`; 0 where none could. For a single free segment, seen by an
- * arena whose quantum is not coarser than that of the arena asked, it is the largest that could.
+ * arena whose quantum is not coarser than that of the arena asked, it is the largest that could, but
+ * for bands.
  */
 export function roomIn(arena: Arena, range: Range, shape: Shape): bigint {
   const { cache, space } = arena;

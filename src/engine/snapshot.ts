@@ -231,6 +231,7 @@ function arenaPart(arena: Arena): ArenaPart {
     releaseAfterSeconds: tuning.releaseAfterSeconds,
     quarantineSeconds: tuning.quarantineSeconds,
     limit: tuning.limit,
+    bands: tuning.bands,
     labels: tuning.labels,
     createdAt: arena.createdAt,
     revision: arena.revision,

@@ -3,6 +3,7 @@
  * (units are doubles) and wide (units are bigints); see `narrow/unit.ts`.
  */
 import type { Constraint, Policy, Range } from './command.ts';
+import type { Window } from './windows.ts';
 
 /** A segment as found: `id` is the caller's for busy and held ones; 0 of a held one that does not rest. */
 export interface Found {
@@ -25,6 +26,8 @@ export interface Placement {
   /** End of the arena's last nextfit grant. */
   readonly cursor: bigint;
   readonly seed: number;
+  /** Where the block has to lie besides; anywhere where absent. */
+  readonly windows?: readonly Window[] | undefined;
 }
 
 /** A number of quanta: a number up to 2^53 - 1, a bigint beyond, never one for the other. */
@@ -85,10 +88,18 @@ export interface Space {
   placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined;
   /** The runs that joints make with each other and with what is free beside them, in no order. */
   joined(joints: Iterable<Joint>): Range[];
-  /** The largest size that `place` would find room for under the constraint. */
-  largestFitting(constraint: Constraint): bigint;
-  /** How many blocks there is room for side by side; looks at no more than `most` free segments. */
-  count(size: bigint, constraint: Constraint, most: number): BlockCount;
+  /** The largest size that `place` would find room for under the constraint, in the windows. */
+  largestFitting(constraint: Constraint, windows?: readonly Window[]): bigint;
+  /**
+   * How many blocks there is room for side by side; looks at no more than `most` free segments, in
+   * each of the windows, which do not overlap.
+   */
+  count(
+    size: bigint,
+    constraint: Constraint,
+    most: number,
+    windows?: readonly Window[],
+  ): BlockCount;
   /** Takes a free range for `id`; state is BUSY or HELD. */
   occupy(base: bigint, size: bigint, state: number, id: number): void;
   /** Frees the busy or held segment at `base`. */

@@ -48,6 +48,11 @@ function touchedIn(event: ArenaEvent): Touched[] {
     case 'allocationsMerged':
       return [];
     case 'arenaUpdated':
+      // Other bands let others in, wherever it is.
+      return [
+        { arena, ...(event.changes.bands === undefined ? nowhere : everywhere) },
+        ...givenBack(event.released),
+      ];
     case 'arenaDestroyed':
       return [{ arena, ...nowhere }, ...givenBack(event.released)];
     case 'spanAdded':

@@ -3,18 +3,20 @@
  */
 import type { Constraint, Range, Tuning } from './command.ts';
 import type { Arena } from './arena.ts';
+import { badBands } from './bands.ts';
 import { invalid } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
 export function badTuning(
-  { quantum }: { quantum: bigint },
+  arena: { readonly quantum: bigint; readonly width: number },
   tuning: Partial<Tuning>,
 ): Refusal | undefined {
-  const { importSize } = tuning;
+  const { importSize, bands } = tuning;
+  const { quantum } = arena;
   if (importSize !== undefined && (importSize <= 0n || importSize % quantum !== 0n)) {
     return invalid('/importSize', `must be a positive multiple of the quantum, ${quantum}`);
   }
-  return undefined;
+  return bands === undefined ? undefined : badBands(arena, bands);
 }
 
 export function badSpan(

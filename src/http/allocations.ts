@@ -144,12 +144,13 @@ export function allocCommand(
 ): Alloc {
   const { size, constraint } = readPlacement(input, space);
   // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
-  const constrained = constraint.align !== undefined;
+  const constrained = constraint.align !== undefined || input.band !== undefined;
   return {
     type: constrained ? 'xalloc' : type,
     arena,
     size,
     constraint,
+    ...(input.band !== undefined && { band: input.band }),
     ...(input.policy !== undefined && { policy: input.policy }),
     labels: input.labels ?? {},
     ...(input.owner !== undefined && { owner: input.owner }),

@@ -2,13 +2,13 @@
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import type { CreateArena, Tuning, Width } from '../engine/command.ts';
+import type { Band, CreateArena, Tuning, Width } from '../engine/command.ts';
 import type { ArenaView } from '../engine/view.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { cursorAt, keyOf } from './cursor.ts';
 import { invalidInput } from './invalid-input.ts';
 import type { Answer } from './mutation.ts';
-import { parseSize, type AddressSpace } from './notation.ts';
+import { parseAddress, parseSize, type AddressSpace } from './notation.ts';
 import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
 import { fieldPointers, readRange } from './range.ts';
 import { arenaRepresentation, etagOf } from './representation.ts';
@@ -22,6 +22,7 @@ import {
 import {
   arena,
   arenaPage,
+  bandInput,
   checkReport,
   createArenaRequest,
   updateArenaRequest,
@@ -89,6 +90,7 @@ function createArenaCommand(body: CreateArenaBody): CreateArena {
     policy: body.policy,
     ...(body.source !== undefined && { source: body.source }),
     ...readSizes(body),
+    ...(body.bands !== undefined && { bands: readBands(body.bands, space) }),
     largeImport: body.largeImport,
     keepSpans: body.keepSpans,
     releaseAfterSeconds: body.releaseAfterSeconds,
@@ -116,6 +118,18 @@ function readSizes(body: {
     ...(body.importSize !== undefined && { importSize: parseSize(body.importSize, '/importSize') }),
     ...(body.limit !== undefined && { limit: parseSize(body.limit, '/limit') }),
   };
+}
+
+export function readBands(
+  bands: readonly z.output<typeof bandInput>[],
+  space: AddressSpace,
+): Band[] {
+  return bands.map(({ name, min, max, exclusive }, index) => ({
+    name,
+    min: parseAddress(min, space, `/bands/${index}/min`),
+    max: parseAddress(max, space, `/bands/${index}/max`),
+    exclusive,
+  }));
 }
 
 function spanPointers(body: CreateArenaBody): FieldPointers {
@@ -171,7 +185,7 @@ function getArenaRoute(app: App, { sequencer }: RouteDependencies): void {
   });
 }
 
-function updateArenaRoute(app: App, { sequencer, mutate }: RouteDependencies): void {
+function updateArenaRoute(app: App, { sequencer, mutate, spaces }: RouteDependencies): void {
   const schema = {
     operationId: 'updateArena',
     tags,
@@ -188,8 +202,14 @@ function updateArenaRoute(app: App, { sequencer, mutate }: RouteDependencies): v
   } satisfies FastifyZodOpenApiSchema;
   app.patch('/v1/arenas/:arena', { schema }, async (request, reply) => {
     const name = request.params.arena;
-    const { importSize, limit, ...rest } = request.body;
-    const changes: Partial<Tuning> = { ...rest, ...readSizes({ importSize, limit }) };
+    const { importSize, limit, bands, ...rest } = request.body;
+    const space = bands === undefined ? undefined : await spaces.of(name);
+    if (bands !== undefined && space === undefined) return sendRefusal(reply, arenaNotFound(name));
+    const changes: Partial<Tuning> = {
+      ...rest,
+      ...readSizes({ importSize, limit }),
+      ...(bands !== undefined && { bands: readBands(bands, space!) }),
+    };
     if (Object.keys(changes).length === 0) {
       throw invalidInput(
         '',

@@ -5,6 +5,7 @@
 import type { Range } from '../engine/command.ts';
 import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
+import { bandsRepresentation } from './representation.ts';
 import type { BatchedWireEvent, MovedSpan, WireEvent } from './wire/event.ts';
 
 /** The address space that an arena which the event touches had at its revision. */
@@ -34,7 +35,7 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
       quantum: event.quantum.toString(),
       quantumCacheMax: event.quantumCacheMax.toString(),
       ...(event.source !== undefined && { source: event.source }),
-      ...tuningOf(event),
+      ...tuningOf(event, spaceOf(event.arena)),
       ...listed('spans', event.spans, (span) => spanOf(span, spaceOf(event.arena))),
     }),
   },
@@ -42,7 +43,7 @@ const kinds: { readonly [T in Event['type']]: Kind<EventOf<T>, FieldsOf<T>> } = 
     touches: ({ arena, released }) => [arena, ...arenasOf(released)],
     fields: ({ arena, changes, released }, spaceOf) => ({
       arena,
-      ...tuningOf(changes),
+      ...tuningOf(changes, spaceOf(arena)),
       ...listed('released', released, (span) => movedOf(span, spaceOf)),
     }),
   },
@@ -255,7 +256,10 @@ function restsOf(event: { readonly rests?: true }): { rests?: true } {
 
 type Settings = Partial<Extract<Event, { type: 'arenaUpdated' }>['changes']>;
 
-function tuningOf({ importSize, limit, labels, ...settings }: Settings): Fields {
+function tuningOf(
+  { importSize, limit, bands, labels, ...settings }: Settings,
+  space: AddressSpace,
+): Fields {
   const { policy, largeImport, keepSpans, releaseAfterSeconds, quarantineSeconds } = settings;
   return {
     ...(policy !== undefined && { policy }),
@@ -265,6 +269,7 @@ function tuningOf({ importSize, limit, labels, ...settings }: Settings): Fields 
     ...(releaseAfterSeconds !== undefined && { releaseAfterSeconds }),
     ...(quarantineSeconds !== undefined && { quarantineSeconds }),
     ...(limit !== undefined && { limit: limit.toString() }),
+    ...(bands !== undefined && { bands: bandsRepresentation(bands, space) }),
     ...(labels !== undefined && { labels }),
   };
 }

@@ -11,8 +11,9 @@ import { arenaParams, type RouteDependencies } from './route.ts';
 import { xallocRequest } from './wire/allocation.ts';
 import { fits, type FitsReport } from './wire/fits.ts';
 
-const { size, prefixLength, align, phase, nocross, min, max } = xallocRequest.shape;
-const fitsQuery = z.strictObject({ size, prefixLength, align, phase, nocross, min, max });
+const { size, prefixLength, align, phase, nocross, min, max, band } = xallocRequest.shape;
+const placementQuery = { size, prefixLength, align, phase, nocross, min, max };
+const fitsQuery = z.strictObject({ ...placementQuery, band });
 
 /** Shares are given in millionths: more digits say nothing to a person. */
 const millionths = 1_000_000n;
@@ -39,7 +40,8 @@ export function fitsRoute(app: App, { sequencer, spaces }: RouteDependencies): v
     const space = await spaces.of(arena);
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const placement = readBelow('/query', () => readPlacement(query, space));
-    const wanted = { ...placement, most: limits.fitsScanMax };
+    const inBand = query.band === undefined ? {} : { band: query.band };
+    const wanted = { ...placement, ...inBand, most: limits.fitsScanMax };
     const found = await sequencer.read((engine) => {
       if (engine.addressing(arena) === undefined) return undefined;
       return { view: engine.fits(arena, wanted), revision: engine.revision };

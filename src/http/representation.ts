@@ -3,7 +3,7 @@
  * ranges get their inclusive `end`, and milliseconds become RFC 3339: those since 1970, and deadlines
  * of the steady clock, which is read for how far off they are.
  */
-import type { Range } from '../engine/command.ts';
+import type { Band, Range } from '../engine/command.ts';
 import type {
   AllocationView,
   ArenaView,
@@ -14,7 +14,7 @@ import type {
 } from '../engine/view.ts';
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
 import type { Allocation } from './wire/allocation.ts';
-import type { Arena } from './wire/arena.ts';
+import type { Arena, Band as WireBand } from './wire/arena.ts';
 import type { Lease } from './wire/lease.ts';
 import type { Segment, Whatis } from './wire/segment.ts';
 import type { Span } from './wire/span.ts';
@@ -35,6 +35,7 @@ export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
     quarantineSeconds: view.quarantineSeconds,
     quantumCacheMax: view.quantumCacheMax.toString(),
     ...(view.limit !== undefined && { limit: view.limit.toString() }),
+    ...(view.bands !== undefined && { bands: bandsRepresentation(view.bands, view) }),
     labels: view.labels,
     size: view.size.toString(),
     allocated: view.allocated.toString(),
@@ -60,6 +61,15 @@ export function rangeRepresentation({ base, size }: Range, space: AddressSpace) 
     size: size.toString(),
     ...(cidr !== undefined && { cidr }),
   };
+}
+
+export function bandsRepresentation(bands: readonly Band[], space: AddressSpace): WireBand[] {
+  return bands.map(({ name, min, max, exclusive }) => ({
+    name,
+    min: formatAddress(min, space),
+    max: formatAddress(max, space),
+    exclusive,
+  }));
 }
 
 export function allocationRepresentation(view: AllocationView, space: AddressSpace): Allocation {

@@ -9,7 +9,7 @@
  * record something is wrong is put together only once something is.
  */
 import { AssertionError } from '../engine/assert.ts';
-import type { Labels } from '../engine/command.ts';
+import type { Band, Labels } from '../engine/command.ts';
 
 export interface Codec<T> {
   /** The value as JSON. Throws {@link Misfit}. */
@@ -310,6 +310,14 @@ export const decimal: Codec<bigint> = {
     throw new Misfit('expected a decimal string from 0 to 2^128');
   },
 };
+
+/** A named part of an arena, as records and snapshots have it. */
+export const band = struct<Band>({
+  name: required(text),
+  min: required(decimal),
+  max: required(decimal),
+  exclusive: omittedWhile(flag, false, (exclusive) => !exclusive),
+});
 
 function unknownField(raw: object, fields: object, others: readonly string[]): Misfit {
   const known = (key: string) => Object.hasOwn(fields, key) || others.includes(key);

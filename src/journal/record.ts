@@ -32,6 +32,7 @@ import type {
 } from '../engine/event.ts';
 import {
   anyText,
+  band,
   count,
   decimal,
   fieldSet,
@@ -154,6 +155,7 @@ const changes = struct<Partial<Tuning>>({
   releaseAfterSeconds: optional(count),
   quarantineSeconds: optional(count),
   limit: optional(decimal),
+  bands: optional(list(band)),
   labels: optional(labels),
 });
 
@@ -300,6 +302,7 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     quarantineSeconds: omittedWhile(count, 0, (seconds) => seconds === 0),
     quantumCacheMax: required(decimal),
     limit: optional(decimal),
+    bands: optional(list(band)),
     labels: labelsOrNone,
     spans: spansOrNone,
   }),

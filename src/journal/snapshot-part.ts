@@ -17,6 +17,7 @@ import type { SavedSlab, SavedSpan, SegmentsPart, SnapshotPart } from '../engine
 import type { Quanta } from '../engine/space.ts';
 import {
   anyText,
+  band,
   count,
   decimal,
   fieldSet,
@@ -192,6 +193,7 @@ const form: LineForm<SnapshotPart> = {
       quarantineSeconds: omittedWhile(count, 0, (seconds) => seconds === 0),
       quantumCacheMax: required(decimal),
       limit: optional(decimal),
+      bands: optional(list(band)),
       labels: labelsOrNone,
       createdAt: required(count),
       revision: required(count),

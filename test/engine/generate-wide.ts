@@ -20,6 +20,7 @@ export const generated = [
   'segments.ts',
   'tree.ts',
   'unit-space.ts',
+  'windowed.ts',
 ];
 
 /** The text that a generated file must have. */

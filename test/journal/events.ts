@@ -50,6 +50,8 @@ const moves = fc.array(
   { maxLength: 3 },
 );
 
+const band = fc.record({ name, min: address, max: address, exclusive: fc.boolean() });
+
 const tuning = {
   policy,
   importSize: size,
@@ -58,6 +60,7 @@ const tuning = {
   releaseAfterSeconds: count,
   quarantineSeconds: count,
   limit: size,
+  bands: fc.array(band, { maxLength: 3 }),
   labels,
 };
 const head = { at, arena: name };

@@ -119,6 +119,7 @@ describe('decode refuses', () => {
       'quarantineSeconds',
       'owner',
       'source',
+      'bands',
     ]);
     for (const arbitrary of Object.values(events)) {
       for (const event of fc.sample(arbitrary, { numRuns: 20, seed: 1 })) {

@@ -5,6 +5,7 @@
  */
 import type { CreateArena, Labels, Policy } from '../../src/engine/command.ts';
 import type { SegmentView } from '../../src/engine/view.ts';
+import { admits } from './band.ts';
 import { highest, lowest, type Segment, type Wish } from './placement.ts';
 import type { Rest } from './rest.ts';
 import { nextPiece, pieceSizeOf, piecesOf, type Slab } from './slab.ts';
@@ -231,10 +232,12 @@ export class ModelArena {
     return this.slabs.find((slab) => contains(slab, { base: address, size: 1n }));
   }
 
-  /** The piece that an alloc of `size`, in whole quanta, takes from a slab that is open. */
-  cachedPiece(size: bigint): bigint | undefined {
+  /** The piece that an alloc takes from a slab that is open. */
+  cachedPiece(wish: Wish): bigint | undefined {
+    const { size } = wish;
     if (size > this.settings.quantumCacheMax) return undefined;
-    return nextPiece(this.slabs, pieceSizeOf(size, this.settings), this.#stateOf);
+    const isAllowed = (piece: Segment) => admits(wish, piece);
+    return nextPiece(this.slabs, pieceSizeOf(size, this.settings), this.#stateOf, isAllowed);
   }
 
   addSpan(span: Span): void {

@@ -16,14 +16,16 @@ export function verdictOnNamed(
   { leases }: Model,
   arena: ModelArena,
   there: Held,
-  { lease, ttlSeconds }: Alloc,
-  wish: Wish,
+  { lease, ttlSeconds, band }: Alloc,
+  { windows, ...wish }: Wish,
 ): Verdict {
   const { base, size } = there;
   const inSlab = arena.slabHolding(base) !== undefined;
   const piece = inSlab && wish.size <= arena.settings.quantumCacheMax;
   const charged = piece ? pieceSizeOf(wish.size, arena.settings) : wish.size;
-  if (charged !== size || !meets(base, { ...wish, size })) return must('external-id-taken');
+  // What is there may lie in an exclusive band: only a band that is named has to be the one.
+  const asked = band === undefined || windows === undefined ? wish : { ...wish, windows };
+  if (charged !== size || !meets(base, { ...asked, size })) return must('external-id-taken');
   if (ttlSeconds === undefined) return there.lease === lease ? can : must('external-id-taken');
   const its = there.lease === undefined ? undefined : leases.get(there.lease)!.ttlSeconds;
   return its === ttlSeconds ? can : must('external-id-taken');

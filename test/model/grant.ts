@@ -8,7 +8,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Alloc, Policy } from '../../src/engine/command.ts';
 import type { Event, Imported } from '../../src/engine/event.ts';
 import { contains, overlap, type ModelArena } from './arena.ts';
-import { ceil, highest, isPowerOfTwo, lowest, meets, wishOf, type Wish } from './placement.ts';
+import { isClosed, wishIn } from './band.ts';
+import { ceil, highest, isPowerOfTwo, lowest, meets, type Wish } from './placement.ts';
 import { canImport, limitsImport, type Lookup } from './reach.ts';
 import { takenEarly } from './rest.ts';
 import { pieceSizeOf, slabSizeOf } from './slab.ts';
@@ -21,8 +22,7 @@ export function adoptAllocated(
   event: Allocated,
 ): string | undefined {
   const arena = lookup(command.arena);
-  const { quantum, width } = arena.settings;
-  const wish = wishOf(command.size, command.constraint, quantum, width);
+  const wish = wishIn(arena, command);
   if (typeof wish === 'string') return `granted, though ${wish} is invalid`;
   const { type, policy = arena.settings.policy } = command;
   const pieceSize = type === 'alloc' ? cachedSize(arena, wish.size) : undefined;
@@ -98,10 +98,10 @@ function judgeCached(
   event: Allocated,
   { policy, pieceSize }: { policy: Policy; pieceSize: bigint },
 ): string | undefined {
-  const { quantum, width, limit } = arena.settings;
-  const piece = arena.cachedPiece(wish.size);
+  const { limit } = arena.settings;
+  const piece = arena.cachedPiece(wish);
   const slabSize = slabSizeOf(arena.settings);
-  const slabWish = wishOf(slabSize, {}, quantum, width) as Wish;
+  const slabWish = wishIn(arena, { size: slabSize, constraint: {} }) as Wish;
   if (piece === undefined && event.slab === undefined) {
     const within = limit === undefined || arena.allocated() + slabSize <= limit;
     const own = arena.choices(slabWish, 'firstfit').length > 0;
@@ -189,6 +189,7 @@ function adoptImport(lookup: Lookup, { arena: name, source, base, size }: Import
   if (child.spans.some((other) => overlap(other, span))) {
     return `imports [${base}, +${size}) over a span of ${name}`;
   }
+  if (isClosed(parent, span)) return `imports [${base}, +${size}), an exclusive band of ${source}`;
   const { limit } = parent.settings;
   if (limit !== undefined && parent.allocated() + size > limit) return `exceeds ${source}'s limit`;
   parent.hold({ base, size, labels: {}, importedBy: name });
@@ -209,6 +210,7 @@ function judgeExtent(source: ModelArena, arena: ModelArena, wish: Wish, size: bi
   const unit = quantum > source.settings.quantum ? quantum : source.settings.quantum;
   const free = wish.align === quantum && wish.phase === 0n && wish.min === 0n && wish.max === top;
   if (!free || wish.nocross !== undefined || wish.address !== undefined) return undefined;
+  if (wish.windows !== undefined) return undefined;
   const large: bigint[] = [];
   if (importSize !== undefined || largeImport) {
     const once = ceil(ceil(wish.size, importSize ?? quantum), unit);
@@ -218,9 +220,9 @@ function judgeExtent(source: ModelArena, arena: ModelArena, wish: Wish, size: bi
   const align = natural > quantum ? natural : quantum;
   for (const extent of large) {
     if (size === extent) return undefined;
-    const { limit, quantum: coarse } = source.settings;
+    const { limit } = source.settings;
     const within = limit === undefined || source.allocated() + extent <= limit;
-    const whole = wishOf(extent, { align }, coarse, width);
+    const whole = wishIn(source, { size: extent, constraint: { align } });
     if (within && typeof whole !== 'string' && source.choices(whole, 'firstfit').length > 0) {
       return `imports ${size}, though ${extent} was there`;
     }

@@ -24,6 +24,7 @@ import {
   verdictOnLease,
   type ModelLease,
 } from './lease.ts';
+import { admits, isClosed, named, verdictOnBands, wishIn } from './band.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, canImportEarly, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
 import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
@@ -133,7 +134,7 @@ export class Model {
     const fits = (size: bigint) => size === 0n || this.#fitsNow(arena, { ...command, size });
     const largest = given.largestFitting;
     if (largest % quantum !== 0n) return `exhaustion.largestFitting ${largest} is not whole quanta`;
-    const wish = wishOf(command.size, command.constraint, quantum, arena.settings.width);
+    const wish = wishIn(arena, command);
     if (typeof wish === 'string' || limitsImport(arena, wish, this.lookup)) return undefined;
     if (!fits(largest)) return `exhaustion.largestFitting ${largest} does not fit`;
     const more = [largest + quantum];
@@ -150,20 +151,31 @@ export class Model {
       const { [name]: value, ...others } = command.constraint;
       const constraint: Constraint = name === 'align' ? { ...others, phase: 0n } : others;
       const other = { ...command, type: 'xalloc' as const, constraint };
-      const wish = wishOf(other.size, constraint, arena.settings.quantum, arena.settings.width);
+      const wish = wishIn(arena, other);
       if (typeof wish === 'string' || limitsImport(arena, wish, this.lookup)) return undefined;
       const inTheWay = value !== undefined && this.#fitsNow(arena, other);
       if (given.includes(name) === inTheWay) continue;
       return `exhaustion.limitedBy is ${given.join()}, must ${inTheWay ? '' : 'not '}have ${name}`;
     }
-    return undefined;
+    const { band, ...plain } = command;
+    const wish = wishIn(arena, command) as Wish;
+    const { windows, ...anywhere } = band === undefined ? wish : (wishIn(arena, plain) as Wish);
+    const without =
+      band === undefined || windows === undefined ? anywhere : { ...anywhere, windows };
+    const inTheWay =
+      wish.windows !== undefined && this.#hasRoom(arena, { ...command, type: 'xalloc' }, without);
+    if (given.includes('band') === inTheWay) return undefined;
+    return `exhaustion.limitedBy is ${given.join()}, must ${inTheWay ? '' : 'not '}have band`;
   }
 
   #fitsNow(arena: ModelArena, command: Alloc): boolean {
-    const { quantum, width, limit } = arena.settings;
-    const wish = wishOf(command.size, command.constraint, quantum, width);
+    const wish = wishIn(arena, command);
     if (typeof wish === 'string') return false;
-    if (this.#cachedNow(arena, command, wish.size)) return true;
+    return this.#cachedNow(arena, command, wish) || this.#hasRoom(arena, command, wish);
+  }
+
+  #hasRoom(arena: ModelArena, command: Alloc, wish: Wish): boolean {
+    const { limit } = arena.settings;
     if (limit !== undefined && arena.allocated() + wish.size > limit) return false;
     if (arena.choices(wish, 'firstfit').length > 0) return true;
     return canImport(arena, wish, this.lookup) || this.#reusesNow(arena, command, wish);
@@ -175,14 +187,18 @@ export class Model {
     if (fitsEarly(arena, wish) || canImportEarly(arena, wish, this.lookup)) return true;
     const pieceSize = type === 'alloc' ? cachedSize(arena, wish.size) : undefined;
     if (pieceSize === undefined) return false;
-    return arena.resting.some(({ base }) => arena.slabHolding(base)?.pieceSize === pieceSize);
+    return arena.resting.some(
+      ({ base }) =>
+        arena.slabHolding(base)?.pieceSize === pieceSize && admits(wish, { base, size: pieceSize }),
+    );
   }
 
   /** Whether a slab that is open has a piece for the request. */
-  #cachedNow(arena: ModelArena, { type }: Alloc, size: bigint): boolean {
-    if (type !== 'alloc' || arena.cachedPiece(size) === undefined) return false;
+  #cachedNow(arena: ModelArena, { type }: Alloc, wish: Wish): boolean {
+    if (type !== 'alloc' || arena.cachedPiece(wish) === undefined) return false;
     const { limit } = arena.settings;
-    return limit === undefined || arena.allocated() + pieceSizeOf(size, arena.settings) <= limit;
+    const size = pieceSizeOf(wish.size, arena.settings);
+    return limit === undefined || arena.allocated() + size <= limit;
   }
 
   /** A revision that nothing ever had is the one wrong precondition that sessions draw. */
@@ -272,29 +288,39 @@ export class Model {
   }
 
   #verdictOnAlloc(arena: ModelArena, command: Of<'alloc' | 'xalloc'>): Verdict {
-    const { quantum, width, limit } = arena.settings;
-    const wish = wishOf(command.size, command.constraint, quantum, width);
+    const { limit } = arena.settings;
+    const { band } = command;
     const join = verdictOnJoin(this, command);
     if (join.codes.includes('lease-not-found')) return join;
+    if (band !== undefined && named(arena, band) === undefined) return must('band-not-found');
+    const wish = wishIn(arena, command);
     if (typeof wish === 'string') return { ...must('invalid-request'), pointer: wish };
     const there = namedIn(arena, command);
     if (there !== undefined) return verdictOnNamed(this, arena, there, command, wish);
     if (join !== can) return join;
-    if (this.#cachedNow(arena, command, wish.size)) return can;
-    if (!couldEverFit(arena, wish, this.lookup)) return must('never-fits');
-    if (limit !== undefined && arena.allocated() + wish.size > limit) {
-      return must('limit-exceeded');
+    if (band === undefined && wish.address !== undefined) {
+      const range = { base: wish.address, size: wish.size };
+      if (isClosed(arena, range)) return must('band-required');
     }
-    if (arena.choices(wish, 'firstfit').length > 0) return can;
+    if (this.#cachedNow(arena, command, wish)) return can;
+    const exceeds = limit !== undefined && arena.allocated() + wish.size > limit;
+    if (!exceeds && arena.choices(wish, 'firstfit').length > 0) return can;
+    // A span that was imported before its source had a band there serves, though none could be now.
+    const ever = couldEverFit(arena, wish, this.lookup);
+    if (exceeds) return must(ever ? 'limit-exceeded' : 'never-fits');
     if (canImport(arena, wish, this.lookup)) {
       const tight = limitsImport(arena, wish, this.lookup);
-      return tight ? either('limit-exceeded', 'exhausted', 'taken', 'resting') : can;
+      if (!tight) return can;
+      const codes = ['limit-exceeded', 'exhausted', 'taken', 'resting'] as const;
+      return either(...codes, ...(ever ? [] : ['never-fits' as const]));
     }
     const early = this.#reusesNow(arena, { ...command, reuse: true }, wish);
     const tight = limitsImport(arena, wish, this.lookup);
     if (command.reuse === true && early) {
-      return tight && !fitsEarly(arena, wish) ? either('exhausted', 'taken') : can;
+      if (!tight || fitsEarly(arena, wish)) return can;
+      return either('exhausted', 'taken', ...(ever ? [] : ['never-fits' as const]));
     }
+    if (!ever) return must('never-fits');
     if (wish.address === undefined) return must('exhausted');
     if (early) return tight ? must('taken', 'resting') : must('resting');
     return must('taken');
@@ -491,11 +517,12 @@ function verdictOnSpan(arena: ModelArena, { base, size }: Range): Verdict {
   return arena.spans.some((span) => overlap(span, { base, size })) ? must('overlap') : can;
 }
 
-function verdictOnUpdate({ settings }: ModelArena, { changes }: Of<'updateArena'>): Verdict {
-  const { importSize } = changes;
-  if (importSize === undefined) return can;
-  if (importSize > 0n && importSize % settings.quantum === 0n) return can;
-  return { ...must('invalid-request'), pointer: '/importSize' };
+function verdictOnUpdate(arena: ModelArena, { changes }: Of<'updateArena'>): Verdict {
+  const { importSize, bands } = changes;
+  const { quantum } = arena.settings;
+  const bad = importSize !== undefined && (importSize <= 0n || importSize % quantum !== 0n);
+  if (bad) return { ...must('invalid-request'), pointer: '/importSize' };
+  return verdictOnBands(arena, bands);
 }
 
 function verdictOnRemoval(arena: ModelArena, base: bigint): Verdict {
@@ -537,6 +564,7 @@ function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Ve
     return { ...must('invalid-request'), pointer: '/size' };
   }
   if (wish.size <= held.size) return can;
+  if (isClosed(arena, { base: address, size: wish.size }, held)) return must('band-required');
   const grown = { base: address, size: wish.size };
   if (!arena.runs().some((run) => contains(run, grown) && meets(address, wish))) {
     return must('never-fits', 'taken', 'exhausted', 'limit-exceeded');

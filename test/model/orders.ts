@@ -14,6 +14,7 @@ import {
 } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { ModelArena } from './arena.ts';
+import { drawBands } from './band.ts';
 import { drawExternalId } from './external-id.ts';
 import { isPowerOfTwo, type Segment } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
@@ -72,7 +73,7 @@ function draw(model: Model, random: Random, at: number, crowd: number): SingleCo
     addSpan: arena.spans.length > 16 ? 0.5 : 1.5,
     removeSpan: 2,
     freeAll: 0.3,
-    update: 2,
+    update: 2.5,
     releaseSpans: arena.settings.source === undefined ? 0.1 : 2,
     label: 1.5,
     undelete: arena.resting.length > 0 ? 4 : 0.2,
@@ -135,6 +136,8 @@ function missing(random: Random, at: number): SingleCommand {
 function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'xalloc'): At<Alloc> {
   const reuse = arena.resting.length > 0 && random.chance(0.4);
   const size = someSize(reuse && random.chance(0.6) ? rested(arena) : arena, random);
+  const bands = arena.settings.bands ?? [];
+  const inBand = type === 'xalloc' && random.chance(bands.length > 0 ? 0.35 : 0.01);
   const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
   return {
     type,
@@ -142,6 +145,7 @@ function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'x
     arena: arena.name,
     size,
     constraint: type === 'alloc' ? {} : someConstraint(arena, random, size),
+    ...(inBand ? { band: random.pick([...bands.map(({ name }) => name), 'no-such-band']) } : {}),
     labels: random.chance(0.9) ? {} : { colour: 'red' },
     ...(random.chance(0.2) ? { owner: random.pick(owners) } : {}),
     seed: random.bits(),
@@ -302,8 +306,11 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
     quarantine: arena.held.length > 400 ? 0 : 20,
     importSize: 15,
     wrong: 5,
+    bands: 40,
   };
   switch (random.weighted(kinds)) {
+    case 'bands':
+      return { bands: drawBands(arena, random) };
     case 'policy':
       return { policy: random.pick<Policy>(policies) };
     case 'limit': {

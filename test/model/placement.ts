@@ -22,6 +22,8 @@ export interface Wish {
   readonly min: bigint;
   readonly max: bigint;
   readonly address?: bigint;
+  /** Ranges, in one of which the block has to lie; anywhere where absent. In order, and apart. */
+  readonly windows?: readonly Segment[];
 }
 
 /** The request as a wish, or the JSON pointer of the first field that makes it invalid. */
@@ -62,6 +64,32 @@ export function wishOf(
 
 /** The lowest base at or above `from` at which the block lies in the segment as wished. */
 export function lowest(segment: Segment, wish: Wish, from = 0n): bigint | undefined {
+  for (const part of partsOf(segment, wish)) {
+    const base = lowestIn(part, wish, from);
+    if (base !== undefined) return base;
+  }
+  return undefined;
+}
+
+/** The highest base at which the block lies in the segment as wished. */
+export function highest(segment: Segment, wish: Wish): bigint | undefined {
+  for (const part of partsOf(segment, wish).toReversed()) {
+    const base = highestIn(part, wish);
+    if (base !== undefined) return base;
+  }
+  return undefined;
+}
+
+/** What of the segment lies in the windows. */
+function partsOf(segment: Segment, { windows }: Wish): Segment[] {
+  if (windows === undefined) return [segment];
+  return windows.map(({ base, size }) => {
+    const start = larger(base, segment.base);
+    return { base: start, size: smaller(base + size, segment.base + segment.size) - start };
+  });
+}
+
+function lowestIn(segment: Segment, wish: Wish, from: bigint): bigint | undefined {
   const bounds = boundsOf(segment, wish);
   let base = congruentUp(larger(bounds.first, from), wish);
   for (let tries = periodOf(wish); tries > 0n && base <= bounds.last; tries--) {
@@ -72,8 +100,7 @@ export function lowest(segment: Segment, wish: Wish, from = 0n): bigint | undefi
   return undefined;
 }
 
-/** The highest base at which the block lies in the segment as wished. */
-export function highest(segment: Segment, wish: Wish): bigint | undefined {
+function highestIn(segment: Segment, wish: Wish): bigint | undefined {
   const bounds = boundsOf(segment, wish);
   let base = congruentDown(bounds.last, wish);
   for (let tries = periodOf(wish); tries > 0n && base >= bounds.first; tries--) {
@@ -92,6 +119,7 @@ export function meets(base: bigint, wish: Wish): boolean {
     !crosses(base, wish) &&
     base >= wish.min &&
     base + wish.size - 1n <= wish.max &&
+    partsOf({ base, size: wish.size }, wish).some(({ size }) => size === wish.size) &&
     (wish.address === undefined || base === wish.address)
   );
 }

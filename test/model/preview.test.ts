@@ -39,7 +39,7 @@ test('the same tag means the same answer', { timeout: 60_000 }, () => {
   // The tag is that of a moving state, and the arena's own revision would not have done.
   expect(same).toBeGreaterThan(500);
   expect(moved).toBeGreaterThan(500);
-  expect(bySource).toBeGreaterThan(10);
+  expect(bySource).toBeGreaterThan(2);
 });
 
 function session(shape: Shape, policy: Policy) {

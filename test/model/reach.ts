@@ -3,6 +3,7 @@
  * of every arena on the way, so a block can be imported from a segment of the source exactly when
  * it fits into that segment cut down to whole quanta: no search over spans is needed.
  */
+import { outside } from './band.ts';
 import { ceil, floor, lowest, type Segment, type Wish } from './placement.ts';
 import type { ModelArena } from './arena.ts';
 import { rested } from './rest.ts';
@@ -55,10 +56,17 @@ function fitsAbove(
   space: (source: ModelArena) => readonly Segment[],
 ): boolean {
   let unit = arena.settings.quantum;
+  const below: { readonly source: ModelArena; readonly unit: bigint }[] = [];
   for (const source of sourcesOf(arena, lookup)) {
     if (source.settings.quantum > unit) unit = source.settings.quantum;
-    const fits = (segment: Segment) => lowest(wholeUnits(segment, unit), wish) !== undefined;
-    if (space(source).some(fits)) return true;
+    below.unshift({ source, unit });
+    // Every span on the way down keeps out of the exclusive bands of the arena that it is taken from.
+    const left = below.reduce<readonly Segment[]>(
+      (ranges, level) =>
+        outside(level.source, ranges).map((range) => wholeUnits(range, level.unit)),
+      space(source),
+    );
+    if (left.some((range) => lowest(range, wish) !== undefined)) return true;
   }
   return false;
 }

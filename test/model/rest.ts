@@ -4,6 +4,7 @@
  */
 import type { Policy } from '../../src/engine/command.ts';
 import type { Held, ModelArena } from './arena.ts';
+import { admits } from './band.ts';
 import type { Segment, Wish } from './placement.ts';
 
 export interface Rest extends Segment {
@@ -35,7 +36,8 @@ export function takenEarly(
   const copy = arena.copy();
   for (const { base } of inOrder(arena.resting)) {
     const slab = arena.slabHolding(base);
-    if (slab !== undefined && slab.pieceSize === pieceSize) return { base, size: pieceSize };
+    const isPiece = slab !== undefined && slab.pieceSize === pieceSize;
+    if (isPiece && admits(wish, { base, size: pieceSize })) return { base, size: pieceSize };
     copy.endRest(base);
     // What fits, fits into the one segment that has grown; there the policy only picks an end.
     const [found] = copy.choices(

@@ -13,6 +13,7 @@ import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
 import type { LeaseView, SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
+import { drawBands } from './band.ts';
 import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
 import { engineFrom, linesOf } from './checkpoint.ts';
 import { leaseViews } from './lease.ts';
@@ -71,6 +72,11 @@ export function runSession(session: Session): Tally {
   for (const [at, command] of commands.entries()) {
     const outcome = act(command, at % 64 === 0 || at === commands.length - 1 ? 'check' : 'outcome');
     if ('refused' in outcome) throw new Error(`the shape was refused: ${outcome.detail}`);
+  }
+  // Half of the sessions begin with bands.
+  if (random.chance(0.5)) {
+    const changes = { bands: drawBands(model.lookup('a'), random) };
+    act({ type: 'updateArena', at: 0, arena: 'a', changes }, 'check');
   }
   const crowd = crowdOf(session.shape);
   for (; step < session.steps; step++) {

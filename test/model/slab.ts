@@ -47,15 +47,19 @@ export function piecesOf(slab: Slab, stateOf: StateOf): SegmentView[] {
   return pieces;
 }
 
-/** The lowest whole piece of this size that is not in use. */
+/** The lowest whole piece of this size that is not in use, of those allowed. */
 export function nextPiece(
   slabs: readonly Slab[],
   pieceSize: bigint,
   stateOf: StateOf,
+  isAllowed: (piece: Segment) => boolean,
 ): bigint | undefined {
   for (const slab of slabs) {
     if (slab.pieceSize !== pieceSize) continue;
-    const piece = piecesOf(slab, stateOf).find((p) => p.state === 'cached' && p.size === pieceSize);
+    const piece = piecesOf(slab, stateOf).find(
+      ({ state, address: base, size }) =>
+        state === 'cached' && size === pieceSize && isAllowed({ base, size }),
+    );
     if (piece !== undefined) return piece.address;
   }
   return undefined;

@@ -44,7 +44,7 @@ const MISSES_MIN = 32;
 /** and one for so many free segments, since a column is made from them all. */
 const MISSES_SHARE = 8;
 /** Heads of size classes that instantfit tries under a constraint. */
-const HEADS_MAX = 8;
+export const HEADS_MAX = 8;
 /** Draws of randomfit before it goes through what fits; each further round has so many times more. */
 const DRAWS_MIN = 64;
 const ROUND_GROWTH = 4;
@@ -170,7 +170,7 @@ function clippedCapacity(s: Segments, fit: Fit, at: number, from: Unit, to: Unit
 }
 
 /** The lowest placement for the request in the segment at a position, clipped to the window. */
-function lowestIn(s: Segments, request: Request, at: number, from: Unit): Unit {
+export function lowestIn(s: Segments, request: Request, at: number, from: Unit): Unit {
   const start = s.startOf(at) > from ? s.startOf(at) : from;
   const end = s.endOf(at) < request.to ? s.endOf(at) : request.to;
   return request.fit.lowest(start, end, request.size);
@@ -191,7 +191,7 @@ function isPrefix(fit: Fit, size: Unit): boolean {
  * The column that leads this request: the exact one if it exists or is cheap for its generality
  * (plain sizes, prefixes), else the plain one.
  */
-class Guide {
+export class Guide {
   readonly #tree: GuidedTree;
   readonly #fit: Fit;
   column: Column;
@@ -227,7 +227,7 @@ class Guide {
 }
 
 /** The lowest placement from `from` on. */
-function lowest(segments: Segments, request: Request, from: Unit): Unit {
+export function lowest(segments: Segments, request: Request, from: Unit): Unit {
   const { tree } = segments;
   const { size, fit, to } = request;
   if (from + size > to) return NONE;
@@ -424,10 +424,8 @@ function random(segments: Segments, request: Request): Unit {
   const draw = generator(request.seed);
   // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
   const inWindow = bounded ? segmentsIn(segments, from, to) : { rank: 0, count: large };
-  // Where many fit a draw soon hits one, and where few fit they are soon gone through: rounds of both,
-  // each longer than the last, take about as long as the quicker of the two.
-  for (let round = DRAWS_MIN; ; round *= ROUND_GROWTH) {
-    for (let i = 0; i < round; i++) {
+  for (const round of rounds()) {
+    for (let i = 0; i < round.draws; i++) {
       let at: number;
       if (large <= inWindow.count) {
         sizes.select(tooSmall + Math.floor(draw() * large));
@@ -439,13 +437,26 @@ function random(segments: Segments, request: Request): Unit {
       const start = lowestIn(segments, request, at, from);
       if (start !== NONE) return start;
     }
-    const few = randomOfFew(segments, request, draw, round * ROUND_GROWTH);
+    const few = randomOfFew(segments, request, draw, round.fits);
     if (few !== undefined) return few;
   }
+  return NONE;
+}
+
+/**
+ * Where many fit a draw soon hits one, and where few fit they are soon gone through: rounds of both,
+ * each longer than the last, take about as long as the quicker of the two. Without end.
+ */
+export function* rounds(): Generator<{ readonly draws: number; readonly fits: number }> {
+  for (let draws = DRAWS_MIN; ; draws *= ROUND_GROWTH) yield { draws, fits: draws * ROUND_GROWTH };
 }
 
 /** The free segments that reach into `[from, to)`: how many there are before, and how many they are. */
-function segmentsIn(segments: Segments, from: Unit, to: Unit): { rank: number; count: number } {
+export function segmentsIn(
+  segments: Segments,
+  from: Unit,
+  to: Unit,
+): { rank: number; count: number } {
   const { tree } = segments;
   segments.find(from);
   const rank = tree.rank();
@@ -484,7 +495,7 @@ function randomOfFew(
 }
 
 /** Uniform draws from [0, 1) out of 32 bits of seed (splitmix's mixing function). */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x9e3779b9) >>> 0;

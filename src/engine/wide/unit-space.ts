@@ -17,18 +17,22 @@ import type {
   SpanRun,
 } from '../space.ts';
 import { Undo } from '../undo.ts';
+import { narrowed } from '../windows.ts';
+import type { Window } from '../windows.ts';
 import { verify, verifyRun } from './check.ts';
 import { Fit } from './fit.ts';
 import { Joining } from './joining.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
 import { Saver } from './saving.ts';
-import { count, largestFitting, largestFree, place, placeInRun, plainFit } from './search.ts';
+import { count, largestFitting, largestFree, plainFit } from './search.ts';
+import type { Request } from './search.ts';
 import { BUSY, FREE, HELD, Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
 import type { Unit } from './unit.ts';
+import { placeAmong, placeInRunAmong } from './windowed.ts';
 
-interface Window {
+interface Bounds {
   readonly fit: Fit;
   readonly from: Unit;
   readonly to: Unit;
@@ -115,34 +119,36 @@ export class UnitSpace implements Space {
   place(placement: Placement): bigint | undefined {
     if (placement.size > this.#whole) return undefined;
     const size = this.#length(placement.size);
-    if (
-      this.#run !== undefined &&
-      placement.policy === 'instantfit' &&
-      free(placement.constraint)
-    ) {
+    const { constraint, policy, windows } = placement;
+    const plain = windows === undefined && free(constraint);
+    if (this.#run !== undefined && policy === 'instantfit' && plain) {
       const at = this.#run.place(size);
       if (at !== NONE) return this.#address(at);
     }
-    const window = this.#window(placement.constraint, size);
-    if (window === undefined) return undefined;
-    const { policy, seed } = placement;
-    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
-    const at = place(this.segments, { ...window, size, policy, cursor, seed });
+    const at = placeAmong(this.segments, this.#requests(placement));
     return at === NONE ? undefined : this.#address(at);
+  }
+
+  /** The placement as requests, one for each window that has room for it at all. */
+  #requests({ constraint, windows, policy, seed, ...placement }: Placement): Request[] {
+    const size = this.#length(placement.size);
+    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
+    const requests: Request[] = [];
+    for (const narrow of eachNarrowed(constraint, windows)) {
+      const bounds = this.#bounds(narrow, size);
+      if (bounds === undefined || bounds.from + size > bounds.to) continue;
+      requests.push({ ...bounds, size, policy, cursor, seed });
+    }
+    return requests;
   }
 
   placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined {
     if (placement.size > this.#whole) return undefined;
-    const size = this.#length(placement.size);
-    const window = this.#window(placement.constraint, size);
-    if (window === undefined) return undefined;
-    const { policy, seed } = placement;
-    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
-    const request = { ...window, size, policy, cursor, seed };
+    const requests = this.#requests(placement);
     const joining = new Joining(this.segments);
     for (const joint of joints) {
       this.#join(joining, joint);
-      const at = placeInRun(request, joining.start, joining.end);
+      const at = placeInRunAmong(requests, joining.start, joining.end);
       if (at !== NONE) return this.#address(at);
     }
     return undefined;
@@ -162,29 +168,49 @@ export class UnitSpace implements Space {
     joining.join(start, size === undefined ? undefined : start + this.#length(size));
   }
 
-  largestFitting(constraint: Constraint): bigint {
+  largestFitting(constraint: Constraint, windows?: readonly Window[]): bigint {
+    let most = 0n;
+    for (const narrow of eachNarrowed(constraint, windows)) {
+      const there = this.#largestWithin(narrow);
+      if (there > most) most = there;
+    }
+    return most;
+  }
+
+  #largestWithin(constraint: Constraint): bigint {
     const { segments } = this;
     if (constraint.address !== undefined) {
       // From exactly there to the end of what is free, or to the first boundary.
       if (!this.holds(constraint.address, 1n << this.#shift)) return 0n;
       const start = this.#unit(constraint.address);
       if (!segments.isFree(start, start + ONE)) return 0n;
-      const window = this.#window(constraint, segments.endOf(segments.find(start)) - start);
+      const window = this.#bounds(constraint, segments.endOf(segments.find(start)) - start);
       if (window === undefined || window.from > start || window.to <= start) return 0n;
       if (window.fit.lowest(start, start + ONE, ONE) !== start) return 0n;
       return toBigint(window.fit.capacity(start, window.to)) << this.#shift;
     }
-    const window = this.#window(constraint, ONE);
+    const window = this.#bounds(constraint, ONE);
     if (window === undefined) return 0n;
     return toBigint(largestFitting(segments, window.fit, window.from, window.to)) << this.#shift;
   }
 
-  count(size: bigint, constraint: Constraint, most: number): BlockCount {
-    const length = size > this.#whole ? NONE : this.#length(size);
-    const window = length === NONE ? undefined : this.#window(constraint, length);
-    if (window === undefined) return { blocks: 0n, more: false };
-    const { blocks, more } = count(this.segments, { ...window, size: length }, most);
-    return { blocks: toBigint(blocks), more };
+  count(
+    size: bigint,
+    constraint: Constraint,
+    most: number,
+    windows?: readonly Window[],
+  ): BlockCount {
+    if (size > this.#whole) return { blocks: 0n, more: false };
+    const length = this.#length(size);
+    const total = { blocks: 0n, more: false };
+    for (const narrow of eachNarrowed(constraint, windows)) {
+      const bounds = this.#bounds(narrow, length);
+      if (bounds === undefined) continue;
+      const { blocks, more } = count(this.segments, { ...bounds, size: length }, most);
+      total.blocks += toBigint(blocks);
+      total.more ||= more;
+    }
+    return total;
   }
 
   occupy(base: bigint, size: bigint, state: number, id: number): void {
@@ -404,7 +430,7 @@ export class UnitSpace implements Space {
   }
 
   /** The fit and the window of a constraint; undefined where they exclude every start. */
-  #window(constraint: Constraint, size: Unit): Window | undefined {
+  #bounds(constraint: Constraint, size: Unit): Bounds | undefined {
     const { align, phase, nocross, min, max, address } = constraint;
     const shift = this.#shift;
     const origin = this.#origin;
@@ -479,6 +505,18 @@ export class UnitSpace implements Space {
   #address(unit: Unit): bigint {
     const quanta = toBigint(unit);
     return this.#alike ? quanta : (quanta + this.#origin) << this.#shift;
+  }
+}
+
+/** The constraint within each of the windows that it does not exclude; as it is where there are none. */
+function* eachNarrowed(
+  constraint: Constraint,
+  windows: readonly Window[] | undefined,
+): Generator<Constraint> {
+  if (windows === undefined) return yield constraint;
+  for (const window of windows) {
+    const narrow = narrowed(constraint, window);
+    if (narrow !== undefined) yield narrow;
   }
 }
 

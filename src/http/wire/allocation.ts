@@ -5,6 +5,7 @@ import {
   addressInput,
   addressOutput,
   arenaName,
+  bandName,
   cidrOutput,
   externalId,
   countOutput,
@@ -34,6 +35,10 @@ const allocFields = {
       description:
         'A naturally aligned block of 2^(width − prefixLength) addresses: 24 is a /24 in IPv4.',
     }),
+  band: bandName.exactOptional().meta({
+    description:
+      'The band that the block has to lie in. Without one it keeps out of those that are exclusive.',
+  }),
   policy: policy.exactOptional().meta({ description: "Instead of the arena's policy." }),
   labels: labels.exactOptional(),
   owner: owner.exactOptional(),

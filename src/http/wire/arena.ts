@@ -2,7 +2,10 @@
 import { z } from 'zod';
 import { limits } from '../../limits.ts';
 import {
+  addressInput,
+  addressOutput,
   arenaName,
+  bandName,
   countOutput,
   integerInput,
   integerOutput,
@@ -41,6 +44,43 @@ const quarantineSeconds = z
     description: 'How long what is freed rests before it can be granted again; 0 for not at all.',
   });
 const limit = integerInput('Most addresses that may be allocated at any time.');
+const exclusive = z
+  .boolean({ error: 'must be true or false' })
+  .meta({ description: 'Whether only requests that name the band get blocks in it.' });
+
+export const bandInput = named(
+  'BandRequest',
+  z.strictObject({
+    name: bandName,
+    min: addressInput('First address, a multiple of the quantum.'),
+    max: addressInput('Last address, inclusive.'),
+    exclusive: exclusive.default(false),
+  }),
+  {
+    description: 'A named part of an arena.',
+    examples: [{ name: 'static', min: '10.0.0.0', max: '10.0.0.255', exclusive: true }],
+  },
+);
+
+export const band = named(
+  'Band',
+  z.object({
+    name: bandName,
+    min: addressOutput('First address.'),
+    max: addressOutput('Last address, inclusive.'),
+    exclusive,
+  }),
+  {
+    description: 'A named part of an arena.',
+    examples: [{ name: 'static', min: '10.0.0.0', max: '10.0.0.255', exclusive: true }],
+  },
+);
+
+export type Band = z.output<typeof band>;
+
+const bands = z
+  .array(bandInput, { error: 'must be a list of bands' })
+  .max(limits.bandsMax, `must have at most ${limits.bandsMax} bands`);
 
 export const initialSpan = named('InitialSpan', z.strictObject(rangeFields), {
   description: 'A span to begin with: `base` and `size`, `base` and `end`, or `cidr`.',
@@ -72,6 +112,7 @@ export const createArenaRequest = named(
         '0, the default, means none.',
     ).exactOptional(),
     limit: limit.exactOptional(),
+    bands: bands.exactOptional().meta({ description: 'Named parts, which do not overlap.' }),
     labels: labels.exactOptional(),
     spans: z
       .array(initialSpan)
@@ -100,6 +141,9 @@ export const updateArenaRequest = named(
     releaseAfterSeconds: releaseAfterSeconds.exactOptional(),
     quarantineSeconds: quarantineSeconds.exactOptional(),
     limit: limit.exactOptional(),
+    bands: bands
+      .exactOptional()
+      .meta({ description: 'All that there are to be; what is allocated stays where it is.' }),
     labels: labels.exactOptional(),
   }),
   {
@@ -124,6 +168,10 @@ export const arena = named(
     quarantineSeconds,
     quantumCacheMax: integerOutput('Largest size served from quantum caches; 0 means none.'),
     limit: integerOutput('Most addresses that may be allocated at any time.').exactOptional(),
+    bands: z
+      .array(band)
+      .exactOptional()
+      .meta({ description: 'Named parts, in the order of their addresses.' }),
     labels,
     size: integerOutput('Addresses in all spans: allocated + free + resting + cached.'),
     allocated: integerOutput('Addresses in allocations.'),

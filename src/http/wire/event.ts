@@ -1,6 +1,7 @@
 /** Events on the wire: one flat form for all types, because unions break generated clients. */
 import { z } from 'zod';
 import { eventTypes } from '../event-representation.ts';
+import { band } from './arena.ts';
 import {
   addressOutput,
   arenaName,
@@ -213,6 +214,9 @@ export const event = named(
     releaseAfterSeconds: countOutput('How long such spans are kept.').exactOptional(),
     quarantineSeconds: countOutput('How long what is freed rests.').exactOptional(),
     limit: integerOutput('Most that may be allocated at any time.').exactOptional(),
+    bands: z.array(band).exactOptional().meta({
+      description: 'Named parts of the arena, all that there are; empty where there are none now.',
+    }),
     spans: z
       .array(staticSpan)
       .exactOptional()

@@ -123,6 +123,11 @@ export const arenaPrefix = z
   )
   .meta({ description: 'Only of arenas whose names begin so, such as `team-a.`.' });
 
+export const bandName = z
+  .string({ error: unlessMissing(arenaNameText) })
+  .regex(new RegExp(`^[a-z0-9][a-z0-9._-]{0,${limits.arenaNameCharactersMax - 1}}$`), arenaNameText)
+  .meta({ description: 'Name of a band, such as `static` or `dynamic`.' });
+
 export const notation = z
   .enum(notations)
   .meta({ description: 'How addresses are written in replies.' });

@@ -13,9 +13,11 @@ export const problemCodes = {
   'span-not-found': [404, 'There is no such span'],
   'allocation-not-found': [404, 'There is no such allocation'],
   'lease-not-found': [404, 'There is no such lease'],
+  'band-not-found': [404, 'There is no such band'],
   'method-not-allowed': [405, 'The route has no such method'],
   'request-timeout': [408, 'The request did not arrive in time'],
   exhausted: [409, 'No free segment fits'],
+  'band-required': [409, 'The range is in an exclusive band'],
   overlap: [409, 'The range overlaps another'],
   taken: [409, 'The address is taken'],
   resting: [409, 'The address rests'],
@@ -63,8 +65,9 @@ export const exhaustion = named(
       .meta({
         description:
           'The constraints without any one of which the request would be granted now: `align` (also ' +
-          'that of a prefix), `phase`, `nocross`, `min`, `max`; `limit` is that of a source. Absent ' +
-          'where no single one is in the way. More may come.',
+          'that of a prefix), `phase`, `nocross`, `min`, `max`; `band` is the one given, or exclusive ' +
+          'ones that are kept out of; `limit` is that of a source. Absent where no single one is in ' +
+          'the way. More may come.',
       }),
     resting: integerOutput('Addresses of the arena that were freed and are not yet reusable.'),
     retryAfterSeconds: z
