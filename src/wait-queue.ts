@@ -16,7 +16,7 @@
  */
 import type { Alloc, At, Range } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Event } from './engine/event.ts';
+import type { BatchEvent, Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
 import { touched } from './engine/touched.ts';
 import { PrioritySearchTree, type Work } from './priority-search-tree.ts';
@@ -63,6 +63,8 @@ export class WaitQueue<G> {
     () => 0n,
     this.#work,
   );
+  /** Those with an external id, by it and their arena. */
+  readonly #named = new Map<string, Set<Waiter<G>>>();
   #arrivals = 0;
   #scheduled = 0;
   #turns = 0;
@@ -120,12 +122,18 @@ export class WaitQueue<G> {
     const front = levels.map(() => false);
     const waiter = { arrival: ++this.#arrivals, size, command, guest, levels, front };
     this.#shelves.put(waiter);
+    const name = nameOf(command);
+    if (name !== undefined) this.#named.set(name, (this.#named.get(name) ?? new Set()).add(waiter));
     return waiter;
   }
 
   /** Takes out one who was served, or waits no longer. */
   leave(waiter: Waiter<G>): void {
-    if (this.#shelves.take(waiter)) this.#tidy();
+    if (!this.#shelves.take(waiter)) return;
+    const name = nameOf(waiter.command);
+    const alike = name === undefined ? undefined : this.#named.get(name);
+    if (alike?.delete(waiter) === true && alike.size === 0) this.#named.delete(name!);
+    this.#tidy();
   }
 
   /** An event was applied: `next` may have work. Returns those whose arena is no more. */
@@ -140,6 +148,7 @@ export class WaitQueue<G> {
       else this.#shelves.limit(arena, headroom);
     }
     for (const waiter of gone) this.leave(waiter);
+    if (this.#named.size > 0) this.#noteNames(event);
     if (event.type === 'arenaUpdated' && event.changes.bands !== undefined) {
       this.#reshape(event.arena);
     }
@@ -170,6 +179,17 @@ export class WaitQueue<G> {
     if (waiter !== undefined && event !== undefined) return { waiter, event };
     this.#tidy();
     return undefined;
+  }
+
+  /** Whoever waits with an external id that has an allocation now needs no room any more. */
+  #noteNames(event: Event | BatchEvent): void {
+    if (event.type === 'batched') return event.events.forEach((one) => this.#noteNames(one));
+    if (event.type !== 'allocated' && event.type !== 'undeleted') return;
+    const { arena, base } = event;
+    const externalId = this.#engine.allocation(arena, base)?.externalId;
+    if (externalId === undefined) return;
+    const alike = this.#named.get(nameOf({ arena, externalId })!) ?? [];
+    for (const { arrival } of alike) this.#schedule(arrival);
   }
 
   /** The arena has other bands: who waits for room in it may be of another shape, and is tried. */
@@ -240,4 +260,9 @@ export class WaitQueue<G> {
   #tidy(): void {
     if (!this.busy) this.#shelves.tidy();
   }
+}
+
+/** The external id of a request among those of all arenas, whose names have no space. */
+function nameOf({ arena, externalId }: Pick<Alloc, 'arena' | 'externalId'>): string | undefined {
+  return externalId === undefined ? undefined : `${arena} ${externalId}`;
 }
