@@ -1,8 +1,12 @@
-/** The files of a data directory, held in memory: to be altered, written out and compared. */
+/**
+ * The files of a data directory, held in memory: to be altered, written out and compared. Without
+ * the book of history, which is derived: a service makes it anew.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bookName } from '../../src/history/book-file.ts';
 
 export type Files = ReadonlyMap<string, Buffer>;
 
@@ -10,7 +14,7 @@ export type Files = ReadonlyMap<string, Buffer>;
 const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 export async function readFiles(directory: string): Promise<Map<string, Buffer>> {
-  const names = await readdir(directory);
+  const names = (await readdir(directory)).filter((name) => !name.startsWith(bookName));
   const contents = names.map(
     async (name) => [name, await readFile(join(directory, name))] as const,
   );

@@ -91,11 +91,17 @@ __attribute__((constructor)) static void start(void) {
   if (record < 0) abort();
 }
 
-/* The name of a path inside the directory, "" for the directory itself, NULL for any other. */
+#define BOOK "vmemd.history.db"
+
+/*
+ * The name of a path inside the directory, "" for the directory itself, NULL for any other, and for
+ * the book of history: it is derived, so that nothing which is promised depends on its files.
+ */
 static const char *name_of(const char *path) {
   if (directory_length == 0 || strncmp(path, directory, directory_length) != 0) return NULL;
   if (path[directory_length] == 0) return path + directory_length;
   if (path[directory_length] != '/') return NULL;
+  if (strncmp(path + directory_length + 1, BOOK, sizeof BOOK - 1) == 0) return NULL;
   return path + directory_length + 1;
 }
 

@@ -165,7 +165,10 @@ describe('of a running service', () => {
     const report = await reportOf(['verify', '--data', restored]);
     expect(report).toMatchObject({ revision, arenas: 1, records: revision });
     expect(report['allocations']).toBe(revision - 1);
-    expect(readdirSync(data).toSorted()).toEqual(['vmemd.db', 'vmemd.db-wal', 'vmemd.head']);
+    // Those of a service that runs, and no other.
+    const journal = ['vmemd.db', 'vmemd.db-wal', 'vmemd.head'];
+    const book = ['vmemd.history.db', 'vmemd.history.db-wal'];
+    expect(readdirSync(data).toSorted()).toEqual([...journal, ...book]);
   });
 
   test('a token is needed where the service has some', async () => {
