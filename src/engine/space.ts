@@ -119,6 +119,11 @@ export interface Space {
   find(address: bigint): Found;
   /** Segments that end above `from`, in order, void ones left out; stops when `visit` returns false. */
   walk(from: bigint, visit: (segment: Found) => boolean): void;
+  /**
+   * All segments, in order, void ones left out; `found` tells where the present one is, which costs
+   * more than all the rest.
+   */
+  each(visit: (state: number, id: number, found: () => Found) => void): void;
   /** All segments that are held with an id, in order. */
   resting(visit: (segment: Found) => void): void;
   save(): Saving;

@@ -4,6 +4,7 @@
  */
 import type { Arena } from './arena.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
+import type { Found } from './space.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
 import type { CheckView } from './view.ts';
@@ -19,20 +20,20 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   };
   let segments = 0;
   let busy = 0;
-  const ids = new Set<number>();
+  let rested = 0;
+  const seen = new Uint8Array(arena.allocations.numbers);
   const indexed = new Map(arena.allocations.indexes.map((index) => [index, 0]));
   let leased = 0;
   let named = 0;
   const leasesHere = new Set<number>();
-  let covered = 0n;
   let cached = 0n;
   let resting = 0n;
   const tally = new Map<bigint, number>();
-  let first: Span | undefined;
+  // That the segments of a lone span lie in it is seen by where they begin and end: they have no gaps.
+  const alone = arena.spans.count === 1 ? arena.spans.from(0n).next().value : undefined;
+  let first: Span | undefined = alone;
   let firstEnd = 0n;
-  arena.space.walk(0n, ({ base, size, state, id }) => {
-    segments++;
-    covered += size;
+  const verifySpan = ({ base, size }: Found): void => {
     const end = base + size;
     if (first === undefined || base >= firstEnd) {
       first = arena.spans.holding(base);
@@ -43,51 +44,66 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
     if (first !== last && (first?.imported !== false || last?.imported !== false)) {
       wrong(`the segment at ${base} stays within its imported span`);
     }
-    if (state === HELD && id === 0) cached += size;
-    if (id === 0 || state < BUSY) return true;
-    if (first?.imported === true) tally.set(first.base, (tally.get(first.base) ?? 0) + 1);
-    if (ids.has(id)) wrong(`the segment at ${base} shares its allocation with no other`);
-    ids.add(id);
-    if (state === HELD) {
-      resting += size;
-      if (arena.rests.base(id) !== base)
-        wrong(`the rest of the segment at ${base} knows its start`);
-      return true;
-    }
-    busy++;
+  };
+  const verifyBusy = (id: number, found: () => Found): void => {
     const about = arena.allocations.about(id);
+    const holding = arena.allocations.holding(id);
+    const { externalId, importedBy } = about;
+    const plain = externalId === undefined && importedBy === undefined && holding === 0;
+    if (plain && indexed.size === 0) return;
+    const { base, size } = found();
     for (const [index, count] of indexed) {
       const known = index.knows(base, about);
       if (known !== undefined) indexed.set(index, count + 1);
       if (known === false) wrong(`the allocation at ${base} is in the index of its ${index.kind}`);
     }
-    const { externalId } = about;
     if (externalId !== undefined) {
       named++;
       const known = arena.allocations.named(externalId) === base;
       if (!known) wrong(`the allocation at ${base} is found by its external id`);
     }
-    const holding = arena.allocations.holding(id);
     if (holding !== 0) {
       leased++;
       leasesHere.add(leases.leaseOf(holding));
       if (!leases.holds(holding, arena, base)) wrong(`a lease holds the segment at ${base}`);
     }
-    const { importedBy } = about;
-    if (importedBy === undefined) return true;
+    if (importedBy === undefined) return;
     say(holding === 0, `the segment at ${base} is a span, and under no lease`);
     const span = arenas.get(importedBy)?.spans.get(base);
     say(
       span?.imported === true && span.size === size,
       `the segment at ${base} is a span of '${importedBy}', which imported it`,
     );
-    return true;
+  };
+  let start: bigint | undefined;
+  arena.space.each((state, id, found) => {
+    segments++;
+    if (alone === undefined) verifySpan(found());
+    else start ??= found().base;
+    if (state === HELD && id === 0) cached += found().size;
+    if (id === 0 || state < BUSY) return;
+    if (first?.imported === true) tally.set(first.base, (tally.get(first.base) ?? 0) + 1);
+    if (seen[id] !== 0) wrong(`the segment at ${found().base} shares its allocation with no other`);
+    seen[id] = 1;
+    if (state === BUSY) {
+      busy++;
+      verifyBusy(id, found);
+      return;
+    }
+    const { base, size } = found();
+    rested++;
+    resting += size;
+    if (arena.rests.base(id) !== base) wrong(`the rest of the segment at ${base} knows its start`);
   });
-  say(covered === arena.space.size, 'the segments cover the spans');
+  if (alone !== undefined) {
+    const last = arena.space.find(alone.base + alone.size - 1n);
+    const end = last.base + last.size;
+    say(start === alone.base && end === alone.base + alone.size, 'the segments lie in the span');
+  }
   say(cached === arena.cached, 'the cached pieces equal a recount');
   say(resting === arena.rests.size, 'the resting addresses equal a recount');
   say(busy === arena.allocations.count, 'every allocation has a segment');
-  verifyRests(arena, ids.size - busy, say);
+  verifyRests(arena, rested, say);
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
   }

@@ -351,6 +351,17 @@ export class UnitSpace implements Space {
     return this.#foundIn(run, cell);
   }
 
+  each(visit: (state: number, id: number, found: () => Found) => void): void {
+    const run = this.#run;
+    const tiling = run ?? this.segments;
+    let at = tiling.first();
+    const found = (): Found => (run === undefined ? this.#found(at) : this.#foundIn(run, at));
+    for (; at !== tiling.none; at = tiling.after(at)) {
+      const state = tiling.stateOf(at);
+      if (state !== VOID) visit(state, tiling.idOf(at), found);
+    }
+  }
+
   walk(from: bigint, visit: (segment: Found) => boolean): void {
     const unit = (from >> this.#shift) - this.#origin;
     if (unit >= UNITS) return;
