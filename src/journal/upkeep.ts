@@ -161,6 +161,7 @@ export class Upkeep {
 
   /** The follower has all up to this revision for good: it need not be kept for it. */
   followed(revision: number): void {
+    if (!this.#options.followed) return;
     this.#followedRevision = revision;
     if (this.#options.automatic) void this.#removal.run();
   }

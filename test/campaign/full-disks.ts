@@ -15,8 +15,8 @@ import { Server } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { must, type Part, type Round } from './part.ts';
 
-/** From hardly enough for the empty database to some thousand answers. */
-const roomKiB = { least: 120, most: 900 };
+/** From hardly enough for the empty databases, of journal and history, to some thousand answers. */
+const roomKiB = { least: 240, most: 1800 };
 const roomAfterwards = '64m';
 /** More than fit. */
 const answersMax = 20_000;

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { periodPage } from '../../src/http/wire/history.ts';
 import { problem } from '../../src/http/wire/problem.ts';
@@ -213,7 +214,10 @@ describe('what is not known', () => {
       await server.stop();
       server = await Server.start({ data: folder, flags });
       let page = await history('ids');
-      while (page.trimmedRevision === 0) page = await history('ids');
+      while (page.trimmedRevision === 0) {
+        await delay(50);
+        page = await history('ids');
+      }
       expect(page.items).toHaveLength(5);
       const early = await history('ids', { address: '1', atRevision: 0 });
       expect(early).toMatchObject({ refused: 'revision-trimmed', status: 410 });

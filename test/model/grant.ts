@@ -185,7 +185,13 @@ function adoptImport(lookup: Lookup, { arena: name, source, base, size }: Import
       return `imports [${base}, +${size}), not whole quanta of ${quantum}`;
     }
   }
-  if (!parent.isFree(span)) return `imports [${base}, +${size}), not free in ${source}`;
+  // A resting piece of a slab that is taken early stays one: it is cached for as long as a moment.
+  const slab = parent.slabHolding(base);
+  const piece =
+    slab?.pieceSize === size && !parent.isBusy(span) && parent.restAt(base) === undefined;
+  if (!piece && !parent.isFree(span)) {
+    return `imports [${base}, +${size}), not free in ${source}`;
+  }
   if (child.spans.some((other) => overlap(other, span))) {
     return `imports [${base}, +${size}) over a span of ${name}`;
   }

@@ -10,7 +10,6 @@ import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { Event } from '../../src/engine/event.ts';
 import { encode } from '../../src/journal/record.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
-import { ModelArena } from '../model/arena.ts';
 import type { SingleOutcome } from '../model/batch.ts';
 import { Model } from '../model/model.ts';
 import { pictureOf } from '../model/picture.ts';
@@ -103,11 +102,7 @@ function copyOf(model: Model): Model {
   const copy = new Model();
   copy.revision = model.revision;
   for (const [name, arena] of model.arenas) {
-    const twin = new ModelArena({ ...arena.settings, type: 'createArena', spans: [] });
-    twin.spans = [...arena.spans];
-    twin.held = [...arena.held];
-    twin.slabs = [...arena.slabs];
-    twin.cursor = arena.cursor;
+    const twin = arena.copy();
     twin.idleSince = new Map(arena.idleSince);
     copy.arenas.set(name, twin);
   }
