@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { periodPage } from '../../src/http/wire/history.ts';
 import { problem } from '../../src/http/wire/problem.ts';
@@ -203,7 +202,7 @@ describe('who held an address', { timeout }, () => {
 });
 
 describe('what is not known', () => {
-  it('is answered with 410 where records were trimmed', { timeout }, async () => {
+  it('is answered with 410 where records were trimmed', { timeout: 4 * timeout }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vmemd-trimmed-'));
     const flags = ['--history-mib', '0', '--history-days', '0', '--checkpoint-mib', '0'];
     const first = server;
@@ -214,8 +213,10 @@ describe('what is not known', () => {
       await server.stop();
       server = await Server.start({ data: folder, flags });
       let page = await history('ids');
+      // The book hears of what was trimmed with what comes next, at the latest with a start.
       while (page.trimmedRevision === 0) {
-        await delay(50);
+        await server.stop();
+        server = await Server.start({ data: folder, flags });
         page = await history('ids');
       }
       expect(page.items).toHaveLength(5);
