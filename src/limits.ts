@@ -58,6 +58,8 @@ export const limits = {
   bodyBytesMax: 1_048_576,
   /** All of a batch is decided in one turn of the event loop, and is one record of the journal. */
   operationsMax: 10_000,
+  /** Pieces of splits and parts of merges in one batch: each is about an operation's work. */
+  batchPiecesMax: 10_000,
   /** So many operations with an owner and a few constraints each. */
   batchBytesMax: 4_194_304,
   /** Errors listed in one reply, so that a reply to garbage stays small. */

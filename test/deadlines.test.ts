@@ -153,18 +153,18 @@ describe('deadlines', () => {
     });
     now = 4_000;
     const refused = await sequencer.execute(
-      { type: 'batch', at: 0, operations: [renewal('a'), renewal('none')] },
+      { type: 'batch', at: 0, operations: [renewal('a'), renewal('none')], piecesMax: 0 },
       () => undefined,
     );
     expect(refused).toMatchObject({ refused: 'lease-not-found', operation: 1 });
     expect(sequencer.deadlines.next).toBe(6_000);
     const records = journal.stored.length;
-    await perform({ type: 'batch', operations: [renewal('a'), renewal('b')] });
+    await perform({ type: 'batch', operations: [renewal('a'), renewal('b')], piecesMax: 0 });
     expect(journal.stored).toHaveLength(records);
     expect(sequencer.deadlines.next).toBe(10_000);
     const block = { type: 'alloc', arena: 'pods', size: 1n, constraint: {}, labels: {} } as const;
     const own = { command: { ...block, lease: 'c', ttlSeconds: 1 }, references: [] };
-    await perform({ type: 'batch', operations: [renewal('a'), own, renewal('b')] });
+    await perform({ type: 'batch', operations: [renewal('a'), own, renewal('b')], piecesMax: 0 });
     expect(journal.stored).toHaveLength(records + 1);
     expect(sequencer.deadlines.next).toBe(1_000);
   });

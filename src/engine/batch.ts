@@ -13,23 +13,41 @@ import { refuse } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { State } from './state.ts';
 
-export function decideBatch(state: State, { operations, at }: At<Batch>): Event | Refusal {
+export function decideBatch(
+  state: State,
+  { operations, piecesMax, at }: At<Batch>,
+): Event | Refusal {
   assert(operations.length > 0, 'a batch has an operation');
   return state.undo.after((): Event | Refusal => {
     const events: BatchEvent[] = [];
     const blocks: (Range | undefined)[] = [];
+    let piecesLeft = piecesMax;
     for (let place = 0; place < operations.length; place++) {
       const command = filledIn(operations[place]!, blocks);
-      const outcome = 'refused' in command ? command : decide(state, { ...command, at });
+      const outcome =
+        'refused' in command ? command : decide(state, { ...bounded(command, piecesLeft), at });
       if ('refused' in outcome) return { ...outcome, operation: place };
       apply(state, outcome, state.revision + 1);
       // The compiler can't follow which commands lead to which events.
       const event = outcome as BatchEvent;
       events.push(event);
+      piecesLeft -= piecesIn(event);
       blocks.push(blockOf(state, event));
     }
     return { type: 'batched', at, events };
   });
+}
+
+/** The command, to lead to no more pieces than the batch has left. */
+function bounded(command: BatchCommand, left: number): BatchCommand {
+  if (command.type === 'split' && command.piecesMax > left) return { ...command, piecesMax: left };
+  if (command.type === 'merge' && command.partsMax > left) return { ...command, partsMax: left };
+  return command;
+}
+
+function piecesIn(event: BatchEvent): number {
+  if (event.type === 'allocationSplit') return event.pieces.length;
+  return event.type === 'allocationsMerged' ? event.parts.length : 0;
 }
 
 /** The command with what it refers to filled in; `blocks` are those of the operations before it. */
@@ -38,22 +56,43 @@ function filledIn(
   blocks: readonly (Range | undefined)[],
 ): BatchCommand | Refusal {
   let filled = command;
-  for (const { field, operation, value } of references) {
+  let items: bigint[] | undefined;
+  for (const { field, item, operation, value } of references) {
     const block = blocks[operation];
     if (block === undefined) {
       const detail = `refers to operation ${operation}, which is not one before it with a block`;
-      return refuse('invalid-reference', detail, { pointer: `/${field}` });
+      const pointer = item === undefined ? `/${field}` : `/${field}/${item}`;
+      return refuse('invalid-reference', detail, { pointer });
     }
-    filled = withField(filled, field, valueOf(block, value));
+    if (item === undefined) filled = withField(filled, field, valueOf(block, value));
+    else {
+      items ??= itemsOf(command);
+      items[item] = valueOf(block, value);
+    }
   }
-  return filled;
+  return items === undefined ? filled : withItems(filled, items);
 }
 
 function withField(command: BatchCommand, field: ReferenceField, value: bigint): BatchCommand {
   if ('constraint' in command && field !== 'size') {
     return { ...command, constraint: { ...command.constraint, [field]: value } };
   }
+  if (command.type === 'split' && field === 'size') return { ...command, sizes: value };
+  if (command.type === 'merge' && field === 'end') return { ...command, others: { end: value } };
   return { ...command, [field]: value };
+}
+
+/** A copy of the list that a command has. */
+function itemsOf(command: BatchCommand): bigint[] {
+  if (command.type === 'split' && typeof command.sizes !== 'bigint') return [...command.sizes];
+  assert(command.type === 'merge' && !('end' in command.others), 'the command has a list');
+  return [...command.others];
+}
+
+function withItems(command: BatchCommand, items: readonly bigint[]): BatchCommand {
+  if (command.type === 'split') return { ...command, sizes: items };
+  assert(command.type === 'merge', 'the command has a list');
+  return { ...command, others: items };
 }
 
 function valueOf({ base, size }: Range, value: Reference['value']): bigint {

@@ -172,7 +172,7 @@ export interface Split {
   readonly address: bigint;
   /** Sizes of the pieces in order of address, multiples of the quantum; or that of each of them. */
   readonly sizes: readonly bigint[] | bigint;
-  /** Most pieces that one size may lead to. */
+  /** Most pieces that it may lead to. */
   readonly piecesMax: number;
   readonly ifRevision?: number;
 }
@@ -185,7 +185,7 @@ export interface Merge {
   readonly address: bigint;
   /** Addresses of the others, in any order; or the last address of all. */
   readonly others: readonly bigint[] | { readonly end: bigint };
-  /** Most parts that an end may lead to. */
+  /** Most parts that it may take in. */
   readonly partsMax: number;
   /** Of the one that they become; unless given theirs are the same, and stay. */
   readonly labels?: Labels;
@@ -270,15 +270,19 @@ export type BatchCommand =
 
 /** Which address or size an operation takes from what one before it led to. */
 export interface Reference {
-  /** Of the command: where the value goes. */
+  /** Of the operation as requests have it: where the value goes. */
   readonly field: ReferenceField;
+  /** In a list: the place of the value in it, which something else holds until then. */
+  readonly item?: number;
   /** Place in the batch of the operation that is referred to. */
   readonly operation: number;
   /** What is taken of the block that it was about. */
   readonly value: 'address' | 'end' | 'size';
 }
-export const referenceFields = ['address', 'size', 'min', 'max'] as const;
-export type ReferenceField = (typeof referenceFields)[number];
+export const referenceFields = ['address', 'size', 'min', 'max', 'end'] as const;
+/** Fields that are lists, of sizes of pieces and of addresses of parts. */
+export const referenceLists = ['sizes', 'with'] as const;
+export type ReferenceField = (typeof referenceFields)[number] | (typeof referenceLists)[number];
 
 export interface Operation {
   readonly command: BatchCommand;
@@ -291,6 +295,8 @@ export interface Batch {
   readonly type: 'batch';
   /** At least one. */
   readonly operations: readonly Operation[];
+  /** Most pieces that all splits may lead to, and parts that all merges may take in, together. */
+  readonly piecesMax: number;
 }
 
 export type Command = At<

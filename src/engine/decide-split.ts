@@ -42,12 +42,17 @@ function badSizes(arena: Arena, { sizes, piecesMax }: Split, { size }: Found): R
   const needed = `must be a positive multiple of the quantum, ${quantum}`;
   if (typeof sizes !== 'bigint') {
     const wrong = sizes.findIndex((piece) => piece <= 0n || piece % quantum !== 0n);
-    return wrong < 0 ? undefined : invalid(`/sizes/${wrong}`, needed);
+    if (wrong >= 0) return invalid(`/sizes/${wrong}`, needed);
+    return sizes.length <= piecesMax ? undefined : tooMany('/sizes', sizes.length, piecesMax);
   }
   if (sizes <= 0n || sizes % quantum !== 0n) return invalid('/size', needed);
   if (sizes >= size) return invalid('/size', `must be less than that of the allocation, ${size}`);
   if (size / sizes <= BigInt(piecesMax)) return undefined;
-  return invalid('/size', `would make ${size / sizes} pieces; at most ${piecesMax} at a time`);
+  return tooMany('/size', size / sizes, piecesMax);
+}
+
+function tooMany(pointer: string, pieces: bigint | number, piecesMax: number): Refusal {
+  return invalid(pointer, `would make ${pieces} pieces; at most ${piecesMax} at a time`);
 }
 
 /** Side by side from the base on; of one size, as many as there are whole ones. */
@@ -71,7 +76,7 @@ export function merge(arena: Arena, command: At<Merge>): Event | Refusal {
   const parts =
     'end' in others
       ? partsUntil(arena, first, others.end, command.partsMax)
-      : namedParts(arena, first, others);
+      : namedParts(arena, first, others, command.partsMax);
   if ('refused' in parts) return parts;
   const { found } = parts;
   for (const part of found) {
@@ -108,8 +113,14 @@ function missingOf(arena: Arena, others: readonly bigint[]): Refusal | undefined
 }
 
 /** The allocations that were given, which are there. */
-function namedParts(arena: Arena, first: Found, others: readonly bigint[]): Parts | Refusal {
+function namedParts(
+  arena: Arena,
+  first: Found,
+  others: readonly bigint[],
+  partsMax: number,
+): Parts | Refusal {
   const found = [first];
+  if (others.length >= partsMax) return invalid('/with', `takes in more than ${partsMax}`);
   const seen = new Set<bigint>();
   for (const [i, address] of others.entries()) {
     const pointer = `/with/${i}`;
@@ -130,9 +141,9 @@ function partsUntil(arena: Arena, first: Found, end: bigint, partsMax: number): 
     return { ...invalid('/end', detail), ...written(arena, next - 1n) };
   }
   while (next <= end) {
-    if (found.length === partsMax) return invalid('/end', `takes in more than ${partsMax}`);
     const part = arena.allocationAt(next);
     if (part === undefined) return { found, missing: next };
+    if (found.length >= partsMax) return invalid('/end', `takes in more than ${partsMax}`);
     found.push(part);
     next += part.size;
   }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
 import {
   referenceFields,
+  referenceLists,
   type BatchCommand,
   type Operation,
   type Range,
@@ -26,6 +27,7 @@ import {
   rangeRepresentation,
 } from './representation.ts';
 import type { RouteDependencies } from './route.ts';
+import { readOthers, readSizes } from './split.ts';
 import {
   batchReport,
   batchRequest,
@@ -36,6 +38,8 @@ import {
 } from './wire/batch.ts';
 import {
   allocRequest,
+  mergeRequest,
+  splitRequest,
   undeleteRequest,
   updateAllocationRequest,
   xallocRequest,
@@ -50,6 +54,8 @@ const fieldsOf: Readonly<Record<OperationName, ReadonlySet<string>>> = {
   xalloc: new Set([...common, ...Object.keys(xallocRequest.shape)]),
   free: new Set([...common, 'address', 'size']),
   resize: new Set([...common, 'address', 'size']),
+  split: new Set([...common, 'address', ...Object.keys(splitRequest.shape)]),
+  merge: new Set([...common, 'address', ...Object.keys(mergeRequest.shape)]),
   update: new Set([...common, 'address', ...Object.keys(updateAllocationRequest.shape)]),
   undelete: new Set([...common, 'address', ...Object.keys(undeleteRequest.shape)]),
   renew: new Set(['op', 'lease', 'ttlSeconds']),
@@ -88,7 +94,7 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
       return operationAt(place, input, known);
     });
     return mutate(reply, {
-      command: { type: 'batch', at: Date.now(), operations },
+      command: { type: 'batch', at: Date.now(), operations, piecesMax: limits.batchPiecesMax },
       read: (engine, event) => {
         assert(event.type === 'batched', 'a batch leads to one event');
         return event.events.map((one) => stateAfter(engine, one));
@@ -146,29 +152,56 @@ function readOperation(input: Input, spaces: ReadonlyMap<string, ArenaSpace>): O
   const { arena } = input;
   if (arena === undefined) throw invalidInput('/arena', 'is missing');
   const space = spaces.get(arena)!;
-  if (!referenceFields.some((field) => input[field]?.startsWith('#') === true)) {
-    return { command: commandOf(input, arena, space), references: none };
-  }
+  if (!hasReference(input)) return { command: commandOf(input, arena, space), references: none };
   const references: Reference[] = [];
   const given = { ...input };
   for (const field of referenceFields) {
     const reference = readReference(input[field], field);
     if (reference === undefined) continue;
     references.push(reference);
-    // Something valid in its place, which the engine overwrites.
-    given[field] = field === 'size' ? '1' : '0';
+    given[field] = placeholderOf(field);
+  }
+  for (const field of referenceLists) {
+    const texts = input[field];
+    if (texts === undefined) continue;
+    given[field] = texts.map((text, item) => {
+      const reference = readReference(text, field, item);
+      if (reference === undefined) return text;
+      references.push(reference);
+      return placeholderOf(field);
+    });
   }
   const command = commandOf(given, arena, space);
   if (!('constraint' in command)) return { command, references };
   return { command: withoutPlaceholders(command, references), references };
 }
 
-function readReference(text: string | undefined, field: Reference['field']): Reference | undefined {
+function hasReference(input: Input): boolean {
+  return (
+    referenceFields.some((field) => input[field]?.startsWith('#') === true) ||
+    referenceLists.some((field) => input[field]?.some((text) => text.startsWith('#')) === true)
+  );
+}
+
+/** Something valid in place of a reference, which the engine overwrites. */
+function placeholderOf(field: Reference['field']): string {
+  return field === 'size' || field === 'sizes' ? '1' : '0';
+}
+
+function readReference(
+  text: string | undefined,
+  field: Reference['field'],
+  item?: number,
+): Reference | undefined {
   if (text?.startsWith('#') !== true) return undefined;
   const match = referencePattern.exec(text);
-  if (match === null) throw invalidInput(`/${field}`, 'must be a reference like #0.address');
+  if (match === null) {
+    const pointer = item === undefined ? `/${field}` : `/${field}/${item}`;
+    throw invalidInput(pointer, 'must be a reference like #0.address');
+  }
   const operation = Number(match[1]);
-  return { field, operation, value: match[2] as Reference['value'] };
+  const value = match[2] as Reference['value'];
+  return { field, operation, value, ...(item !== undefined && { item }) };
 }
 
 type Placed = Extract<BatchCommand, { constraint: unknown }>;
@@ -205,6 +238,16 @@ function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand
     const owner = input.owner === undefined ? {} : { owner: input.owner };
     return { type: 'undelete', arena, address, ...owner, ...condition };
   }
+  if (op === 'split') {
+    const { splitPiecesMax: piecesMax } = limits;
+    return { type: 'split', arena, address, sizes: readSizes(input), piecesMax, ...condition };
+  }
+  if (op === 'merge') {
+    const { mergePartsMax: partsMax } = limits;
+    const others = readOthers(input, space);
+    const more = { ...(input.labels !== undefined && { labels: input.labels }), ...condition };
+    return { type: 'merge', arena, address, others, partsMax, ...more };
+  }
   const size = input.size === undefined ? undefined : readSize(input.size);
   if (op === 'free') {
     return { type: 'free', arena, address, ...(size !== undefined && { size }), ...condition };
@@ -217,13 +260,14 @@ function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand
 type After =
   | { readonly lease: string; readonly view: LeaseView | undefined }
   | { readonly block: AllocationView }
-  | { readonly arena: string; readonly range: Range };
+  | { readonly arena: string; readonly range: Range; readonly pieces?: readonly Range[] };
 
 function stateAfter(engine: Engine, event: BatchEvent): After {
   if (event.type === 'leaseRenewed') {
     return { lease: event.lease, view: engine.lease(event.lease) };
   }
   const { arena } = event;
+  if (event.type === 'allocationSplit') return { arena, range: event, pieces: event.pieces };
   const base = 'base' in event ? event.base : event.address;
   const view = event.type === 'freed' ? undefined : engine.allocation(arena, base);
   if (view !== undefined) return { block: view };
@@ -238,8 +282,13 @@ function representationOf(
     return allocationRepresentation(after.block, spaces.get(after.block.arena)!);
   }
   if ('range' in after) {
-    const { arena, range } = after;
-    return { arena, ...rangeRepresentation(range, spaces.get(arena)!) };
+    const { arena, range, pieces } = after;
+    const space = spaces.get(arena)!;
+    return {
+      arena,
+      ...rangeRepresentation(range, space),
+      ...(pieces && { pieces: pieces.map((piece) => rangeRepresentation(piece, space)) }),
+    };
   }
   const { lease, view } = after;
   if (view === undefined) return { lease };

@@ -17,6 +17,10 @@ import { allocation, mergeRequest, splitReport, splitRequest } from './wire/allo
 
 const tags = ['Allocations'];
 
+/** What a split, or a merge, is asked for; also within a batch. */
+type SplitInput = z.output<typeof splitRequest>;
+type MergeInput = Pick<z.output<typeof mergeRequest>, 'with' | 'end'>;
+
 export function splitRoutes(app: App, dependencies: RouteDependencies): void {
   splitRoute(app, dependencies);
   mergeRoute(app, dependencies);
@@ -73,7 +77,8 @@ function piecesOf(
   });
 }
 
-function readSizes({ sizes, size }: z.output<typeof splitRequest>): Split['sizes'] {
+/** @throws {InvalidInput} */
+export function readSizes({ sizes, size }: SplitInput): Split['sizes'] {
   if ((sizes === undefined) === (size === undefined)) {
     throw invalidInput('', 'give exactly one of sizes and size');
   }
@@ -116,8 +121,9 @@ function mergeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
   });
 }
 
-function readOthers(
-  { with: others, end }: z.output<typeof mergeRequest>,
+/** @throws {InvalidInput} */
+export function readOthers(
+  { with: others, end }: MergeInput,
   space: AddressSpace,
 ): Merge['others'] {
   if ((others === undefined) === (end === undefined)) {

@@ -84,6 +84,7 @@ export class Life {
           at,
           type: 'batch',
           operations: commands.map((command) => ({ command, references: [] })),
+          piecesMax: 1000,
         };
       }
       case 'freeAll':

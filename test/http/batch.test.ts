@@ -82,6 +82,90 @@ describe('batch', () => {
     ]);
   });
 
+  it('splits and merges, also what it has just made', async () => {
+    const labels = { env: 'prod' };
+    const { body } = await batch(
+      { op: 'alloc', arena: 'pods', size: 64, owner: 'web', labels },
+      { op: 'xalloc', arena: 'pods', size: 32, min: '#0.end', owner: 'web', labels },
+      { op: 'merge', arena: 'pods', address: '#0.address', with: ['#1.address'] },
+      { op: 'split', arena: 'pods', address: '#2.address', sizes: ['#1.size', 16, '0x30'] },
+      { op: 'free', arena: 'pods', address: '10.0.0.32', size: 16 },
+      { op: 'split', arena: 'pods', address: '10.0.0.48', size: 16 },
+      { op: 'merge', arena: 'pods', address: '10.0.0.64', end: '#5.end', labels: { env: 'x' } },
+    );
+    const known = { arena: 'pods', owner: 'web', labels };
+    expect(body.results).toMatchObject([
+      { op: 'alloc', ...known, address: '10.0.0.0', size: '32' },
+      { op: 'xalloc', ...known, address: '10.0.0.64', size: '32', labels: { env: 'x' } },
+      { op: 'merge', ...known, address: '10.0.0.0', size: '32' },
+      {
+        op: 'split',
+        arena: 'pods',
+        address: '10.0.0.0',
+        end: '10.0.0.95',
+        size: '96',
+        pieces: [
+          { address: '10.0.0.0', size: '32', cidr: '10.0.0.0/27' },
+          { address: '10.0.0.32', size: '16', cidr: '10.0.0.32/28' },
+          { address: '10.0.0.48', end: '10.0.0.95', size: '48' },
+        ],
+      },
+      { op: 'free', address: '10.0.0.32', size: '16' },
+      { op: 'split', size: '48', pieces: [{}, {}, {}] },
+      { op: 'merge', ...known, address: '10.0.0.64', size: '32', labels: { env: 'x' } },
+    ]);
+    const { items } = (await service.call('GET', '/v1/arenas/pods/allocations')).body;
+    expect(items).toMatchObject([
+      { ...known, address: '10.0.0.0', size: '32' },
+      { ...known, address: '10.0.0.48', size: '16' },
+      { ...known, address: '10.0.0.64', size: '32', labels: { env: 'x' } },
+    ]);
+    expect(new Set(items.map(({ revision }: { revision: number }) => revision))).toEqual(
+      new Set([body.revision]),
+    );
+    expect((await service.call('GET', '/v1/arenas/pods/check')).body.ok).toBe(true);
+  });
+
+  it('undoes a split with the rest where an operation behind it is refused', async () => {
+    await batch({ op: 'alloc', arena: 'pods', size: 64 }, { op: 'alloc', arena: 'pods', size: 64 });
+    const before = await state();
+    const split = { op: 'split', arena: 'pods', address: '10.0.0.0', size: 1 };
+    const merge = { op: 'merge', arena: 'pods', address: '10.0.0.0', end: '10.0.0.127' };
+    const refusals = [
+      await refused('size-mismatch', merge, { ...split, size: 48 }),
+      await refused('allocation-not-found', split, {
+        ...merge,
+        with: ['10.0.0.70'],
+        end: undefined,
+      }),
+      await refused('precondition-failed', split, { ...merge, ifRevision: 4 }),
+    ];
+    for (const problem of refusals) expect(problem).toMatchObject({ operation: 1 });
+    expect(refusals[1]).toMatchObject({ errors: [{ pointer: '/operations/1/with/0' }] });
+    expect(await state()).toEqual(before);
+    expect((await batch(split, merge)).status).toBe(200);
+  });
+
+  it('leads to ten thousand pieces in all, and no more', async () => {
+    await service.call('POST', '/v1/arenas', { name: 'ids', spans: [{ base: 0, size: 20_000 }] });
+    const make = { op: 'alloc', arena: 'ids', size: 1000 };
+    const split = (at: number) => ({
+      op: 'split',
+      arena: 'ids',
+      address: `#${2 * at}.address`,
+      size: 1,
+    });
+    const ten = Array.from({ length: 10 }, (_, at) => [make, split(at)]).flat();
+    const one = await refused('invalid-request', ...ten, make, { ...split(10), size: 500 });
+    expect(one).toMatchObject({ operation: 21, errors: [{ pointer: '/operations/21/size' }] });
+    const end = { op: 'merge', arena: 'ids', address: '0', end: '1' };
+    const parts = await refused('invalid-request', ...ten, end);
+    expect(parts).toMatchObject({ operation: 20, errors: [{ pointer: '/operations/20/end' }] });
+    const { status, body } = await batch(...ten);
+    expect(status).toBe(200);
+    expect(body.results[19].pieces).toHaveLength(1000);
+  });
+
   it('gives of a block that is free again only the range', async () => {
     const { body } = await batch(
       { op: 'alloc', arena: 'vlans', size: 2, owner: 'a' },
@@ -114,6 +198,17 @@ describe('batch', () => {
     },
   );
 
+  it.each<[object, string]>([
+    [{ op: 'split', sizes: ['1', '#1.size'] }, 'sizes/1'],
+    [{ op: 'merge', with: ['#0.address', '#5.address'] }, 'with/1'],
+    [{ op: 'merge', end: '#1.end' }, 'end'],
+  ])('refuses the reference of %o to what is not before it', async (operation, field) => {
+    const make = { op: 'alloc', arena: 'vlans', size: 2 };
+    const about = { arena: 'vlans', address: '#0.address' };
+    const problem = await refused('invalid-reference', make, { ...about, ...operation });
+    expect(problem.errors?.[0]?.pointer).toBe(`/operations/1/${field}`);
+  });
+
   it.each<[string, object, string]>([
     ['an unknown operation', { op: 'destroy', arena: 'pods' }, '/operations/0/op'],
     ['an unknown field', { op: 'free', arena: 'pods', addres: '1' }, '/operations/0/addres'],
@@ -140,6 +235,23 @@ describe('batch', () => {
       'a prefix beyond the width',
       { op: 'alloc', arena: 'pods', prefixLength: 33 },
       '/operations/0/prefixLength',
+    ],
+    ['no sizes', { op: 'split', arena: 'pods', address: '1' }, '/operations/0'],
+    ['one size', { op: 'split', arena: 'pods', address: '1', sizes: [1] }, '/operations/0/sizes'],
+    [
+      'a size of no form',
+      { op: 'split', arena: 'pods', address: '1', sizes: [1, '#0.x'] },
+      '/operations/0/sizes/1',
+    ],
+    [
+      'an address of no form',
+      { op: 'merge', arena: 'pods', address: '1', with: ['#0'] },
+      '/operations/0/with/0',
+    ],
+    [
+      'two ways to merge',
+      { op: 'merge', arena: 'pods', address: '1', with: ['2'], end: '3' },
+      '/operations/0',
     ],
     ['nothing to update', { op: 'update', arena: 'pods', address: '10.0.0.0' }, '/operations/0'],
   ])('points at %s', async (_what, operation, pointer) => {

@@ -184,7 +184,7 @@ describe('a stream of events', () => {
       references: [],
     });
     await service.sequencer.execute(
-      { type: 'batch', at: 0, operations: [alloc('web', 2n), alloc('ids', 5n)] },
+      { type: 'batch', at: 0, operations: [alloc('web', 2n), alloc('ids', 5n)], piecesMax: 0 },
       () => undefined,
     );
     await done('DELETE', '/arenas/ids?force=true');

@@ -214,6 +214,7 @@ describe('room comes from', () => {
             references: [],
           },
         ],
+        piecesMax: 0,
       },
       () => undefined,
     );

@@ -24,6 +24,8 @@ import type { Random } from './random.ts';
 export type SingleOutcome = Exclude<Event, { type: 'batched' }> | Refusal;
 
 const operationsMax = 8;
+/** So few that one batch in some has no room for its last split. */
+const piecesInAll = 16;
 const batchable: readonly string[] = [
   'alloc',
   'xalloc',
@@ -48,7 +50,7 @@ export function nextBatch(model: Model, random: Random, at: number, crowd: numbe
     const operation = withReference(single as BatchCommand, place, operations, random);
     operations.push(withoutReuse(operation, operations));
   }
-  return { type: 'batch', at, operations };
+  return { type: 'batch', at, operations, piecesMax: piecesInAll };
 }
 
 /** Now and then an operation refers to one before it; rarely to one that is not. */
@@ -64,6 +66,8 @@ function withReference(
   const referred = before[operation]?.command;
   const { arena } = referred === undefined || !('arena' in referred) ? command : referred;
   const there = { ...command, arena };
+  const listed = random.chance(0.5) ? listReference(there, operation, random) : undefined;
+  if (listed !== undefined) return { command: there, references: [listed] };
   if (there.type !== 'alloc' && there.type !== 'xalloc') {
     return { command: there, references: [{ field: 'address', operation, value: 'address' }] };
   }
@@ -73,6 +77,22 @@ function withReference(
   const field = random.pick<'min' | 'max'>(['min', 'max']);
   const value = random.pick<'address' | 'end'>(['address', 'end']);
   return { command: there, references: [{ field, operation, value }] };
+}
+
+/** Of a split or a merge: one that is not about the address. */
+function listReference(
+  command: BatchCommand,
+  operation: number,
+  random: Random,
+): Reference | undefined {
+  if (command.type === 'split') {
+    if (typeof command.sizes === 'bigint') return { field: 'size', operation, value: 'size' };
+    const item = random.int(command.sizes.length);
+    return { field: 'sizes', item, operation, value: 'size' };
+  }
+  if (command.type !== 'merge') return undefined;
+  if ('end' in command.others) return { field: 'end', operation, value: 'end' };
+  return { field: 'with', item: random.int(command.others.length), operation, value: 'address' };
 }
 
 /**
@@ -117,12 +137,13 @@ export function judgeBatch(
 
 type SingleEvent = Exclude<SingleOutcome, Refusal>;
 
-function oneByOne(engine: Engine, { operations, at }: At<Batch>) {
+function oneByOne(engine: Engine, { operations, piecesMax, at }: At<Batch>) {
   const commands: SingleCommand[] = [];
   const events: SingleEvent[] = [];
   const blocks: (Range | undefined)[] = [];
+  let left = piecesMax;
   for (const [place, operation] of operations.entries()) {
-    const command = filledIn(operation, blocks, at);
+    const command = filledIn(operation, blocks, at, left);
     if (command === undefined) return { commands, events, refusal: noReference(operation, place) };
     const outcome = engine.decide(command) as SingleOutcome;
     if ('refused' in outcome) {
@@ -131,30 +152,45 @@ function oneByOne(engine: Engine, { operations, at }: At<Batch>) {
     if (changes(outcome)) engine.apply(outcome, engine.revision + 1);
     commands.push(command);
     events.push(outcome);
+    if (outcome.type === 'allocationSplit') left -= outcome.pieces.length;
+    if (outcome.type === 'allocationsMerged') left -= outcome.parts.length;
     blocks.push(blockOf(engine, outcome));
   }
   return { commands, events, refusal: undefined };
 }
 
-function filledIn(operation: Operation, blocks: readonly (Range | undefined)[], at: number) {
-  const command = structuredClone(operation.command) as unknown as Record<string, unknown>;
-  for (const { field, operation: place, value } of operation.references) {
+function filledIn(
+  operation: Operation,
+  blocks: readonly (Range | undefined)[],
+  at: number,
+  left: number,
+) {
+  const command = structuredClone(operation.command) as unknown as Record<string, any>;
+  for (const { field, item, operation: place, value } of operation.references) {
     const block = blocks[place];
     if (block === undefined) return undefined;
-    const values = { address: block.base, size: block.size, end: block.base + block.size - 1n };
-    const constraint = command['constraint'] as Record<string, unknown> | undefined;
-    if (field === 'size' || constraint === undefined) command[field] = values[value];
-    else constraint[field] = values[value];
+    const given = { address: block.base, size: block.size, end: block.base + block.size - 1n }[
+      value
+    ];
+    if (item !== undefined) command[field === 'sizes' ? 'sizes' : 'others'][item] = given;
+    else if (command['type'] === 'split' && field === 'size') command['sizes'] = given;
+    else if (field === 'end') command['others'] = { end: given };
+    else if (field === 'size' || command['constraint'] === undefined) command[field] = given;
+    else command['constraint'][field] = given;
+  }
+  for (const most of ['piecesMax', 'partsMax']) {
+    if (most in command) command[most] = Math.min(command[most], left);
   }
   return { ...command, at } as unknown as SingleCommand;
 }
 
 function noReference({ references }: Operation, operation: number): Refusal {
   const [reference] = references as [Reference];
+  const { field, item } = reference;
   return {
     refused: 'invalid-reference',
     detail: `refers to operation ${reference.operation}, which is not one before it with a block`,
-    pointer: `/${reference.field}`,
+    pointer: item === undefined ? `/${field}` : `/${field}/${item}`,
     operation,
   };
 }

@@ -17,9 +17,11 @@ export function verdictOnSplit(arena: ModelArena, command: Split): Verdict {
   const { sizes } = command;
   const whole = (size: bigint) => size > 0n && size % quantum === 0n;
   if (typeof sizes === 'bigint') {
-    const bad = !whole(sizes) || sizes >= held.size || held.size / sizes > piecesMax;
+    const bad = !whole(sizes) || sizes >= held.size || held.size / sizes > command.piecesMax;
     if (bad) return { ...must('invalid-request'), pointer: '/size' };
-  } else if (!sizes.every(whole)) return must('invalid-request');
+  } else if (!sizes.every(whole) || sizes.length > command.piecesMax) {
+    return must('invalid-request');
+  }
   if (isBound(arena, held)) return must('allocation-busy');
   const sum = typeof sizes === 'bigint' ? held.size - (held.size % sizes) : total(sizes);
   return sum === held.size ? can : must('size-mismatch');
@@ -60,11 +62,13 @@ export function verdictOnMerge(arena: ModelArena, command: Merge): Verdict {
       const last = parts.at(-1)!;
       if (next.base === last.base + last.size && next.base <= others.end) parts.push(next);
     }
-    if (parts.length > piecesMax) return { ...must('invalid-request'), pointer: '/end' };
+    const most = Math.max(1, command.partsMax);
+    if (parts.length > most) return { ...must('invalid-request'), pointer: '/end' };
     end = others.end + 1n;
   } else {
     if (others.some((base) => arena.heldAt(base) === undefined))
       return must('allocation-not-found');
+    if (others.length >= command.partsMax) return must('invalid-request');
     const wrong = others.some((base, i) => base <= first.base || others.indexOf(base) < i);
     if (wrong) return must('invalid-request');
     parts = [first, ...behind.filter(({ base }) => others.includes(base))];

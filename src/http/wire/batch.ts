@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { limits } from '../../limits.ts';
 import { integerPattern } from '../notation.ts';
 import { allocation, xallocRequest } from './allocation.ts';
+import { piece } from './event.ts';
 import { arenaName, leaseId, named, revision, ttlSeconds, wide } from './field.ts';
 
 export const operationNames = [
@@ -10,6 +11,8 @@ export const operationNames = [
   'xalloc',
   'free',
   'resize',
+  'split',
+  'merge',
   'update',
   'undelete',
   'renew',
@@ -56,10 +59,23 @@ export const operationRequest = named(
     size: integerOrReference(
       'As in the operation that `op` names; verified by free.',
     ).exactOptional(),
+    sizes: z
+      .array(integerOrReference('Number of addresses of a piece.'), 'must be a list of sizes')
+      .min(2, 'must have at least 2 sizes')
+      .max(limits.splitPiecesMax, `must have at most ${limits.splitPiecesMax} sizes`)
+      .exactOptional()
+      .meta({ description: 'Of split: sizes of the pieces in order of address.' }),
+    with: z
+      .array(addressOrReference('First address of another one.'), 'must be a list of addresses')
+      .min(1, 'must have at least 1 address')
+      .max(limits.mergePartsMax - 1, `must have at most ${limits.mergePartsMax - 1} addresses`)
+      .exactOptional()
+      .meta({ description: 'Of merge: the allocations above it, in any order.' }),
+    end: addressOrReference('Of merge: last address of all.').exactOptional(),
     min: addressOrReference('Of xalloc: lowest address, inclusive.').exactOptional(),
     max: addressOrReference('Of xalloc: highest address, inclusive.').exactOptional(),
     address: addressOrReference(
-      'The allocation, of free, resize, update and undelete; of xalloc, the base exactly.',
+      'The allocation, of merge the lowest; of xalloc, the base exactly.',
     ).exactOptional(),
     ifRevision: revision.exactOptional().meta({
       description:
@@ -104,11 +120,15 @@ export const operationResult = named(
     ...allocation.partial().shape,
     op: z.enum(operationNames).meta({ description: 'What was done.' }),
     ttlSeconds: ttlSeconds.exactOptional().meta({ description: 'With renew: of the lease.' }),
+    pieces: z.array(piece).exactOptional().meta({
+      description: 'With split: what it was split into, in the order of addresses.',
+    }),
   }),
   {
     description:
       'The block that an operation was about, as it is after the whole batch; of one that is free ' +
-      'by then, `arena`, `address`, `end` and `size`. Of a renewal, `lease`, and how long it has.',
+      'by then, `arena`, `address`, `end` and `size`. Of a split, those of the whole, and `pieces`. Of ' +
+      'a renewal, `lease`, and how long it has.',
     examples: [{ op: 'free', arena: 'pods', address: '10.0.0.0', end: '10.0.0.255', size: '256' }],
   },
 );
