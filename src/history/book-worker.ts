@@ -83,6 +83,9 @@ interface Waiting {
 class Keeper {
   readonly #directory: string;
   readonly #journal: FollowPort;
+  /** Up to here the journal may trim, and up to here it would. */
+  #kept = 0;
+  #wanted = 0;
   readonly #say: (said: BookSaid) => void;
   /** Whether what the file has is of no use. */
   #discard = false;
@@ -143,8 +146,10 @@ class Keeper {
     // Half of a checkpoint is no place to go on from.
     const at = this.#writer!.partial ? undefined : { revision, chain };
     const beginning = await this.#journal.begin(at);
-    if (beginning.resumed) this.#begins(revision, beginning, 'it is behind');
-    else await this.#remake(beginning);
+    if (beginning.resumed) {
+      this.#writer!.noteTrimmed(beginning.trimmed.revision);
+      this.#begins(revision, beginning, 'it is behind');
+    } else await this.#remake(beginning);
     if (this.#closing) return;
     this.#confirmed = true;
     this.#fold();
@@ -194,25 +199,27 @@ class Keeper {
     assert(page.type === 'groups', 'groups follow');
     const writer = this.#writer!;
     const { groups, head, lastRevision, trimmedRevision } = page;
+    this.#wanted = page.wantedRevision;
     if (groups.length > 0) {
       writer.take(groups.flatMap(recordsOf), head);
       for (const { body } of groups) this.#uncommitted += body.length;
     }
+    writer.noteTrimmed(trimmedRevision);
     const done = head.revision === lastRevision;
-    if (!done && this.#uncommitted < commitCharacters) return;
+    if (!done && !this.#isWanted() && this.#uncommitted < commitCharacters) return;
     writer.commit();
     this.#unfolded += this.#uncommitted;
     this.#uncommitted = 0;
     this.#answer();
-    this.#tell();
+    this.#tell(done);
     if (done) this.#done();
-    let more = writer.trim(trimmedRevision);
-    const due = this.#foldedAt + foldMs < performance.now();
-    if (this.#unfolded > foldCharacters || (due && this.#unfolded > 0)) this.#fold();
+    const due = this.#unfolded > 0 && this.#foldedAt + foldMs < performance.now();
+    if (due || this.#unfolded > foldCharacters || this.#isWanted()) this.#fold();
+    let more = writer.sweep();
     // What is trimmed goes in small steps, when there is nothing better to do.
     while (more && this.#waiting.length === 0 && !this.#closing) {
       await turn();
-      more = writer.trim(trimmedRevision);
+      more = writer.sweep();
     }
     if (done && this.#waiting.length === 0) await this.#pause(gatherMs);
   }
@@ -252,12 +259,24 @@ class Keeper {
     this.#db!.pragma('wal_checkpoint(PASSIVE)');
     this.#unfolded = 0;
     this.#foldedAt = performance.now();
-    if (!this.#writer!.partial) this.#journal.kept(this.#writer!.extent.revision);
+    if (!this.#writer!.partial) this.#keep(this.#writer!.extent.revision);
   }
 
-  #tell(): void {
+  /** Whether the journal keeps history only because what is there is not durable yet. */
+  #isWanted(): boolean {
+    const { partial, extent } = this.#writer!;
+    return !partial && this.#wanted > this.#kept && this.#wanted <= extent.revision;
+  }
+
+  #keep(revision: number): void {
+    this.#kept = revision;
+    this.#journal.kept(revision);
+  }
+
+  /** The last of it always, else once a second. */
+  #tell(done: boolean): void {
     const now = performance.now();
-    if (now - this.#toldAt < 1000) return;
+    if (!done && now - this.#toldAt < 1000) return;
     this.#toldAt = now;
     this.#say({ extent: extentOf(this.#writer!) });
   }
@@ -279,7 +298,7 @@ class Keeper {
     const storage = error instanceof Error && 'code' in error && !contradicted;
     this.#unavailable = `The history cannot be read or written: ${message}`;
     // History in the journal would else grow for as long as this lasts.
-    this.#journal.kept(Number.MAX_SAFE_INTEGER);
+    this.#keep(Number.MAX_SAFE_INTEGER);
     const told = storage ? { retryMs } : {};
     this.#say({ event: { type: 'failed', message, ...told } });
     this.#answer();

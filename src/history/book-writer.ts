@@ -172,15 +172,16 @@ export class BookWriter {
     })();
   }
 
-  /**
-   * Removes some of what the journal no longer keeps the records of; returns whether there may be
-   * more.
-   */
-  trim(trimmedRevision: number): boolean {
-    this.commit();
+  /** The journal no longer keeps records up to this one. */
+  noteTrimmed(trimmedRevision: number): void {
     if (trimmedRevision > this.#extent.trimmedRevision) {
       this.#note({ ...this.#extent, trimmedRevision });
     }
+  }
+
+  /** Removes some of what was noted as trimmed; returns whether there may be more. */
+  sweep(): boolean {
+    this.commit();
     return this.#db.transaction(() => this.#sweepOn() || this.#removeTimes())();
   }
 

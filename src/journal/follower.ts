@@ -8,7 +8,8 @@
  * records that are still stored, which begin before the checkpoint's revision. It asks for one page
  * at a time, each one short step here. Where there is nothing more, the answer waits until there is.
  *
- * It says up to where it has everything for good; history beyond that is not trimmed.
+ * It says up to where it has everything for good; history beyond that is not trimmed. Where trimming
+ * waits for nothing but that, it is told up to where it is wanted.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { PartReader } from './checkpoint-table.ts';
@@ -44,6 +45,8 @@ export type FollowPage =
       readonly head: Head;
       readonly lastRevision: number;
       readonly trimmedRevision: number;
+      /** Up to here history waits for nothing but that the follower has it for good; 0: none does. */
+      readonly wantedRevision: number;
     };
 
 type Reply = Beginning | FollowPage | { readonly type: 'failed'; readonly failure: Failure };
@@ -56,6 +59,8 @@ export interface FollowerOptions {
   /** Serves what was asked of the journal; called before every step. */
   readonly beforeStep: () => void;
   readonly onKept: (revision: number) => void;
+  /** Up to where it is to have everything for good; 0: that is its own affair. */
+  readonly wanted: () => number;
   /** Leaves what is stored where it is, until the function that this gives is called. */
   readonly hold: () => Promise<() => void>;
 }
@@ -71,6 +76,7 @@ export class Follower {
   /** Characters of the page that waits for something to be on it. */
   #waiting: number | undefined;
   #trimmedTold = 0;
+  #wantedTold = 0;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -78,7 +84,7 @@ export class Follower {
     options.port.on('close', () => this.#partsRead());
   }
 
-  /** Called when something was appended or trimmed. */
+  /** Called when something was appended or trimmed, or would be if it were followed further. */
   changed(): void {
     const characters = this.#waiting;
     if (characters === undefined) return;
@@ -107,6 +113,8 @@ export class Follower {
   async #begin(at: Head | undefined): Promise<Beginning> {
     const { db, directory, groups, checkpoints } = this.#options.source;
     this.#partsRead();
+    this.#trimmedTold = 0;
+    this.#wantedTold = 0;
     const from = at === undefined ? undefined : this.#markAt(at);
     // Before anything is looked at, and for as long as it is being read.
     if (from === undefined) this.#resume = await this.#options.hold();
@@ -155,15 +163,19 @@ export class Follower {
       return { firstRevision, lastRevision, body };
     });
     const { last, trimmed } = this.#options.source.groups;
-    if (groups.length === 0 && trimmed.revision === this.#trimmedTold) {
+    const trimmedRevision = trimmed.revision;
+    const wantedRevision = this.#options.wanted();
+    const isNews = trimmedRevision > this.#trimmedTold || wantedRevision > this.#wantedTold;
+    if (groups.length === 0 && !isNews) {
       this.#waiting = characters;
       return undefined;
     }
-    this.#trimmedTold = trimmed.revision;
+    this.#trimmedTold = trimmedRevision;
+    this.#wantedTold = wantedRevision;
     const { revision, chain } = reader.mark;
     const head = { revision, chain };
     const lastRevision = last.revision;
-    return { type: 'groups', groups, head, lastRevision, trimmedRevision: trimmed.revision };
+    return { type: 'groups', groups, head, lastRevision, trimmedRevision, wantedRevision };
   }
 
   #partsRead(): void {
@@ -193,7 +205,10 @@ export class FollowPort {
     return this.#ask({ type: 'begin', ...(at !== undefined && { at }) }) as Promise<Beginning>;
   }
 
-  /** At least one record, but where only the trimmed revision is news; resolves when there is any. */
+  /**
+   * At least one record, but where only the trimmed or the wanted revision is news; resolves when
+   * there is any.
+   */
   page(characters: number): Promise<FollowPage> {
     return this.#ask({ type: 'page', characters }) as Promise<FollowPage>;
   }

@@ -45,6 +45,14 @@ interface HistoryRow {
   readonly ran_ms: number;
 }
 
+/** What came of a step of trimming. */
+export interface TrimStep {
+  /** How many groups are gone; 0 where there is nothing more to trim. */
+  readonly groups: number;
+  /** Whether more would go, were it not above `most`. */
+  readonly heldBack: boolean;
+}
+
 const trimGroupsMax = 256;
 const trimBytesMax = 1 << 19;
 /** Looking at the clock costs as much as reading a short row. */
@@ -127,27 +135,30 @@ export class GroupTable {
 
   /**
    * Deletes the oldest groups that `retention` does not keep, none above `end`, nor above `most`, as
-   * many as fit a short transaction. Returns how many; 0 where there is nothing to trim.
+   * many as fit a short transaction.
    */
-  trim(end: Mark, retention: Retention, most = Infinity): number {
+  trim(end: Mark, retention: Retention, most = Infinity): TrimStep {
     const ranMs = this.ranMs;
     const rows = this.#db
       .prepare<[number, number], Row>(
         `select last_revision, digest, bytes_total, ran_ms from journal_group
          where first_revision > ? and last_revision <= ? order by first_revision`,
       )
-      .iterate(this.#trimmed.revision, Math.min(end.revision, most));
+      .iterate(this.#trimmed.revision, end.revision);
     let trimmed = this.#trimmed;
     let groups = 0;
+    let heldBack = false;
     for (const row of rows) {
       const tooMany = end.bytesTotal - trimmed.bytesTotal > retention.bytes;
       if (!tooMany && ranMs - row.ran_ms < retention.ms) break;
+      heldBack = row.last_revision > most;
+      if (heldBack) break;
       trimmed = markOf(row);
       groups += 1;
       if (groups === trimGroupsMax) break;
       if (trimmed.bytesTotal - this.#trimmed.bytesTotal >= trimBytesMax) break;
     }
-    if (groups === 0) return 0;
+    if (groups === 0) return { groups, heldBack };
     this.#db.transaction(() => {
       this.#db.prepare('delete from journal_group where first_revision <= ?').run(trimmed.revision);
       this.#db
@@ -155,7 +166,7 @@ export class GroupTable {
         .run(trimmed.revision, trimmed.chain, trimmed.bytesTotal, ranMs);
     })();
     this.#trimmed = trimmed;
-    return groups;
+    return { groups, heldBack };
   }
 
   /** Notes for how long the service has run, which counts for the age of what is stored. */

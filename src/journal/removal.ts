@@ -15,6 +15,8 @@ export interface RemovalOptions {
   readonly retention: Retention;
   /** History after this revision is kept, because a follower may not have it yet. */
   readonly keptFrom: () => number;
+  /** Told that only this keeps history up to here, when the follower may as well have it for good. */
+  readonly onHeldBack: (revision: number) => void;
   /** Serves what was asked of the journal; called before every step. */
   readonly beforeStep: () => void;
   /** Told at the end how many groups were trimmed, if any were. */
@@ -83,9 +85,13 @@ export class Removal {
   }
 
   #trim(): number {
-    const { groups, checkpoints, retention, keptFrom } = this.#options;
+    const { groups, checkpoints, retention, keptFrom, onHeldBack } = this.#options;
     const { newest } = checkpoints;
-    return newest === undefined ? 0 : groups.trim(newest, retention, keptFrom());
+    if (newest === undefined) return 0;
+    const trimmed = groups.trim(newest, retention, keptFrom());
+    // Nothing above the checkpoint goes before there is a newer one.
+    if (trimmed.heldBack) onHeldBack(newest.revision);
+    return trimmed.groups;
   }
 }
 

@@ -144,6 +144,7 @@ class Connection {
         say({ event });
         if (event.type === 'trimmed') this.#follower?.changed();
       },
+      onHeldBack: () => this.#follower?.changed(),
       onFailure: this.#onFailure,
     });
   }
@@ -260,6 +261,7 @@ class Connection {
       port,
       beforeStep: this.#beforeStep,
       onKept: (revision) => this.#upkeep.followed(revision),
+      wanted: () => this.#upkeep.wantedRevision,
       hold: () => this.#upkeep.hold(),
     });
     return true;

@@ -41,6 +41,8 @@ export interface UpkeepOptions extends UpkeepSettings {
   /** Serves what was asked of the journal; called before every step. */
   readonly beforeStep: () => void;
   readonly onEvent: (event: UpkeepEvent) => void;
+  /** Told when history would be trimmed, if the follower had it for good. */
+  readonly onHeldBack: () => void;
   /** Told where upkeep failed; the journal is then not to be trusted with more. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -66,6 +68,7 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined;
   /** The last revision that the follower has for good. */
   #followedRevision: number;
+  #wantedRevision = 0;
   /** Why nothing more is done. */
   #ended: unknown;
 
@@ -80,6 +83,10 @@ export class Upkeep {
       keyed: options.source.keyed,
       retention: options.retention,
       keptFrom: () => this.#followedRevision,
+      onHeldBack: (revision) => {
+        this.#wantedRevision = revision;
+        options.onHeldBack();
+      },
       beforeStep: options.beforeStep,
       onTrimmed: (groups) => {
         const { revision, bytesTotal } = this.#groups.trimmed;
@@ -87,6 +94,11 @@ export class Upkeep {
       },
       onFailure: (error) => this.#failed(error),
     });
+  }
+
+  /** History up to here waits for nothing but that the follower has it for good; 0: none does. */
+  get wantedRevision(): number {
+    return this.#wantedRevision;
   }
 
   /** Called once the journal was loaded: goes on with what a stop has interrupted. */

@@ -149,7 +149,8 @@ describe(`seed ${seed}`, () => {
     const reader = new BookReader(db);
     take(writer, life, random, steps);
     for (const trimmed of [1, Math.floor(steps / 3), Math.floor(steps / 2), steps]) {
-      while (writer.trim(trimmed));
+      writer.noteTrimmed(trimmed);
+      while (writer.sweep());
       for (let n = 0; n < 40; n += 1) {
         const question = randomQuestion(life, random);
         const answer = reader.answer({ ...question, limit: 1000, revision: 0 }, writer.extent);

@@ -209,30 +209,48 @@ describe('a book that is of no use is made anew', () => {
 describe('trimming', () => {
   const trimmingAll = { historyBytes: 0, historyDays: 0, checkpointBytes: 1e12 };
 
-  test('waits for the book, and the book forgets what is trimmed', async () => {
+  test('waits until the book has it for good, and the book forgets what is trimmed', async () => {
+    const alone = await Store.open(directory, { followed: true, ...trimmingAll });
+    await alone.grow(1, 100);
+    const { revision } = await alone.journal.checkpoint();
+    await alone.journal.trim();
+    // Nobody has said up to where it is known elsewhere.
+    expect(alone.journal.figures.trimmedRevision).toBe(0);
+    await alone.close();
+
     const running = await Running.start(trimmingAll);
     const { store } = running;
-    await store.grow(1, 100);
-    await running.ask();
-    const { revision } = await store.journal.checkpoint();
-    await store.journal.trim();
-    // The book was not made durable since the start, as far as the journal knows.
-    expect(store.journal.figures.trimmedRevision).toBe(0);
-    expect((await running.ask()).periods).toHaveLength(100);
-    await running.stop();
-
-    const again = await Running.start(trimmingAll);
-    while (again.store.journal.figures.trimmedRevision < revision) await turn();
+    // The book hears that it is waited for, although nothing is appended.
+    while (store.journal.figures.trimmedRevision < revision) await turn();
     for (;;) {
-      const { periods, trimmedRevision } = await again.ask();
+      const { periods, trimmedRevision } = await running.ask();
       if (trimmedRevision < revision) continue;
       expect(periods.filter(ended)).toEqual([]);
       expect(periods).toHaveLength(50);
       break;
     }
-    await again.compare();
+    await running.compare();
     const early = { ...everything, revision: 0, atRevision: revision - 1 };
-    expect(await again.book.ask(early)).toMatchObject({ tooEarly: true });
+    expect(await running.book.ask(early)).toMatchObject({ tooEarly: true });
+    await running.stop();
+    // What was trimmed before is known with the first answer.
+    const again = await Running.start(trimmingAll);
+    expect(await again.book.ask({ ...everything, revision: 0 })).toMatchObject({
+      trimmedRevision: revision,
+    });
+  });
+
+  test('goes on while requests come without a pause', async () => {
+    const running = await Running.start({ ...trimmingAll, checkpointBytes: 2000 });
+    const { store } = running;
+    await store.grow(1, 0);
+    for (let trimmed = 0, times = 0; times < 3;) {
+      await store.churn('arena-0', 2);
+      const { trimmedRevision } = await running.ask({ limit: 1 });
+      if (trimmedRevision > trimmed) times += 1;
+      trimmed = trimmedRevision;
+    }
+    await running.compare();
   });
 
   test('before there was a book leaves what the checkpoint has, and what came after', async () => {

@@ -202,7 +202,7 @@ describe('who held an address', { timeout }, () => {
 });
 
 describe('what is not known', () => {
-  it('is answered with 410 where records were trimmed', { timeout: 4 * timeout }, async () => {
+  it('is answered with 410 where records were trimmed', { timeout }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vmemd-trimmed-'));
     const flags = ['--history-mib', '0', '--history-days', '0', '--checkpoint-mib', '0'];
     const first = server;
@@ -210,15 +210,8 @@ describe('what is not known', () => {
       server = await Server.start({ data: folder, flags });
       await call('POST', '/arenas', { name: 'ids', spans: [{ base: 0, size: 100 }] });
       for (let n = 0; n < 5; n += 1) await call('POST', '/arenas/ids/alloc', { size: 1 });
-      await server.stop();
-      server = await Server.start({ data: folder, flags });
       let page = await history('ids');
-      // The book hears of what was trimmed with what comes next, at the latest with a start.
-      while (page.trimmedRevision === 0) {
-        await server.stop();
-        server = await Server.start({ data: folder, flags });
-        page = await history('ids');
-      }
+      while (page.trimmedRevision === 0) page = await history('ids');
       expect(page.items).toHaveLength(5);
       const early = await history('ids', { address: '1', atRevision: 0 });
       expect(early).toMatchObject({ refused: 'revision-trimmed', status: 410 });
