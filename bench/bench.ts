@@ -30,6 +30,10 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'who held an address, in ten million events: how long answers take, over HTTP',
     load: () => import('./history.ts'),
   },
+  peers: {
+    about: 'vmemd beside PostgreSQL, Redis, etcd and SQLite: durable grants a second',
+    load: () => import('./peers.ts'),
+  },
   restart: {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),

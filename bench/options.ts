@@ -112,7 +112,8 @@ function parse(words: readonly string[]) {
   }
 }
 
-function count(name: string, text: string): number {
+/** A positive integer of an option. Throws {@link Mistake}. */
+export function count(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new Mistake(`--${name} takes a positive integer, as 1000 or 1e3, not "${text}".`);

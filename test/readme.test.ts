@@ -254,9 +254,10 @@ describe('the tables', () => {
     expect(documented.map(([policy]) => policy)).toEqual([...policies]);
   });
 
-  test('benchmark figures are those of the last run', () => {
-    const [, region] = /<!-- bench:engine -->\n(.*?)<!-- \/bench:engine -->/s.exec(readme) ?? [];
-    const results = fileURLToPath(new URL('bench/results/engine.md', root));
+  test.each(['engine', 'peers'])('figures of bench %s are those of the last run', (kind) => {
+    const pattern = new RegExp(`<!-- bench:${kind} -->\\n(.*?)<!-- /bench:${kind} -->`, 's');
+    const [, region] = pattern.exec(readme) ?? [];
+    const results = fileURLToPath(new URL(`bench/results/${kind}.md`, root));
     const measured = existsSync(results) ? readFileSync(results, 'utf8').split('\n') : [];
     const rows = region!.split('\n').filter((line) => line.startsWith('|'));
     expect(rows.filter((row) => !measured.includes(row))).toEqual([]);
