@@ -29,6 +29,8 @@ export const limits = {
   mergePartsMax: 1000,
   /** Each request without a band looks into every gap between the exclusive ones. */
   bandsMax: 16,
+  /** All of them are in each representation of the arena; who is like all others needs none. */
+  ownerLimitsMax: 256,
   /** A page is built between two other requests: 1000 items take about a millisecond. */
   pageItemsMax: 1000,
   pageItemsDefault: 100,
@@ -36,8 +38,8 @@ export const limits = {
   pageScanMax: 20_000,
   /** Free segments, and segments of sources, looked at to count what fits: some milliseconds. */
   fitsScanMax: 20_000,
-  /** Far longer than any cursor that was ever handed out. */
-  cursorCharactersMax: 512,
+  /** Longer than any cursor that is handed out: one that stands at an owner has up to 1400. */
+  cursorCharactersMax: 1_536,
   /** Filters by label in one query; each is compared with every allocation looked at. */
   labelFiltersMax: 16,
   /** As long as the usual load balancers let a connection be idle. */

@@ -14,10 +14,11 @@
  * has grown, those in front that it now admits are tried as well. What is never looked at is who waits
  * elsewhere, or behind others, or for more than there is.
  */
-import type { Alloc, At, Range } from './engine/command.ts';
+import type { Alloc, At, Range, Tuning } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import type { BatchEvent, Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
+import type { Level } from './engine/shape.ts';
 import { touched } from './engine/touched.ts';
 import { PrioritySearchTree, type Work } from './priority-search-tree.ts';
 import { unbounded, WaitShelves, type Entry, type Place, type Shelf } from './wait-shelves.ts';
@@ -119,8 +120,9 @@ export class WaitQueue<G> {
   enter(command: At<Alloc>, guest: G): Waiter<G> {
     const levels = this.#engine.levels(command);
     const size = this.#engine.roundup(command.arena, command.size);
+    const counted = this.#engine.counted(command);
     const front = levels.map(() => false);
-    const waiter = { arrival: ++this.#arrivals, size, command, guest, levels, front };
+    const waiter = { arrival: ++this.#arrivals, size, counted, command, guest, levels, front };
     this.#shelves.put(waiter);
     const name = nameOf(command);
     if (name !== undefined) this.#named.set(name, (this.#named.get(name) ?? new Set()).add(waiter));
@@ -145,13 +147,12 @@ export class WaitQueue<G> {
     for (const arena of new Set(ranges.map((range) => range.arena))) {
       const headroom = this.#engine.headroom(arena);
       if (headroom === undefined) gone.push(...this.#shelves.in(arena));
-      else this.#shelves.limit(arena, headroom);
+      else this.#shelves.limit({ arena }, headroom);
     }
+    for (const account of this.#engine.charged) this.#relimit(account);
     for (const waiter of gone) this.leave(waiter);
     if (this.#named.size > 0) this.#noteNames(event);
-    if (event.type === 'arenaUpdated' && event.changes.bands !== undefined) {
-      this.#reshape(event.arena);
-    }
+    if (event.type === 'arenaUpdated' && reshapes(event.changes)) this.#reshape(event.arena);
     for (const range of ranges) {
       if (range.size > 0n && this.#shelves.has(range.arena)) this.#open(range.arena, range);
     }
@@ -192,11 +193,23 @@ export class WaitQueue<G> {
     for (const { arrival } of alike) this.#schedule(arrival);
   }
 
-  /** The arena has other bands: who waits for room in it may be of another shape, and is tried. */
+  /** The limit of an owner in an arena may leave another amount. */
+  #relimit({ arena, owner }: Pick<Level, 'arena' | 'owner'>): void {
+    if (owner === undefined) return;
+    const headroom = this.#engine.headroom(arena, owner);
+    if (headroom !== undefined) this.#shelves.limit({ arena, owner }, headroom);
+  }
+
+  /**
+   * The arena has other bands, or limits of owners: who waits for room in it may be of another shape,
+   * and is tried.
+   */
   #reshape(arena: string): void {
     for (const waiter of this.#shelves.all()) {
       if (!waiter.levels.some((level) => level.arena === arena)) continue;
-      this.#shelves.move(waiter, this.#engine.levels(waiter.command));
+      const levels = this.#engine.levels(waiter.command);
+      this.#relimit(levels[0]!);
+      this.#shelves.move(waiter, levels);
       this.#schedule(waiter.arrival);
     }
   }
@@ -260,6 +273,11 @@ export class WaitQueue<G> {
   #tidy(): void {
     if (!this.busy) this.#shelves.tidy();
   }
+}
+
+/** Whether whoever waits may be of another shape under the new settings. */
+function reshapes({ bands, ownerLimit, ownerLimits }: Partial<Tuning>): boolean {
+  return (bands ?? ownerLimit ?? ownerLimits) !== undefined;
 }
 
 /** The external id of a request among those of all arenas, whose names have no space. */

@@ -7,6 +7,10 @@
  *
  * A thousand arenas that wait for the same pool are thus one shelf there, and of ten thousand equal
  * requests to one arena, one is in front.
+ *
+ * An owner that has a limit in an arena stands before it like an arena that imports from it: its requests
+ * go on to the shelf of the arena only while the limit has room for them. So nobody stands in front
+ * there, and in the way of others, for whom what becomes free is not to be had.
  */
 import type { Range } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
@@ -23,7 +27,9 @@ export interface Place {
 
 /** A request as the shelves know it. */
 export interface Entry extends Place {
-  /** Its own arena, the source of that, and so on. */
+  /** What it counts under the limit of its owner. Of one shape, the larger count no less. */
+  readonly counted: bigint;
+  /** The limit of its owner, if there is one; its own arena, the source of that, and so on. */
   levels: readonly Level[];
   /** By level, whether it is in front there. */
   front: boolean[];
@@ -36,15 +42,16 @@ export interface Shelf {
   readonly places: PrioritySearchTree<Place>;
 }
 
-/** What waits for room in one arena: requests to it, and to those that import from it. */
-interface Post {
-  readonly arena: string;
-  /** Arrivals of requests to this arena itself, in order. */
-  readonly own: Set<number>;
+/**
+ * What waits for room in one arena: requests to it, and to those that import from it; or under the limit
+ * of one owner in it.
+ */
+interface Post extends At {
+  readonly key: string;
   readonly shelves: Map<string, Shelf>;
   /** The same shelves by where their windows begin, for those that meet a range. */
   readonly windows: PrioritySearchTree<Window>;
-  /** All that are in front here, by size, for those that the limit admits. */
+  /** All that are in front here, by what they need of the limit, for those that the limit admits. */
   readonly fronts: PrioritySearchTree<Place>;
   /** What the limit left when it was last looked at: larger ones in front are not passed on. */
   headroom: bigint;
@@ -53,6 +60,9 @@ interface Post {
   /** What any request on a shelf here may count beyond its size. */
   slack: bigint;
 }
+
+/** Which limit it is: that of an arena, or of an owner in it. */
+type At = Pick<Level, 'arena' | 'owner'>;
 
 interface Window {
   readonly min: bigint;
@@ -69,6 +79,8 @@ export class WaitShelves<E extends Entry> {
   readonly #work: Work;
   readonly #entries = new Map<number, E>();
   readonly #posts = new Map<string, Post>();
+  /** Arrivals of requests to each arena itself, in order. */
+  readonly #own = new Map<string, Set<number>>();
   /** To be put in order by `tidy`. */
   readonly #grown = new Set<Post>();
   readonly #emptied = new Set<Shelf>();
@@ -94,30 +106,34 @@ export class WaitShelves<E extends Entry> {
 
   /** Whether anybody waits for room in the arena, be it to import it. */
   has(arena: string): boolean {
-    return this.#posts.has(arena);
+    return this.#own.has(arena) || this.#posts.has(arena);
   }
 
   countIn(arena: string): number {
-    return this.#posts.get(arena)?.own.size ?? 0;
+    return this.#own.get(arena)?.size ?? 0;
   }
 
   /** Requests to the arena itself, in the order of arrival. */
   *in(arena: string): Generator<E> {
-    for (const arrival of this.#posts.get(arena)?.own ?? []) yield this.#entry(arrival);
+    for (const arrival of this.#own.get(arena) ?? []) yield this.#entry(arrival);
   }
 
   /** Adds the last to arrive. */
   put(entry: E): void {
     this.#entries.set(entry.arrival, entry);
     this.#add(entry, 0);
-    this.#posts.get(entry.levels[0]!.arena)!.own.add(entry.arrival);
+    const { arena } = entry.levels[0]!;
+    this.#own.set(arena, (this.#own.get(arena) ?? new Set()).add(entry.arrival));
   }
 
   /** Whether it was here. */
   take({ arrival }: Place): boolean {
     const entry = this.#entries.get(arrival);
     if (entry === undefined) return false;
-    this.#posts.get(entry.levels[0]!.arena)!.own.delete(arrival);
+    const { arena } = entry.levels[0]!;
+    const own = this.#own.get(arena)!;
+    own.delete(arrival);
+    if (own.size === 0) this.#own.delete(arena);
     this.#remove(entry, 0);
     this.#entries.delete(arrival);
     return true;
@@ -131,9 +147,9 @@ export class WaitShelves<E extends Entry> {
     this.#add(entry, 0);
   }
 
-  /** The limit of an arena leaves this much now. */
-  limit(arena: string, headroom: bigint): void {
-    const post = this.#posts.get(arena);
+  /** The limit of an arena, or of an owner in it, leaves this much now. */
+  limit(at: At, headroom: bigint): void {
+    const post = this.#posts.get(keyOf(at));
     if (post === undefined || headroom === post.headroom) return;
     const before = post.headroom;
     post.headroom = headroom;
@@ -170,7 +186,7 @@ export class WaitShelves<E extends Entry> {
       if (places.size > 0) continue;
       post.shelves.delete(shape.key);
       post.windows.delete(shape);
-      if (post.shelves.size === 0) this.#posts.delete(post.arena);
+      if (post.shelves.size === 0) this.#posts.delete(post.key);
     }
     this.#emptied.clear();
   }
@@ -218,19 +234,21 @@ export class WaitShelves<E extends Entry> {
 
   #show(entry: E, post: Post, level: number): void {
     entry.front[level] = true;
-    post.fronts.add(entry);
-    if (entry.size > post.headroom) return;
-    if (post.floor !== undefined && entry.size > post.floor) this.#admitted(entry);
+    const needed = neededAt(post, entry);
+    post.fronts.add(needed);
+    if (needed.size > post.headroom) return;
+    if (post.floor !== undefined && needed.size > post.floor) this.#admitted(entry);
     this.#add(entry, level + 1);
   }
 
   #hide(entry: E, post: Post, level: number): void {
     entry.front[level] = false;
-    post.fronts.delete(entry);
-    if (entry.size <= post.headroom) this.#remove(entry, level + 1);
+    const needed = neededAt(post, entry);
+    post.fronts.delete(needed);
+    if (needed.size <= post.headroom) this.#remove(entry, level + 1);
   }
 
-  /** Those in front in an arena, of a size above `low` and up to `high`. */
+  /** Those in front that need more of the limit than `low` and up to `high`. */
   *#between(post: Post, low: bigint, high: bigint): Generator<E> {
     let place = post.fronts.first(0n, { size: low, arrival: Infinity });
     while (place !== undefined && place.size <= high) {
@@ -243,11 +261,12 @@ export class WaitShelves<E extends Entry> {
     return this.#entries.get(arrival)!;
   }
 
-  #shelf({ arena, shape }: Level): Shelf {
-    let post = this.#posts.get(arena);
+  #shelf(level: Level): Shelf {
+    const { arena, owner, shape } = level;
+    let post = this.#posts.get(keyOf(level));
     if (post === undefined) {
-      post = newPost(arena, this.#engine.headroom(arena) ?? 0n, this.#work);
-      this.#posts.set(arena, post);
+      post = newPost(level, this.#engine.headroom(arena, owner) ?? 0n, this.#work);
+      this.#posts.set(post.key, post);
     }
     let shelf = post.shelves.get(shape.key);
     if (shelf === undefined) {
@@ -261,10 +280,12 @@ export class WaitShelves<E extends Entry> {
   }
 }
 
-function newPost(arena: string, headroom: bigint, work: Work): Post {
+function newPost(at: At, headroom: bigint, work: Work): Post {
+  const { arena, owner } = at;
   return {
+    key: keyOf(at),
     arena,
-    own: new Set(),
+    ...(owner === undefined ? {} : { owner }),
     shelves: new Map(),
     windows: new PrioritySearchTree<Window>(byMin, ({ max }) => -max, work),
     fronts: new PrioritySearchTree<Place>(bySize, () => 0n, work),
@@ -287,6 +308,16 @@ function byMin(a: Window, b: Window): number {
   return a.key === b.key ? 0 : a.key < b.key ? -1 : 1;
 }
 
-function levelOf({ levels }: Entry, { arena }: Post): number {
-  return levels.findIndex((level) => level.arena === arena);
+/** Names of arenas have no space. */
+function keyOf({ arena, owner }: At): string {
+  return owner === undefined ? arena : `${arena} ${owner}`;
+}
+
+function levelOf({ levels }: Entry, at: At): number {
+  return levels.findIndex(({ arena, owner }) => arena === at.arena && owner === at.owner);
+}
+
+/** A request by what it needs of a limit. */
+function neededAt({ owner }: At, entry: Entry): Place {
+  return owner === undefined ? entry : { arrival: entry.arrival, size: entry.counted };
 }

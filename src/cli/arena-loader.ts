@@ -4,6 +4,7 @@
  * can; what is kept until the end are the spans, and where the free segments are.
  */
 import { inOrder } from '../engine/bands.ts';
+import { inOrderOfOwner } from '../engine/owners.ts';
 import { QuantumCache } from '../engine/quantum-cache.ts';
 import type { About } from '../engine/allocations.ts';
 import type { Range } from '../engine/command.ts';
@@ -11,7 +12,7 @@ import type { ArenaPart, SavedSlab, SavedSpan, SnapshotPart } from '../engine/sn
 import { Spans, type Span } from '../engine/spans.ts';
 import { badSpan, badTuning } from '../engine/validity.ts';
 import type { Refusal } from '../engine/refusal.ts';
-import { readBands } from '../http/arenas.ts';
+import { readBands, readOwnerLimits } from '../http/arenas.ts';
 import { invalidInput } from '../http/invalid-input.ts';
 import { formatAddress, formatCidr, parseAddress, parseSize } from '../http/notation.ts';
 import type { DumpLine } from './dump-line.ts';
@@ -351,7 +352,8 @@ function arenaPartOf(line: DumpLine<'arena'>): ArenaPart {
   }
   const cursor = nextfitFrom === undefined ? 0n : parseSize(nextfitFrom, '/nextfitFrom');
   if (cursor > end) throw invalidInput('/nextfitFrom', `must be at most 2^${width}`);
-  const { importSize, limit, bands, quarantineSeconds = 0, ...plain } = settings;
+  const { importSize, limit, ownerLimit, ownerLimits, ...others } = settings;
+  const { bands, quarantineSeconds = 0, ...plain } = others;
   const part: ArenaPart = {
     type,
     arena,
@@ -363,6 +365,8 @@ function arenaPartOf(line: DumpLine<'arena'>): ArenaPart {
     quantumCacheMax,
     ...(importSize !== undefined && { importSize: parseSize(importSize, '/importSize') }),
     ...(limit !== undefined && { limit: parseSize(limit, '/limit') }),
+    ...(ownerLimit !== undefined && { ownerLimit: parseSize(ownerLimit, '/ownerLimit') }),
+    ...(ownerLimits !== undefined && { ownerLimits: inOrderOfOwner(readOwnerLimits(ownerLimits)) }),
     ...(bands !== undefined && { bands: inOrder(readBands(bands, { notation, width })) }),
     createdAt: Date.parse(createdAt),
     cursor,

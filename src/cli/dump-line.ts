@@ -27,7 +27,7 @@ import {
   ttlSeconds,
   width,
 } from '../http/wire/field.ts';
-import { bandInput } from '../http/wire/arena.ts';
+import { bandInput, ownerLimitInput } from '../http/wire/arena.ts';
 import { limits } from '../limits.ts';
 
 export const dumpVersion = 1;
@@ -85,6 +85,11 @@ const schemas = {
       .exactOptional(),
     quantumCacheMax: size,
     limit: size.exactOptional(),
+    ownerLimit: size.exactOptional(),
+    ownerLimits: z
+      .array(ownerLimitInput, 'must be a list of limits')
+      .max(limits.ownerLimitsMax, `must have at most ${limits.ownerLimitsMax} limits`)
+      .exactOptional(),
     bands: z
       .array(bandInput, 'must be a list of bands')
       .max(limits.bandsMax, `must have at most ${limits.bandsMax} bands`)

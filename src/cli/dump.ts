@@ -17,6 +17,7 @@ import { formatAddress, type AddressSpace } from '../http/notation.ts';
 import {
   allocationRepresentation,
   bandsRepresentation,
+  ownerLimitsRepresentation,
   rangeRepresentation,
   spanRepresentation,
 } from '../http/representation.ts';
@@ -155,7 +156,8 @@ function arenaLine(part: ArenaPart): DumpLine {
   const { type, arena: name, notation, width, quantum, policy, source, ...settings } = part;
   const { importSize, largeImport, keepSpans, releaseAfterSeconds, ...more } = settings;
   const { quarantineSeconds, ...rest } = more;
-  const { quantumCacheMax, limit, bands, labels, createdAt, revision, cursor, ...others } = rest;
+  const { quantumCacheMax, limit, ownerLimit, ownerLimits, bands, ...further } = rest;
+  const { labels, createdAt, revision, cursor, ...others } = further;
   // Does not compile where an arena has something that its line has not.
   others satisfies Record<string, never>;
   return {
@@ -173,6 +175,8 @@ function arenaLine(part: ArenaPart): DumpLine {
     ...(quarantineSeconds !== 0 && { quarantineSeconds }),
     quantumCacheMax: quantumCacheMax.toString(),
     ...(limit !== undefined && { limit: limit.toString() }),
+    ...(ownerLimit !== undefined && { ownerLimit: ownerLimit.toString() }),
+    ...(ownerLimits !== undefined && { ownerLimits: ownerLimitsRepresentation(ownerLimits) }),
     ...(bands !== undefined && { bands: bandsRepresentation(bands, part) }),
     labels,
     createdAt: timeText(createdAt),

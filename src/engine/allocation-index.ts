@@ -6,9 +6,9 @@
  * the arena, some allocations at a time, and knows all of them below `upTo`; what changes there is
  * told to it from then on.
  */
-import { Addresses } from './addresses.ts';
 import type { About } from './allocations.ts';
 import { assert } from './assert.ts';
+import { OrderedSet } from './ordered-set.ts';
 
 /** Something that an allocation may have: what an index is asked for. */
 export interface Term {
@@ -29,7 +29,7 @@ export class AllocationIndex {
   upTo = 0n;
   usedAt = 0;
   /** A value that one allocation has, as in an index of names, needs no set. */
-  readonly #addresses = new Map<string, bigint | Addresses>();
+  readonly #addresses = new Map<string, bigint | OrderedSet<bigint>>();
 
   constructor({ kind, key }: Omit<Term, 'value'>) {
     this.kind = kind;
@@ -53,7 +53,7 @@ export class AllocationIndex {
     if (there === undefined) this.#addresses.set(value, address);
     else if (typeof there !== 'bigint') there.add(address);
     else {
-      const both = new Addresses();
+      const both = new OrderedSet<bigint>();
       both.add(there);
       both.add(address);
       this.#addresses.set(value, both);

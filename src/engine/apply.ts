@@ -3,12 +3,14 @@
  * an event that does not fit the state is a damaged journal or a bug, and fails an assertion.
  */
 import { assert, unreachable } from './assert.ts';
-import { Arena, tuningOf } from './arena.ts';
+import { Arena } from './arena.ts';
 import type { Range } from './command.ts';
 import type { Allocated, Event, Imported, LeasesEnded, Released } from './event.ts';
 import type { Leases } from './leases.ts';
+import { limitOwners } from './owners.ts';
 import { endRest, endRestsIn, rest, restAll, restTail, reuse, undelete } from './quarantine.ts';
 import type { State } from './state.ts';
+import { tuningOf } from './tuning.ts';
 
 export function apply(state: State, event: Event, revision: number): void {
   const { arenas, leases } = state;
@@ -49,6 +51,7 @@ export function apply(state: State, event: Event, revision: number): void {
   switch (event.type) {
     case 'arenaUpdated':
       arena.tuning = tuningOf({ ...arena.tuning, ...event.changes });
+      limitOwners(arena, event.changes);
       release(arenas, event.released, revision);
       break;
     case 'arenaDestroyed':

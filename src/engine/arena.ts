@@ -8,6 +8,8 @@ import type { About } from './allocations.ts';
 import type { CreateArena, Notation, Range, Tuning, Width } from './command.ts';
 import { UnitSpace as NarrowSpace } from './narrow/unit-space.ts';
 import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
+import { charge, chargeNobody, limitsOwners, Owners } from './owners.ts';
+import type { Account } from './owners.ts';
 import { QuantumCache } from './quantum-cache.ts';
 import type { Exhaustion } from './refusal.ts';
 import { Rests } from './rests.ts';
@@ -15,6 +17,7 @@ import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
+import { tuningOf } from './tuning.ts';
 import type { Undo } from './undo.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
@@ -41,6 +44,10 @@ export class Arena {
   spans = new Spans();
   allocations = new Allocations();
   rests = new Rests();
+  /** What each owner holds; absent where nothing needs to know. */
+  owners: Owners | undefined;
+  /** Of the whole state. */
+  readonly charged: Account[];
   /** Names of the arenas that import from this one. */
   readonly children = new Set<string>();
   /** End of the last nextfit grant. */
@@ -56,9 +63,10 @@ export class Arena {
     settings: Omit<CreateArena, 'type' | 'spans'>,
     createdAt: number,
     revision: number,
-    { undo, leases }: Pick<State, 'undo' | 'leases'>,
+    { undo, leases, charged }: Pick<State, 'undo' | 'leases' | 'charged'>,
   ) {
     this.undo = undo;
+    this.charged = charged;
     this.#leases = leases;
     this.name = settings.arena;
     this.notation = settings.notation;
@@ -70,6 +78,7 @@ export class Arena {
     this.createdAt = createdAt;
     this.revision = revision;
     this.tuning = tuningOf(settings);
+    this.owners = limitsOwners(this.tuning) ? new Owners(this.tuning) : undefined;
     this.#shift = settings.quantum.toString(2).length - 1;
     assert(1n << BigInt(this.#shift) === settings.quantum, 'the quantum is a power of two');
     this.space = new NarrowSpace(this.#shift, 0n, undo);
@@ -157,6 +166,7 @@ export class Arena {
   allocate({ base, size }: Range, about: About, revision: number, at: number, lease = 0): void {
     this.touch(revision);
     const id = this.#create(base, at, revision, about);
+    charge(this, about.owner, size, 1);
     if (lease !== 0) this.#join(lease, id, base, revision);
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
@@ -172,6 +182,7 @@ export class Arena {
     this.touch(revision);
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
+    charge(this, this.allocations.about(found.id).owner, -found.size, -1);
     this.leave(found.id, revision);
     this.#drop(found.id, base);
     this.vacate(base, revision);
@@ -187,6 +198,9 @@ export class Arena {
   /** Moves the end of the allocation at `base`. */
   resize({ base, size }: Range, revision: number): void {
     this.touch(revision);
+    const found = this.allocationAt(base);
+    assert(found !== undefined, 'an allocation is resized by its address');
+    charge(this, this.allocations.about(found.id).owner, size - found.size, 0);
     this.space.resize(base, size);
     this.describe(base, revision, {});
   }
@@ -204,6 +218,7 @@ export class Arena {
     const lease = this.leaseOf(found.id);
     for (const { base } of others) {
       const id = this.#create(base, createdAt, revision, about);
+      charge(this, about.owner, 0n, 1);
       if (lease !== 0) this.#join(lease, id, base, revision);
       this.space.cut(base, id);
       this.tally(base, 1, revision);
@@ -218,6 +233,7 @@ export class Arena {
     for (const { base } of others) {
       const found = this.allocationAt(base);
       assert(found !== undefined, 'an allocation is merged by its address');
+      charge(this, this.allocations.about(found.id).owner, 0n, -1);
       this.leave(found.id, revision);
       this.#drop(found.id, base);
       this.space.join(base);
@@ -233,6 +249,10 @@ export class Arena {
     assert(found !== undefined, 'an allocation is named by its address');
     const { id } = found;
     const about = this.allocations.about(id);
+    if (changes.owner !== undefined && changes.owner !== about.owner) {
+      charge(this, about.owner, -found.size, -1);
+      charge(this, changes.owner, found.size, 1);
+    }
     if (this.undo.trying) {
       const before = this.allocations.revision(id);
       this.undo.push(() => this.allocations.update(id, base, before, about));
@@ -335,6 +355,7 @@ export class Arena {
   /** All spans are wholly free. */
   clear(revision: number): void {
     for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
+    chargeNobody(this);
     this.allocations = new Allocations();
     this.rests = new Rests();
     this.#rebuild(revision);
@@ -479,21 +500,4 @@ export function stateName({ state, id }: Pick<Found, 'state' | 'id'>): SegmentSt
   if (state === FREE) return 'free';
   if (state === BUSY) return 'busy';
   return id === 0 ? 'cached' : 'resting';
-}
-
-export function tuningOf(settings: Tuning): Tuning {
-  return {
-    policy: settings.policy,
-    ...(settings.importSize === undefined ? {} : { importSize: settings.importSize }),
-    largeImport: settings.largeImport,
-    keepSpans: settings.keepSpans,
-    releaseAfterSeconds: settings.releaseAfterSeconds,
-    quarantineSeconds: settings.quarantineSeconds,
-    ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-    // No bands are the same as none at all, whichever way it came to that.
-    ...(settings.bands === undefined || settings.bands.length === 0
-      ? {}
-      : { bands: settings.bands }),
-    labels: settings.labels,
-  };
 }

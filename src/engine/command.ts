@@ -55,6 +55,12 @@ export interface Band {
   readonly exclusive: boolean;
 }
 
+/** The most that one owner may hold in an arena, in addresses; 0 for nothing. */
+export interface OwnerLimit {
+  readonly owner: string;
+  readonly limit: bigint;
+}
+
 /** The settings of an arena that can be changed while it lives. */
 export interface Tuning {
   readonly policy: Policy;
@@ -70,6 +76,13 @@ export interface Tuning {
   readonly quarantineSeconds: number;
   /** Most that may be allocated at any time, in addresses. */
   readonly limit?: bigint;
+  /** Most that any one owner may hold at any time, in addresses. */
+  readonly ownerLimit?: bigint;
+  /**
+   * Those of single owners, instead. Each owner once; a list, because not every text is a safe key. In
+   * an event they are in order of the owners.
+   */
+  readonly ownerLimits?: readonly OwnerLimit[];
   /** They do not overlap. In an event they are in order of address. */
   readonly bands?: readonly Band[];
   readonly labels: Labels;

@@ -14,6 +14,7 @@ import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases } from './leases.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
+import { leftTo } from './owners.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { onlyRests, planReusing } from './reuse.ts';
@@ -54,6 +55,7 @@ export function grant(
   }
   const closed = closedTo(arena, command);
   if (closed !== undefined) return closed;
+  if (overdrawn(arena, command.owner, countedFor(arena, command)) !== undefined) return undefined;
   const ask = askOf(arena, command);
   const { size, policy } = ask;
   const cached = fromCache(arenas, arena, command, ask);
@@ -127,16 +129,48 @@ function askOf(arena: Arena, command: Alloc): Ask {
   };
 }
 
-/** The size of the pieces that serve the request, where it may have one. */
-function pieceSizeFor(
-  arena: Arena,
+/** The refusal of so much more, in addresses, to an owner that would hold more than it may. */
+function overdrawn(arena: Arena, owner: string | undefined, more: bigint): Refusal | undefined {
+  const left = leftTo(arena, owner);
+  if (owner === undefined || left === undefined || more <= left) return undefined;
+  const limit = arena.owners!.limit(owner)!;
+  const held = arena.owners!.held(owner);
+  const detail = `the owner holds ${held} of at most ${limit} in '${arena.name}', and would get ${more} more`;
+  return refuse('limit-exceeded', detail, { exceeded: { owner, limit, held } });
+}
+
+/** The refusal of so much more, in addresses, in an arena that would have more than it may. */
+function overfull(arena: Arena, more: bigint): Refusal | undefined {
+  const { limit } = arena.tuning;
+  if (limit === undefined || !exceedsLimit(arena, more)) return undefined;
+  const { allocated: held } = arena;
+  const detail = `${held} of at most ${limit} are allocated in '${arena.name}', and ${more} more are asked for`;
+  return refuse('limit-exceeded', detail, { exceeded: { limit, held } });
+}
+
+/** What the request counts for its owner: where a piece of a quantum cache would do, as much as that. */
+export function countedFor(arena: Arena, command: Pick<Alloc, 'type' | 'size'>): bigint {
+  const size = arena.roundup(command.size);
+  return pieceFor(arena, command, size) ?? size;
+}
+
+/** The size of the pieces that would serve the request. */
+function pieceFor(
+  { cache }: Arena,
   { type }: Pick<Alloc, 'type'>,
   size: bigint,
 ): bigint | undefined {
-  const { cache } = arena;
-  if (type !== 'alloc' || cache === undefined || size > cache.sizeMax) return undefined;
-  const pieceSize = cache.pieceSizeOf(size);
-  return exceedsLimit(arena, pieceSize) ? undefined : pieceSize;
+  return type === 'alloc' ? cache?.pieceFor(size) : undefined;
+}
+
+/** The same, where the arena's limit allows it. */
+function pieceSizeFor(
+  arena: Arena,
+  command: Pick<Alloc, 'type'>,
+  size: bigint,
+): bigint | undefined {
+  const pieceSize = pieceFor(arena, command, size);
+  return pieceSize !== undefined && exceedsLimit(arena, pieceSize) ? undefined : pieceSize;
 }
 
 /** A piece of a slab, a new slab if need be; undefined where a plain block has to do. */
@@ -173,10 +207,9 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
     return refuse('never-fits', `no span of ${where} could hold this block even if it were empty`);
   }
-  if (exceedsLimit(arena, ask.size)) {
-    const detail = `${arena.allocated} of at most ${arena.tuning.limit} are allocated`;
-    return refuse('limit-exceeded', detail);
-  }
+  const exceeding =
+    overfull(arena, ask.size) ?? overdrawn(arena, command.owner, countedFor(arena, command));
+  if (exceeding !== undefined) return exceeding;
   if (ask.constraint.address !== undefined) {
     return planReusing(arenas, arena, ask) === undefined
       ? refuse('taken', 'the range at this address is not free')
@@ -232,9 +265,8 @@ export function undelete(arena: Arena, command: At<Undelete>): Event | Refusal {
       'the allocation at {0} has the externalId that this one had; free that one first';
     return refuse('external-id-taken', detail, written(arena, other));
   }
-  if (exceedsLimit(arena, size)) {
-    return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
-  }
+  const exceeding = overfull(arena, size) ?? overdrawn(arena, owner, size);
+  if (exceeding !== undefined) return exceeding;
   return {
     type: 'undeleted',
     at,
@@ -285,9 +317,9 @@ export function resize(arenas: Arenas, arena: Arena, command: At<Resize>): Event
     const room =
       span?.imported === true ? base + size <= span.base + span.size : couldFit(arenas, arena, ask);
     if (!room) return refuse('never-fits', 'the span ends before {0}', written(arena, base + size));
-    if (exceedsLimit(arena, growth)) {
-      return refuse('limit-exceeded', `at most ${arena.tuning.limit} may be allocated`);
-    }
+    const { owner } = arena.allocations.about(id);
+    const exceeding = overfull(arena, growth) ?? overdrawn(arena, owner, growth);
+    if (exceeding !== undefined) return exceeding;
     const beyond = base + found.size;
     const edge = arena.spans.get(beyond)?.imported === true;
     if (edge || !arena.space.isFree(beyond, growth)) {
@@ -316,8 +348,10 @@ export function updateAllocation(arena: Arena, command: At<UpdateAllocation>): E
   if ('refused' in found) return found;
   const stale = changed(arena, found.id, command.ifRevision);
   if (stale !== undefined) return stale;
+  const before = arena.allocations.about(found.id).owner;
   return (
-    held(arena, found.id) ?? {
+    held(arena, found.id) ??
+    (owner === before ? undefined : overdrawn(arena, owner, found.size)) ?? {
       type: 'allocationUpdated',
       at,
       arena: arena.name,

@@ -25,6 +25,7 @@ import type { Event } from './event.ts';
 import type { Arenas } from './import.ts';
 import { releaseAll, releases } from './import.ts';
 import { BUSY } from './narrow/segments.ts';
+import { inOrderOfOwner } from './owners.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { onlyRests } from './reuse.ts';
@@ -140,7 +141,7 @@ function createArena(arenas: Arenas, command: At<CreateArena>): Event | Refusal 
     const claimed = above === undefined ? undefined : claimedAbove(arenas, above, span);
     if (claimed !== undefined) return claimed;
   }
-  return { ...withBandsInOrder(settings), type: 'arenaCreated' };
+  return { ...inEventOrder(settings), type: 'arenaCreated' };
 }
 
 function updateArena(arenas: Arenas, arena: Arena, command: At<UpdateArena>): Event | Refusal {
@@ -150,12 +151,18 @@ function updateArena(arenas: Arenas, arena: Arena, command: At<UpdateArena>): Ev
   const { keepSpans, releaseAfterSeconds } = { ...arena.tuning, ...changes };
   const due = releaseAfterSeconds > 0 ? [] : arena.spans.surplus(keepSpans, Infinity);
   const released = releaseAll(arenas, arena, due);
-  const ordered = withBandsInOrder(changes);
+  const ordered = inEventOrder(changes);
   return { type: 'arenaUpdated', at, arena: arena.name, changes: ordered, released };
 }
 
-function withBandsInOrder<T extends Partial<Tuning>>(tuning: T): T {
-  return tuning.bands === undefined ? tuning : { ...tuning, bands: inOrder(tuning.bands) };
+/** With lists in the order that events have them in. */
+function inEventOrder<T extends Partial<Tuning>>(tuning: T): T {
+  const { bands, ownerLimits } = tuning;
+  return {
+    ...tuning,
+    ...(bands === undefined ? {} : { bands: inOrder(bands) }),
+    ...(ownerLimits === undefined ? {} : { ownerLimits: inOrderOfOwner(ownerLimits) }),
+  };
 }
 
 function destroyArena(arenas: Arenas, arena: Arena, command: At<DestroyArena>): Event | Refusal {

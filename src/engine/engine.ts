@@ -49,7 +49,7 @@ import { stateName } from './arena.ts';
 import { assert } from './assert.ts';
 import { decideBatch } from './batch.ts';
 import type { Alloc, At, Command, Range } from './command.ts';
-import { grant } from './decide-allocation.ts';
+import { countedFor, grant } from './decide-allocation.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
 import { chainRevision } from './import.ts';
@@ -57,6 +57,8 @@ import { fits } from './fits.ts';
 import type { Fits } from './fits.ts';
 import type { LeaseClock } from './leases.ts';
 import { BUSY, VOID } from './narrow/segments.ts';
+import { countedOwners } from './owners.ts';
+import type { Account } from './owners.ts';
 import type { Refusal } from './refusal.ts';
 import type { Span } from './spans.ts';
 import { Restore } from './restore.ts';
@@ -74,6 +76,7 @@ import type {
   FitsView,
   Idling,
   LeaseView,
+  OwnerView,
   RestView,
   Resting,
   SegmentView,
@@ -135,10 +138,33 @@ export class Engine {
     return withSlab(this.#named(arena), range);
   }
 
-  /** What may still be allocated under the arena's limit; undefined where there is no such arena. */
-  headroom(arena: string): bigint | undefined {
+  /**
+   * What may still be allocated under the arena's limit, or under that of an owner in it; undefined
+   * where there is no such arena.
+   */
+  headroom(arena: string, owner?: string): bigint | undefined {
     const found = this.#arenas.get(arena);
-    return found === undefined ? undefined : headroomOf(found);
+    return found === undefined ? undefined : headroomOf(found, owner);
+  }
+
+  /** Owners with a limit that hold more since the last event, or less; some may come repeatedly. */
+  get charged(): readonly Account[] {
+    return this.#state.charged;
+  }
+
+  /** What a request counts under the limit of its owner. */
+  counted(command: Alloc): bigint {
+    return countedFor(this.#named(command.arena), command);
+  }
+
+  /**
+   * Owners that come after `after`, in order, and what each holds in the arena; at most `limit`. Where
+   * nothing has needed to know that so far, all that is allocated is counted first.
+   */
+  owners(arena: string, after: string, limit: number): OwnerView[] {
+    const there = this.#named(arena);
+    there.owners ??= countedOwners(there);
+    return there.owners.list(after, limit);
   }
 
   /** Makes the event true. `revision` is the next one: they have no gaps. */
@@ -148,6 +174,7 @@ export class Engine {
       revision === this.#state.revision + 1,
       `revision ${this.#state.revision + 1} comes next`,
     );
+    this.#state.charged.length = 0;
     apply(this.#state, event, revision);
     this.#state.revision = revision;
     if (event.type === 'arenaCreated') this.#names.splice(this.#place(event.arena), 0, event.arena);

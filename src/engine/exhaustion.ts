@@ -7,6 +7,7 @@ import { openWindows } from './bands.ts';
 import type { Alloc, Constraint } from './command.ts';
 import type { Arenas, Ask } from './import.ts';
 import { largestFitting, plan } from './import.ts';
+import { leftTo } from './owners.ts';
 import type { Exhaustion } from './refusal.ts';
 import { largestRestingPiece, largestReusing, planReusing } from './reuse.ts';
 
@@ -17,11 +18,11 @@ export function exhaustionOf(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  { type, band, reuse = false }: Pick<Alloc, 'type' | 'band' | 'reuse'>,
+  { type, band, owner, reuse = false }: Pick<Alloc, 'type' | 'band' | 'owner' | 'reuse'>,
 ): Exhaustion {
   const { space, rests, quarantines } = arena;
   const plain = reuse ? largestReusing(arenas, arena, ask) : largestFitting(arenas, arena, ask);
-  const piece = type === 'alloc' ? largestPiece(arena, ask, reuse) : 0n;
+  const piece = type === 'alloc' ? largestPiece(arena, ask, { owner, reuse }) : 0n;
   const unbanded = band === undefined ? undefined : openWindows(arena);
   // What a lease lets go makes room at once only where it does not rest, or may be reused.
   const deadline = quarantines && !reuse ? undefined : arena.nextDeadline(DEADLINES_MAX);
@@ -36,11 +37,17 @@ export function exhaustionOf(
   };
 }
 
-/** The largest piece of a slab that is not in use and that the arena's limit and bands allow. */
-function largestPiece(arena: Arena, { windows }: Ask, reuse: boolean): bigint {
+/** The largest piece of a slab that is not in use and that limits and bands allow. */
+function largestPiece(
+  arena: Arena,
+  { windows }: Ask,
+  { owner, reuse }: { readonly owner: string | undefined; readonly reuse: boolean },
+): bigint {
   const { cache, tuning, space } = arena;
   if (cache === undefined) return 0n;
-  const most = tuning.limit === undefined ? space.size : tuning.limit - arena.allocated;
+  const here = tuning.limit === undefined ? space.size : tuning.limit - arena.allocated;
+  const left = leftTo(arena, owner) ?? here;
+  const most = left < here ? left : here;
   const cached = cache.largestPiece(most, windows);
   const resting = reuse ? largestRestingPiece(arena, most, windows) : 0n;
   return cached > resting ? cached : resting;

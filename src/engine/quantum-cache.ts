@@ -49,6 +49,11 @@ export class QuantumCache {
     this.#pieceSizes = sizes;
   }
 
+  /** The size of the pieces that would serve `size`; undefined where it is larger than all. */
+  pieceFor(size: bigint): bigint | undefined {
+    return size > this.sizeMax ? undefined : this.pieceSizeOf(size);
+  }
+
   /** The size of the pieces that serve `size`, a multiple of the quantum up to sizeMax. */
   pieceSizeOf(size: bigint): bigint {
     const pieceSize = this.#pieceSizes[Number(size / this.#quantum)];

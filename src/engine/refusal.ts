@@ -53,6 +53,15 @@ export interface Exhaustion {
   readonly nextRest?: { readonly since: number; readonly quarantineSeconds: number };
 }
 
+/** A limit that the request would have passed, in addresses. */
+export interface Exceeded {
+  /** Whose limit it is; absent where it is that of the arena. */
+  readonly owner?: string;
+  readonly limit: bigint;
+  /** What is allocated already of what the limit bounds; more than the limit where that was lowered. */
+  readonly held: bigint;
+}
+
 /** Addresses that a detail names, and the arena's way of writing them. */
 export interface Addresses {
   readonly notation: Notation;
@@ -71,6 +80,7 @@ export interface Refusal {
   /** The field at fault, as a JSON pointer into the request body (`/align`), for invalid-request. */
   readonly pointer?: string;
   readonly exhaustion?: Exhaustion;
+  readonly exceeded?: Exceeded;
   /** Place of the operation at fault in its batch, from 0. */
   readonly operation?: number;
 }

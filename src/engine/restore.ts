@@ -11,6 +11,7 @@ import { areBands } from './bands.ts';
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases, LeaseTerms } from './leases.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
+import { areOwnerLimits, countedOwners } from './owners.ts';
 import type { QuantumCache } from './quantum-cache.ts';
 import { RESTING } from './snapshot.ts';
 import type {
@@ -100,6 +101,7 @@ export class Restore {
     const arena = new Arena(part, createdAt, revision, this.#state);
     assert(part.cursor <= arena.limit, 'the cursor lies in the space');
     assert(areBands(part, part.bands ?? []), 'bands are in order, of whole quanta, in the space');
+    assert(areOwnerLimits(part.ownerLimits ?? []), 'limits of owners are in order');
     arena.cursor = part.cursor;
     this.#state.arenas.set(name, arena);
     if (source !== undefined) {
@@ -250,6 +252,7 @@ class ArenaRestore {
     assert(held === this.#held, 'a cached segment is a piece of a slab');
     if (this.#leased.length > 0) this.#hold();
     if (this.#named) this.#name();
+    if (this.#arena.owners !== undefined) this.#arena.owners = countedOwners(this.#arena);
   }
 
   /** Finds where the external ids are. */

@@ -9,6 +9,7 @@ import { openWindows } from './bands.ts';
 import type { Alloc, Constraint, Range } from './command.ts';
 import { fitOf, type Arenas } from './import.ts';
 import { BUSY, FREE, VOID } from './narrow/segments.ts';
+import { leftTo } from './owners.ts';
 import type { Found } from './space.ts';
 
 export interface Shape {
@@ -27,14 +28,19 @@ export interface Shape {
   readonly slack: bigint;
 }
 
-/** A shape and the arena that sees it so. */
+/**
+ * A shape and the arena that sees it so; with an owner, its limit there, which takes no notice of where
+ * blocks lie.
+ */
 export interface Level {
   readonly arena: string;
+  readonly owner?: string;
   readonly shape: Shape;
 }
 
 /**
- * The arena asked, its source, and so on up, each with how it sees the request. Where an arena on
+ * The limit of the owner, if it has one in the arena asked; that arena, its source, and so on up, each
+ * with how it sees the request. Where an arena on
  * the way has a coarser quantum than the one asked, it depends on that one how the block lies in the
  * quanta of the source: to the source only requests to the same arena are of one shape then. So it is
  * where bands say in which part of an arena the block has to lie.
@@ -63,7 +69,8 @@ export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] 
     max = smaller(max, at.limit - 1n);
     coarsest = larger(coarsest, at.quantum);
     const mixed = coarsest > arena.quantum;
-    const piece = at === arena ? pieceFor(arena, command, size) : 0n;
+    const cache = at === arena && command.type === 'alloc' ? arena.cache : undefined;
+    const piece = cache?.pieceFor(size) ?? 0n;
     const lying = [step, phase, nocross ?? '', address ?? '', min, max];
     const parts = [...lying, coarsest, piece, reuse, command.band ?? ''];
     const key = [...parts, mixed || banded ? arena.name : ''].join();
@@ -75,8 +82,13 @@ export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] 
     levels.push({ arena: at.name, shape: { key, piece, reuse, slack, ...bounds } });
     banded ||= openWindows(at) !== undefined;
   }
-  return levels;
+  const { owner } = command;
+  if (owner === undefined || leftTo(arena, owner) === undefined) return levels;
+  return [{ arena: arena.name, owner, shape: { ...levels[0]!.shape, slack: 0n } }, ...levels];
 }
+
+/** Larger than any size. */
+const HEADROOM_MAX = 1n << 129n;
 
 /** Segments looked at one by one; beyond them the arena's largest stands for all. */
 const SEGMENTS_MAX = 16;
@@ -151,17 +163,15 @@ export function withSlab({ cache }: Arena, range: Range): Range {
   return { base, size: range.base + cache.slabSize - base };
 }
 
-/** Addresses that may still be allocated under the arena's limit; more than any size without one. */
-export function headroomOf(arena: Arena): bigint {
+/**
+ * Addresses that may still be allocated under the arena's limit, or under that of an owner; more than
+ * any size without one.
+ */
+export function headroomOf(arena: Arena, owner?: string): bigint {
+  if (owner !== undefined) return leftTo(arena, owner) ?? HEADROOM_MAX;
   const { limit } = arena.tuning;
-  if (limit === undefined) return 1n << 129n;
+  if (limit === undefined) return HEADROOM_MAX;
   return limit > arena.allocated ? limit - arena.allocated : 0n;
-}
-
-function pieceFor({ cache }: Arena, { type }: Alloc, size: bigint): bigint {
-  return type === 'alloc' && cache !== undefined && size <= cache.sizeMax
-    ? cache.pieceSizeOf(size)
-    : 0n;
 }
 
 function above(arenas: Arenas, { source }: Arena): Arena | undefined {

@@ -231,6 +231,8 @@ function arenaPart(arena: Arena): ArenaPart {
     releaseAfterSeconds: tuning.releaseAfterSeconds,
     quarantineSeconds: tuning.quarantineSeconds,
     limit: tuning.limit,
+    ownerLimit: tuning.ownerLimit,
+    ownerLimits: tuning.ownerLimits,
     bands: tuning.bands,
     labels: tuning.labels,
     createdAt: arena.createdAt,

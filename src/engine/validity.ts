@@ -4,6 +4,7 @@
 import type { Constraint, Range, Tuning } from './command.ts';
 import type { Arena } from './arena.ts';
 import { badBands } from './bands.ts';
+import { badOwnerLimits } from './owners.ts';
 import { invalid } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -11,12 +12,12 @@ export function badTuning(
   arena: { readonly quantum: bigint; readonly width: number },
   tuning: Partial<Tuning>,
 ): Refusal | undefined {
-  const { importSize, bands } = tuning;
+  const { importSize, ownerLimits = [], bands = [] } = tuning;
   const { quantum } = arena;
   if (importSize !== undefined && (importSize <= 0n || importSize % quantum !== 0n)) {
     return invalid('/importSize', `must be a positive multiple of the quantum, ${quantum}`);
   }
-  return bands === undefined ? undefined : badBands(arena, bands);
+  return badOwnerLimits(ownerLimits) ?? badBands(arena, bands);
 }
 
 export function badSpan(

@@ -4,6 +4,7 @@
  */
 import type { Arena } from './arena.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
+import { countedOwners } from './owners.ts';
 import type { Found } from './space.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
@@ -107,6 +108,9 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
   }
+  const { owners } = arena;
+  const tallied = owners === undefined || owners.equals(countedOwners(arena));
+  say(tallied, 'what owners hold equals a recount');
   say(named === arena.allocations.namedCount, 'the external ids equal a recount');
   say(leased === arena.allocations.leased, 'the allocations under leases equal a recount');
   for (const lease of leasesHere) {

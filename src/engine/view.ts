@@ -28,6 +28,16 @@ export interface ArenaView extends Omit<CreateArena, 'type' | 'spans'> {
   readonly revision: number;
 }
 
+/** What an owner holds in an arena. */
+export interface OwnerView {
+  readonly owner: string;
+  /** In addresses. */
+  readonly allocated: bigint;
+  readonly allocations: number;
+  /** The most that it may hold, in addresses; absent where nothing bounds that. */
+  readonly limit?: bigint;
+}
+
 /** How many there are, in all arenas. */
 export interface Totals {
   readonly arenas: number;

@@ -37,6 +37,7 @@ import { invalidInput } from './invalid-input.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
 import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
+import { ownerRoutes } from './owners.ts';
 import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
@@ -90,6 +91,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const dependencies = { sequencer, mutate, spaces, secondsLeft };
   arenaRoutes(app, dependencies);
   spanRoutes(app, dependencies);
+  ownerRoutes(app, dependencies);
   allocationRoutes(app, dependencies);
   splitRoutes(app, dependencies);
   allocationListRoutes(app, dependencies);

@@ -2,7 +2,7 @@
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import type { Band, CreateArena, Tuning, Width } from '../engine/command.ts';
+import type { Band, CreateArena, OwnerLimit, Tuning, Width } from '../engine/command.ts';
 import type { ArenaView } from '../engine/view.ts';
 import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
 import { cursorAt, keyOf } from './cursor.ts';
@@ -25,6 +25,7 @@ import {
   bandInput,
   checkReport,
   createArenaRequest,
+  type ownerLimitInput,
   updateArenaRequest,
 } from './wire/arena.ts';
 
@@ -113,11 +114,24 @@ function widthOf({ notation, width }: CreateArenaBody): Width {
 function readSizes(body: {
   importSize?: string | undefined;
   limit?: string | undefined;
-}): Pick<Tuning, 'importSize' | 'limit'> {
+  ownerLimit?: string | undefined;
+  ownerLimits?: readonly WireOwnerLimit[] | undefined;
+}): Pick<Tuning, 'importSize' | 'limit' | 'ownerLimit' | 'ownerLimits'> {
   return {
     ...(body.importSize !== undefined && { importSize: parseSize(body.importSize, '/importSize') }),
     ...(body.limit !== undefined && { limit: parseSize(body.limit, '/limit') }),
+    ...(body.ownerLimit !== undefined && { ownerLimit: parseSize(body.ownerLimit, '/ownerLimit') }),
+    ...(body.ownerLimits !== undefined && { ownerLimits: readOwnerLimits(body.ownerLimits) }),
   };
+}
+
+type WireOwnerLimit = z.output<typeof ownerLimitInput>;
+
+export function readOwnerLimits(ownerLimits: readonly WireOwnerLimit[]): OwnerLimit[] {
+  return ownerLimits.map(({ owner, limit }, index) => ({
+    owner,
+    limit: parseSize(limit, `/ownerLimits/${index}/limit`),
+  }));
 }
 
 export function readBands(
@@ -202,12 +216,12 @@ function updateArenaRoute(app: App, { sequencer, mutate, spaces }: RouteDependen
   } satisfies FastifyZodOpenApiSchema;
   app.patch('/v1/arenas/:arena', { schema }, async (request, reply) => {
     const name = request.params.arena;
-    const { importSize, limit, bands, ...rest } = request.body;
+    const { importSize, limit, ownerLimit, ownerLimits, bands, ...rest } = request.body;
     const space = bands === undefined ? undefined : await spaces.of(name);
     if (bands !== undefined && space === undefined) return sendRefusal(reply, arenaNotFound(name));
     const changes: Partial<Tuning> = {
       ...rest,
-      ...readSizes({ importSize, limit }),
+      ...readSizes({ importSize, limit, ownerLimit, ownerLimits }),
       ...(bands !== undefined && { bands: readBands(bands, space!) }),
     };
     if (Object.keys(changes).length === 0) {

@@ -5,7 +5,7 @@
 import type { Range } from '../engine/command.ts';
 import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
-import { bandsRepresentation } from './representation.ts';
+import { bandsRepresentation, ownerLimitsRepresentation } from './representation.ts';
 import type { BatchedWireEvent, MovedSpan, WireEvent } from './wire/event.ts';
 
 /** The address space that an arena which the event touches had at its revision. */
@@ -257,7 +257,7 @@ function restsOf(event: { readonly rests?: true }): { rests?: true } {
 type Settings = Partial<Extract<Event, { type: 'arenaUpdated' }>['changes']>;
 
 function tuningOf(
-  { importSize, limit, bands, labels, ...settings }: Settings,
+  { importSize, limit, ownerLimit, ownerLimits, bands, labels, ...settings }: Settings,
   space: AddressSpace,
 ): Fields {
   const { policy, largeImport, keepSpans, releaseAfterSeconds, quarantineSeconds } = settings;
@@ -269,6 +269,8 @@ function tuningOf(
     ...(releaseAfterSeconds !== undefined && { releaseAfterSeconds }),
     ...(quarantineSeconds !== undefined && { quarantineSeconds }),
     ...(limit !== undefined && { limit: limit.toString() }),
+    ...(ownerLimit !== undefined && { ownerLimit: ownerLimit.toString() }),
+    ...(ownerLimits !== undefined && { ownerLimits: ownerLimitsRepresentation(ownerLimits) }),
     ...(bands !== undefined && { bands: bandsRepresentation(bands, space) }),
     ...(labels !== undefined && { labels }),
   };

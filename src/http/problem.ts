@@ -23,7 +23,7 @@ export const problemType = 'application/problem+json';
 export function problemOf(
   code: ProblemCode,
   detail: string,
-  extra: Partial<Pick<Problem, 'errors' | 'exhaustion' | 'operation' | 'status'>> = {},
+  extra: Partial<Pick<Problem, 'errors' | 'exhaustion' | 'exceeded' | 'operation' | 'status'>> = {},
 ): Problem {
   const [status, title] = problemCodes[code];
   return { type: `urn:vmemd:problem:${code}`, title, status, detail, code, ...extra };
@@ -50,7 +50,7 @@ export function sendRefusal(
   fields: FieldPointers = {},
   secondsLeft?: SecondsLeft,
 ): FastifyReply {
-  const { refused, addresses, exhaustion, operation } = refusal;
+  const { refused, addresses, exhaustion, exceeded, operation } = refusal;
   const detail = refusal.detail.replaceAll(/\{(\d)\}/g, (mark, index: string) => {
     const address = addresses?.list[Number(index)];
     return address === undefined ? mark : formatAddress(address, addresses!);
@@ -68,6 +68,13 @@ export function sendRefusal(
         ...(exhaustion.limitedBy.length > 0 && { limitedBy: [...exhaustion.limitedBy] }),
         resting: exhaustion.resting.toString(),
         ...retryAfter(exhaustion, secondsLeft),
+      },
+    }),
+    ...(exceeded !== undefined && {
+      exceeded: {
+        ...(exceeded.owner !== undefined && { owner: exceeded.owner }),
+        limit: exceeded.limit.toString(),
+        held: exceeded.held.toString(),
       },
     }),
   });

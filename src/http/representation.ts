@@ -3,7 +3,7 @@
  * ranges get their inclusive `end`, and milliseconds become RFC 3339: those since 1970, and deadlines
  * of the steady clock, which is read for how far off they are.
  */
-import type { Band, Range } from '../engine/command.ts';
+import type { Band, OwnerLimit, Range } from '../engine/command.ts';
 import type {
   AllocationView,
   ArenaView,
@@ -14,7 +14,7 @@ import type {
 } from '../engine/view.ts';
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
 import type { Allocation } from './wire/allocation.ts';
-import type { Arena, Band as WireBand } from './wire/arena.ts';
+import type { Arena, Band as WireBand, OwnerLimit as WireOwnerLimit } from './wire/arena.ts';
 import type { Lease } from './wire/lease.ts';
 import type { Segment, Whatis } from './wire/segment.ts';
 import type { Span } from './wire/span.ts';
@@ -35,6 +35,10 @@ export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
     quarantineSeconds: view.quarantineSeconds,
     quantumCacheMax: view.quantumCacheMax.toString(),
     ...(view.limit !== undefined && { limit: view.limit.toString() }),
+    ...(view.ownerLimit !== undefined && { ownerLimit: view.ownerLimit.toString() }),
+    ...(view.ownerLimits !== undefined && {
+      ownerLimits: ownerLimitsRepresentation(view.ownerLimits),
+    }),
     ...(view.bands !== undefined && { bands: bandsRepresentation(view.bands, view) }),
     labels: view.labels,
     size: view.size.toString(),
@@ -61,6 +65,10 @@ export function rangeRepresentation({ base, size }: Range, space: AddressSpace) 
     size: size.toString(),
     ...(cidr !== undefined && { cidr }),
   };
+}
+
+export function ownerLimitsRepresentation(ownerLimits: readonly OwnerLimit[]): WireOwnerLimit[] {
+  return ownerLimits.map(({ owner, limit }) => ({ owner, limit: limit.toString() }));
 }
 
 export function bandsRepresentation(bands: readonly Band[], space: AddressSpace): WireBand[] {

@@ -9,7 +9,7 @@
  * record something is wrong is put together only once something is.
  */
 import { AssertionError } from '../engine/assert.ts';
-import type { Band, Labels } from '../engine/command.ts';
+import type { Band, Labels, OwnerLimit } from '../engine/command.ts';
 
 export interface Codec<T> {
   /** The value as JSON. Throws {@link Misfit}. */
@@ -317,6 +317,12 @@ export const band = struct<Band>({
   min: required(decimal),
   max: required(decimal),
   exclusive: omittedWhile(flag, false, (exclusive) => !exclusive),
+});
+
+/** The most that one owner may hold, as records and snapshots have it. */
+export const ownerLimit = struct<OwnerLimit>({
+  owner: required(anyText),
+  limit: required(decimal),
 });
 
 function unknownField(raw: object, fields: object, others: readonly string[]): Misfit {

@@ -3,7 +3,7 @@
  * look at every allocation does; and once an index is whole, it looks at the answers alone.
  */
 import { describe, expect, test } from 'vitest';
-import { Addresses } from '../../src/engine/addresses.ts';
+import { OrderedSet } from '../../src/engine/ordered-set.ts';
 import type { Term } from '../../src/engine/allocation-index.ts';
 import type { Search } from '../../src/engine/allocation-search.ts';
 import type { Labels } from '../../src/engine/command.ts';
@@ -16,7 +16,7 @@ const top = (1n << 128n) - 1n;
 
 test('a set of addresses is a sorted list', () => {
   const random = new Random(seed, 'addresses');
-  const set = new Addresses();
+  const set = new OrderedSet<bigint>();
   const list = new Set<bigint>();
   for (let step = 0; step < 20_000; step++) {
     // It grows to some thousands, then shrinks to nothing, so that pieces part and join.
@@ -40,7 +40,7 @@ test('a set of addresses is a sorted list', () => {
 });
 
 test('a set of addresses holds each once', () => {
-  const set = new Addresses();
+  const set = new OrderedSet<bigint>();
   set.add(5n);
   expect(() => set.add(5n)).toThrow('once');
   expect(() => set.remove(6n)).toThrow('is in the set');

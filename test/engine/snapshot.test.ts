@@ -255,7 +255,15 @@ describe('parts', () => {
     type Data<T> = { [K in keyof T]: T[K] extends Function ? never : K }[keyof T];
     type Parts = 'name' | 'tuning' | 'spans' | 'allocations' | 'rests' | 'space' | 'cache';
     type Derived =
-      'children' | 'limit' | 'allocated' | 'cached' | 'quarantines' | 'afterFreeing' | 'undo';
+      | 'children'
+      | 'limit'
+      | 'allocated'
+      | 'cached'
+      | 'quarantines'
+      | 'afterFreeing'
+      | 'undo'
+      | 'owners'
+      | 'charged';
     type Forgotten = Exclude<Data<Arena>, keyof ArenaPart | Parts | Derived>;
     const forgotten: [Forgotten] extends [never] ? 'nothing' : Forgotten = 'nothing';
     expect(forgotten).toBe('nothing');

@@ -333,7 +333,7 @@ describe('listArenas', () => {
   it.each([
     ['x', 'invalid-request'],
     ['%20', 'invalid-request'],
-    ['a'.repeat(600), 'invalid-request'],
+    ['a'.repeat(1537), 'invalid-request'],
     ['AAAA', 'cursor-mismatch'],
     ['bm90IGEgY3Vyc29yIGF0IGFsbA', 'cursor-mismatch'],
   ] as const)('refuses the cursor %s', async (cursor, code) => {

@@ -60,6 +60,8 @@ const tuning = {
   releaseAfterSeconds: count,
   quarantineSeconds: count,
   limit: size,
+  ownerLimit: size,
+  ownerLimits: fc.array(fc.record({ owner: anyString, limit: size }), { maxLength: 3 }),
   bands: fc.array(band, { maxLength: 3 }),
   labels,
 };

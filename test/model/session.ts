@@ -5,7 +5,7 @@
  * Now and then the engine is rebuilt from its snapshot, and the session goes on with the new one;
  * another engine, which only applies the events, must always have the same snapshot.
  */
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
@@ -19,6 +19,7 @@ import { engineFrom, linesOf } from './checkpoint.ts';
 import { leaseViews } from './lease.ts';
 import { Model } from './model.ts';
 import { nextCommand, tick } from './orders.ts';
+import { drawOwnerLimits, ownersOf } from './owner.ts';
 import { Random } from './random.ts';
 import { crowdOf, setUp, type Setting, type Shape } from './shape.ts';
 
@@ -47,6 +48,8 @@ const checkEvery = 8;
 const longSession = 500;
 /** Commands from one snapshot to the next: no multiple of the above, so that all steps get their turn. */
 const snapshotEvery = 15;
+/** Revisions from one look at what owners hold to the next. */
+const holdingsEvery = 4;
 
 /**
  * Runs the session.
@@ -76,6 +79,11 @@ export function runSession(session: Session): Tally {
   // Half of the sessions begin with bands.
   if (random.chance(0.5)) {
     const changes = { bands: drawBands(model.lookup('a'), random) };
+    act({ type: 'updateArena', at: 0, arena: 'a', changes }, 'check');
+  }
+  // And a third with limits of owners.
+  if (random.chance(0.3)) {
+    const changes = drawOwnerLimits(model.lookup('a'), random);
     act({ type: 'updateArena', at: 0, arena: 'a', changes }, 'check');
   }
   const crowd = crowdOf(session.shape);
@@ -163,7 +171,7 @@ function compareArena(engine: Engine, arena: ModelArena): string | undefined {
     const at = differ < 0 ? segments.length : differ;
     return `segment ${at} is ${show(walked[at])}, must be ${show(segments[at])}`;
   }
-  const known = knownOf(engine, arena);
+  const known = knownOf(engine, arena) ?? holdingsOf(engine, arena);
   if (known !== undefined) return known;
   const counters = {
     size: arena.size(),
@@ -194,6 +202,15 @@ function knownOf(engine: Engine, arena: ModelArena): string | undefined {
     return false;
   });
   return complaint;
+}
+
+/** What an owner holds otherwise; asked only now and then, because from then on it is counted. */
+function holdingsOf(engine: Engine, arena: ModelArena): string | undefined {
+  if (engine.revision % holdingsEvery > 0) return undefined;
+  const owners = engine.owners(arena.name, '', 100);
+  const expected = ownersOf(arena);
+  if (isDeepStrictEqual(owners, expected)) return undefined;
+  return `owners are ${inspect(owners)}, must be ${inspect(expected)}`;
 }
 
 function same(a: SegmentView, b: SegmentView | undefined): boolean {

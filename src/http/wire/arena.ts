@@ -11,6 +11,7 @@ import {
   integerOutput,
   labels,
   named,
+  owner,
   pageFields,
   notation,
   policy,
@@ -44,6 +45,37 @@ const quarantineSeconds = z
     description: 'How long what is freed rests before it can be granted again; 0 for not at all.',
   });
 const limit = integerInput('Most addresses that may be allocated at any time.');
+const ownerLimit = integerInput(
+  'Most addresses that any one owner may hold at any time; 2^128 for no limit.',
+);
+
+export const ownerLimitInput = named(
+  'OwnerLimitRequest',
+  z.strictObject({
+    owner,
+    limit: integerInput('Most addresses that it may hold at any time; 0 for none at all.'),
+  }),
+  {
+    description: 'The limit of one owner.',
+    examples: [{ owner: 'team-a', limit: '4096' }],
+  },
+);
+
+export const ownerLimitOutput = named(
+  'OwnerLimit',
+  z.object({ owner, limit: integerOutput('Most addresses that it may hold at any time.') }),
+  {
+    description: 'The limit of one owner.',
+    examples: [{ owner: 'team-a', limit: '4096' }],
+  },
+);
+
+export type OwnerLimit = z.output<typeof ownerLimitOutput>;
+
+const ownerLimits = z
+  .array(ownerLimitInput, { error: 'must be a list of limits' })
+  .max(limits.ownerLimitsMax, `must have at most ${limits.ownerLimitsMax} limits`);
+
 const exclusive = z
   .boolean({ error: 'must be true or false' })
   .meta({ description: 'Whether only requests that name the band get blocks in it.' });
@@ -112,6 +144,10 @@ export const createArenaRequest = named(
         '0, the default, means none.',
     ).exactOptional(),
     limit: limit.exactOptional(),
+    ownerLimit: ownerLimit.exactOptional(),
+    ownerLimits: ownerLimits
+      .exactOptional()
+      .meta({ description: 'Limits of single owners, instead of `ownerLimit`.' }),
     bands: bands.exactOptional().meta({ description: 'Named parts, which do not overlap.' }),
     labels: labels.exactOptional(),
     spans: z
@@ -126,6 +162,13 @@ export const createArenaRequest = named(
       { name: 'pods', notation: 'ipv4', spans: [{ cidr: '10.0.0.0/8' }], labels: { env: 'prod' } },
       { name: 'ports', width: 32, policy: 'nextfit', spans: [{ base: '30000', end: '32767' }] },
       { name: 'team-a.pods', notation: 'ipv4', source: 'pods', importSize: '4096', keepSpans: 1 },
+      {
+        name: 'lab',
+        notation: 'ipv4',
+        spans: [{ cidr: '10.9.0.0/20' }],
+        ownerLimit: '256',
+        ownerLimits: [{ owner: 'ci', limit: '2048' }],
+      },
       { name: 'vlans', spans: [{ base: '2', end: '4094' }], quarantineSeconds: 3600 },
     ],
   },
@@ -141,6 +184,10 @@ export const updateArenaRequest = named(
     releaseAfterSeconds: releaseAfterSeconds.exactOptional(),
     quarantineSeconds: quarantineSeconds.exactOptional(),
     limit: limit.exactOptional(),
+    ownerLimit: ownerLimit.exactOptional(),
+    ownerLimits: ownerLimits.exactOptional().meta({
+      description: 'All that there are to be; what is held already stays, whatever the limit.',
+    }),
     bands: bands
       .exactOptional()
       .meta({ description: 'All that there are to be; what is allocated stays where it is.' }),
@@ -168,6 +215,13 @@ export const arena = named(
     quarantineSeconds,
     quantumCacheMax: integerOutput('Largest size served from quantum caches; 0 means none.'),
     limit: integerOutput('Most addresses that may be allocated at any time.').exactOptional(),
+    ownerLimit: integerOutput(
+      'Most addresses that any one owner may hold at any time.',
+    ).exactOptional(),
+    ownerLimits: z
+      .array(ownerLimitOutput)
+      .exactOptional()
+      .meta({ description: 'Limits of single owners instead, in the order of the owners.' }),
     bands: z
       .array(band)
       .exactOptional()

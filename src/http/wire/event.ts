@@ -1,7 +1,7 @@
 /** Events on the wire: one flat form for all types, because unions break generated clients. */
 import { z } from 'zod';
 import { eventTypes } from '../event-representation.ts';
-import { band } from './arena.ts';
+import { band, ownerLimitOutput } from './arena.ts';
 import {
   addressOutput,
   arenaName,
@@ -214,6 +214,10 @@ export const event = named(
     releaseAfterSeconds: countOutput('How long such spans are kept.').exactOptional(),
     quarantineSeconds: countOutput('How long what is freed rests.').exactOptional(),
     limit: integerOutput('Most that may be allocated at any time.').exactOptional(),
+    ownerLimit: integerOutput('Most that any one owner may hold at any time.').exactOptional(),
+    ownerLimits: z.array(ownerLimitOutput).exactOptional().meta({
+      description: 'Limits of single owners, all that there are; empty where there are none now.',
+    }),
     bands: z.array(band).exactOptional().meta({
       description: 'Named parts of the arena, all that there are; empty where there are none now.',
     }),

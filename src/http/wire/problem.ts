@@ -1,6 +1,6 @@
 /** Problems: the one form of every error, as in RFC 9457. */
 import { z } from 'zod';
-import { integerOutput, named } from './field.ts';
+import { integerOutput, named, owner } from './field.ts';
 
 /** Every code a client can meet, with its HTTP status and title, in the document's order. */
 export const problemCodes = {
@@ -30,7 +30,7 @@ export const problemCodes = {
   'external-id-taken': [409, 'The external id is that of another allocation'],
   'lease-full': [409, 'The lease holds as many allocations as it can'],
   'owner-mismatch': [409, 'The owner is not that of the allocation'],
-  'limit-exceeded': [409, "The arena's limit is reached"],
+  'limit-exceeded': [409, 'A limit would be passed'],
   'idempotency-in-progress': [409, 'A request with this key is being served'],
   'revision-trimmed': [410, 'The revision is no longer stored'],
   'precondition-failed': [412, 'The revision is another one'],
@@ -88,6 +88,23 @@ export const exhaustion = named(
   },
 );
 
+export const exceeded = named(
+  'ExceededLimit',
+  z.object({
+    owner: owner.exactOptional().meta({
+      description: 'Whose limit it is; absent where it is the `limit` of the arena.',
+    }),
+    limit: integerOutput('Most addresses that may be allocated, or held by the owner.'),
+    held: integerOutput(
+      'Addresses that are; more than `limit` where that was lowered in the meantime.',
+    ),
+  }),
+  {
+    description: 'The limit that the request would have passed.',
+    examples: [{ owner: 'team-a', limit: '256', held: '192' }],
+  },
+);
+
 export const inputError = named(
   'InputError',
   z.object({
@@ -116,6 +133,7 @@ export const problem = named(
       .exactOptional()
       .meta({ description: 'With invalid-request: each thing that is wrong.' }),
     exhaustion: exhaustion.exactOptional(),
+    exceeded: exceeded.exactOptional(),
     operation: z.int().min(0).exactOptional().meta({
       description: 'Of a batch: the operation that was refused, from 0. None was done.',
     }),
