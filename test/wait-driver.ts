@@ -34,8 +34,8 @@ export class WaitDriver {
     });
   }
 
-  take(size: bigint, arena = 'a'): void {
-    this.act(request(arena, size));
+  take(size: bigint, arena = 'a', owner?: string): void {
+    this.act(request(arena, size, {}, owner));
   }
 
   free(address: bigint, arena = 'a'): void {
@@ -43,8 +43,8 @@ export class WaitDriver {
   }
 
   /** Asks for what can't be had now. */
-  wait(arena: string, size: bigint, constraint: Alloc['constraint'] = {}): void {
-    this.queue.enter(request(arena, size, constraint), undefined);
+  wait(...asked: Parameters<typeof request>): void {
+    this.queue.enter(request(...asked), undefined);
   }
 
   /** Applies an event and serves whom it can. */
@@ -78,7 +78,9 @@ export function request(
   arena: string,
   size: bigint,
   constraint: Alloc['constraint'] = {},
+  owner?: string,
 ): At<Alloc> {
   const type = Object.keys(constraint).length > 0 ? 'xalloc' : 'alloc';
-  return { type, at: 0, arena, size, constraint, labels: {} };
+  const by = owner === undefined ? {} : { owner };
+  return { type, at: 0, arena, size, constraint, labels: {}, ...by };
 }

@@ -4,7 +4,6 @@
  * test/model/waiting.test.ts.
  */
 import { expect, test, vi } from 'vitest';
-import type { Alloc } from '../src/engine/command.ts';
 import { Random } from './model/random.ts';
 import { request, WaitDriver } from './wait-driver.ts';
 
@@ -16,11 +15,10 @@ const visitsMax = 1_000;
 
 class Room extends WaitDriver {
   /** Whether it really can't be had is looked at now and then. */
-  override wait(arena: string, size: bigint, constraint: Alloc['constraint'] = {}): void {
+  override wait(...asked: Parameters<WaitDriver['wait']>): void {
     const look = this.queue.size % 50 === 0;
-    if (look)
-      expect(this.engine.decide(request(arena, size, constraint))).toHaveProperty('refused');
-    super.wait(arena, size, constraint);
+    if (look) expect(this.engine.decide(request(...asked))).toHaveProperty('refused');
+    super.wait(...asked);
   }
 
   /** Holds the cost of every event so far against its bounds. */
@@ -114,6 +112,32 @@ test('one arena at its limit', () => {
   for (let i = 0n; i < 200n; i++) room.free(i);
   expect(room.served).toBe(200);
   room.expectLittle(2, 5);
+});
+
+test('one owner at its limit, and another that is not', () => {
+  const room = new Room();
+  room.create('a', 1000n, { ownerLimits: [{ owner: 'ann', limit: 200n }] });
+  for (let i = 0n; i < 200n; i++) room.take(1n, 'a', 'ann');
+  room.take(800n);
+  for (let i = 0; i < count; i++) room.wait('a', 1n + BigInt(i % 2), {}, 'ann');
+  room.wait('a', 1n);
+  // What another gives back is none of her business, though she came first.
+  room.act({ type: 'resize', at: 0, arena: 'a', address: 200n, size: 600n });
+  expect(room.served).toBe(1);
+  for (let i = 0n; i < 200n; i++) room.free(i);
+  expect(room.served).toBe(201);
+  room.expectLittle(2, 5);
+});
+
+test('ten thousand owners, each at its limit', () => {
+  const room = new Room();
+  room.create('a', 2n * BigInt(count), { ownerLimit: 1n });
+  for (let i = 0; i < count; i++) room.take(1n, 'a', `owner-${i}`);
+  for (let i = 0; i < count; i++) room.wait('a', 1n, {}, `owner-${i}`);
+  const { tries } = room.queue;
+  for (let i = 0n; i < 200n; i++) room.free(i * 7n);
+  expect([room.served, room.queue.tries - tries]).toEqual([200, 200]);
+  room.expectLittle(1, 4);
 });
 
 test('ten thousand addresses, and windows', () => {

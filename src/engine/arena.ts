@@ -8,7 +8,7 @@ import type { About } from './allocations.ts';
 import type { CreateArena, Notation, Range, Tuning, Width } from './command.ts';
 import { UnitSpace as NarrowSpace } from './narrow/unit-space.ts';
 import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
-import { charge, chargeNobody, limitsOwners, Owners } from './owners.ts';
+import { charge, chargeNobody, chargeOwner, limitsOwners, Owners } from './owners.ts';
 import type { Account } from './owners.ts';
 import { QuantumCache } from './quantum-cache.ts';
 import type { Exhaustion } from './refusal.ts';
@@ -166,7 +166,7 @@ export class Arena {
   allocate({ base, size }: Range, about: About, revision: number, at: number, lease = 0): void {
     this.touch(revision);
     const id = this.#create(base, at, revision, about);
-    charge(this, about.owner, size, 1);
+    charge(this, id, size, 1);
     if (lease !== 0) this.#join(lease, id, base, revision);
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
@@ -182,7 +182,7 @@ export class Arena {
     this.touch(revision);
     const found = this.space.find(base);
     assert(found.base === base && found.state === BUSY, 'an allocation is freed by its address');
-    charge(this, this.allocations.about(found.id).owner, -found.size, -1);
+    charge(this, found.id, -found.size, -1);
     this.leave(found.id, revision);
     this.#drop(found.id, base);
     this.vacate(base, revision);
@@ -198,9 +198,11 @@ export class Arena {
   /** Moves the end of the allocation at `base`. */
   resize({ base, size }: Range, revision: number): void {
     this.touch(revision);
-    const found = this.allocationAt(base);
-    assert(found !== undefined, 'an allocation is resized by its address');
-    charge(this, this.allocations.about(found.id).owner, size - found.size, 0);
+    if (this.owners !== undefined) {
+      const found = this.allocationAt(base);
+      assert(found !== undefined, 'an allocation is resized by its address');
+      charge(this, found.id, size - found.size, 0);
+    }
     this.space.resize(base, size);
     this.describe(base, revision, {});
   }
@@ -218,7 +220,7 @@ export class Arena {
     const lease = this.leaseOf(found.id);
     for (const { base } of others) {
       const id = this.#create(base, createdAt, revision, about);
-      charge(this, about.owner, 0n, 1);
+      charge(this, id, 0n, 1);
       if (lease !== 0) this.#join(lease, id, base, revision);
       this.space.cut(base, id);
       this.tally(base, 1, revision);
@@ -233,7 +235,7 @@ export class Arena {
     for (const { base } of others) {
       const found = this.allocationAt(base);
       assert(found !== undefined, 'an allocation is merged by its address');
-      charge(this, this.allocations.about(found.id).owner, 0n, -1);
+      charge(this, found.id, 0n, -1);
       this.leave(found.id, revision);
       this.#drop(found.id, base);
       this.space.join(base);
@@ -250,8 +252,8 @@ export class Arena {
     const { id } = found;
     const about = this.allocations.about(id);
     if (changes.owner !== undefined && changes.owner !== about.owner) {
-      charge(this, about.owner, -found.size, -1);
-      charge(this, changes.owner, found.size, 1);
+      chargeOwner(this, about.owner, -found.size, -1);
+      chargeOwner(this, changes.owner, found.size, 1);
     }
     if (this.undo.trying) {
       const before = this.allocations.revision(id);

@@ -13,8 +13,8 @@ import type { Arenas, Ask } from './import.ts';
 import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.ts';
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases } from './leases.ts';
+import { overdrawn, overdrawnBy, overfull, pieceFor } from './limit.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
-import { leftTo } from './owners.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { onlyRests, planReusing } from './reuse.ts';
@@ -55,7 +55,7 @@ export function grant(
   }
   const closed = closedTo(arena, command);
   if (closed !== undefined) return closed;
-  if (overdrawn(arena, command.owner, countedFor(arena, command)) !== undefined) return undefined;
+  if (overdrawnBy(arena, command) !== undefined) return undefined;
   const ask = askOf(arena, command);
   const { size, policy } = ask;
   const cached = fromCache(arenas, arena, command, ask);
@@ -129,41 +129,7 @@ function askOf(arena: Arena, command: Alloc): Ask {
   };
 }
 
-/** The refusal of so much more, in addresses, to an owner that would hold more than it may. */
-function overdrawn(arena: Arena, owner: string | undefined, more: bigint): Refusal | undefined {
-  const left = leftTo(arena, owner);
-  if (owner === undefined || left === undefined || more <= left) return undefined;
-  const limit = arena.owners!.limit(owner)!;
-  const held = arena.owners!.held(owner);
-  const detail = `the owner holds ${held} of at most ${limit} in '${arena.name}', and would get ${more} more`;
-  return refuse('limit-exceeded', detail, { exceeded: { owner, limit, held } });
-}
-
-/** The refusal of so much more, in addresses, in an arena that would have more than it may. */
-function overfull(arena: Arena, more: bigint): Refusal | undefined {
-  const { limit } = arena.tuning;
-  if (limit === undefined || !exceedsLimit(arena, more)) return undefined;
-  const { allocated: held } = arena;
-  const detail = `${held} of at most ${limit} are allocated in '${arena.name}', and ${more} more are asked for`;
-  return refuse('limit-exceeded', detail, { exceeded: { limit, held } });
-}
-
-/** What the request counts for its owner: where a piece of a quantum cache would do, as much as that. */
-export function countedFor(arena: Arena, command: Pick<Alloc, 'type' | 'size'>): bigint {
-  const size = arena.roundup(command.size);
-  return pieceFor(arena, command, size) ?? size;
-}
-
-/** The size of the pieces that would serve the request. */
-function pieceFor(
-  { cache }: Arena,
-  { type }: Pick<Alloc, 'type'>,
-  size: bigint,
-): bigint | undefined {
-  return type === 'alloc' ? cache?.pieceFor(size) : undefined;
-}
-
-/** The same, where the arena's limit allows it. */
+/** The size of the pieces that serve the request, where the arena's limit allows it. */
 function pieceSizeFor(
   arena: Arena,
   command: Pick<Alloc, 'type'>,
@@ -207,8 +173,7 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
     return refuse('never-fits', `no span of ${where} could hold this block even if it were empty`);
   }
-  const exceeding =
-    overfull(arena, ask.size) ?? overdrawn(arena, command.owner, countedFor(arena, command));
+  const exceeding = overfull(arena, ask.size) ?? overdrawnBy(arena, command);
   if (exceeding !== undefined) return exceeding;
   if (ask.constraint.address !== undefined) {
     return planReusing(arenas, arena, ask) === undefined

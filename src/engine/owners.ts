@@ -122,8 +122,19 @@ export function limitOwners(arena: Arena, { ownerLimit, ownerLimits }: Partial<L
   else arena.owners.limitTo(arena.tuning);
 }
 
-/** An owner, if it is one, holds so much more in so many more allocations, or less in fewer. */
-export function charge(arena: Arena, owner: string | undefined, size: bigint, count: number): void {
+/** The owner of an allocation holds so much more in so many more of them, or less in fewer. */
+export function charge(arena: Arena, id: number, size: bigint, count: number): void {
+  if (arena.owners === undefined) return;
+  chargeOwner(arena, arena.allocations.about(id).owner, size, count);
+}
+
+/** The same of an owner, if it is one. */
+export function chargeOwner(
+  arena: Arena,
+  owner: string | undefined,
+  size: bigint,
+  count: number,
+): void {
   const { owners, undo } = arena;
   if (owners === undefined || owner === undefined) return;
   owners.add(owner, size, count);

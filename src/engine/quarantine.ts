@@ -20,8 +20,8 @@ export function rest(arena: Arena, base: bigint, revision: number): void {
   const found = arena.allocationAt(base);
   assert(found !== undefined, 'what is freed is an allocation');
   const { id, size } = found;
-  const { importedBy, owner } = allocations.about(id);
-  charge(arena, owner, -size, -1);
+  const { importedBy } = allocations.about(id);
+  charge(arena, id, -size, -1);
   arena.leave(id, revision);
   allocations.retire(id, base);
   if (undo.trying) undo.push(() => allocations.revive(id, base));
@@ -49,7 +49,7 @@ export function restAll(arena: Arena, revision: number): void {
 export function restTail(arena: Arena, { base, size }: Range, revision: number): void {
   const found = arena.allocationAt(base);
   assert(found !== undefined && size < found.size, 'an allocation is cut off');
-  charge(arena, arena.allocations.about(found.id).owner, size - found.size, 0);
+  charge(arena, found.id, size - found.size, 0);
   const id = partAt(arena, base + size, revision);
   begin(arena, id, base + size, found.size - size, revision);
   arena.describe(base, revision, {});
@@ -74,7 +74,7 @@ export function undelete(arena: Arena, base: bigint, revision: number): void {
   end(arena, found);
   allocations.revive(id, base);
   if (undo.trying) undo.push(() => allocations.retire(id, base));
-  charge(arena, allocations.about(id).owner, found.size, 1);
+  charge(arena, id, found.size, 1);
   arena.space.relabel(base, BUSY, id);
   arena.describe(base, revision, {});
 }

@@ -8,6 +8,7 @@ import type { Arena } from './arena.ts';
 import { openWindows } from './bands.ts';
 import type { Alloc, Constraint, Range } from './command.ts';
 import { fitOf, type Arenas } from './import.ts';
+import { pieceFor } from './limit.ts';
 import { BUSY, FREE, VOID } from './narrow/segments.ts';
 import { leftTo } from './owners.ts';
 import type { Found } from './space.ts';
@@ -69,8 +70,7 @@ export function levelsOf(arenas: Arenas, arena: Arena, command: Alloc): Level[] 
     max = smaller(max, at.limit - 1n);
     coarsest = larger(coarsest, at.quantum);
     const mixed = coarsest > arena.quantum;
-    const cache = at === arena && command.type === 'alloc' ? arena.cache : undefined;
-    const piece = cache?.pieceFor(size) ?? 0n;
+    const piece = (at === arena ? pieceFor(arena, command, size) : undefined) ?? 0n;
     const lying = [step, phase, nocross ?? '', address ?? '', min, max];
     const parts = [...lying, coarsest, piece, reuse, command.band ?? ''];
     const key = [...parts, mixed || banded ? arena.name : ''].join();

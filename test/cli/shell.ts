@@ -116,6 +116,11 @@ export const mixedCommands: readonly Command[] = [
     keepSpans: 2,
     quantumCacheMax: 4n,
     limit: 1000n,
+    ownerLimit: 900n,
+    ownerLimits: [
+      { owner: 'ü', limit: 0n },
+      { owner: 'node "17"', limit: 800n },
+    ],
   },
   {
     type: 'createArena',

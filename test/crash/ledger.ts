@@ -31,6 +31,7 @@ export interface GrantRequest {
   readonly reuse?: boolean;
   readonly waitSeconds?: number;
   readonly lease?: string;
+  readonly owner?: string;
 }
 
 export interface Grant {
@@ -76,6 +77,8 @@ export interface ArenaRequest {
   readonly importSize?: string;
   readonly quantumCacheMax?: string;
   readonly quarantineSeconds?: number;
+  readonly ownerLimit?: string;
+  readonly ownerLimits?: readonly { readonly owner: string; readonly limit: string }[];
   readonly spans?: readonly SpanRequest[];
 }
 
@@ -204,6 +207,7 @@ export function fulfils(
   return (
     allocation.arena === arena &&
     allocation.lease === request.lease &&
+    allocation.owner === request.owner &&
     isSize(allocation.size, request, rounding) &&
     end - address + 1n === BigInt(allocation.size) &&
     JSON.stringify(allocation.labels) === JSON.stringify(request.labels) &&
@@ -286,7 +290,7 @@ function arenaProblems({ request, answer, removal }: CreatedArena, { arenas }: S
   if (removal === 'answered') return [`arena ${request.name} is there again`];
   const { spans: initial = [], ...settings } = request;
   const problems = Object.entries(settings)
-    .filter(([name, value]) => there.arena[name as keyof Arena] !== value)
+    .filter(([name, value]) => !isDeepStrictEqual(there.arena[name as keyof Arena], value))
     .map(([name]) => `arena ${request.name} has another ${name} than asked`);
   if (answer !== undefined && there.arena.createdAt !== answer.createdAt) {
     problems.push(`arena ${request.name} was created at another time than answered`);

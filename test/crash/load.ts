@@ -18,6 +18,7 @@ import {
   type GrantRequest,
   type Rounding,
 } from './ledger.ts';
+import type { Problem } from '../../src/http/wire/problem.ts';
 import type { Random } from '../model/random.ts';
 import { KeyedGrants, keyOf, replayProblem, type GrantSent } from './keyed-grants.ts';
 
@@ -39,13 +40,15 @@ const initialArenas: readonly (ArenaRequest & { sizeBits: number })[] = [
     sizeBits: 14,
   },
   { name: 'leaf', quantum: '1', policy: 'nextfit', source: 'mid', importSize: '1024', sizeBits: 8 },
-  // So small that it is often full: a refusal must leave nothing behind.
+  // So small that it is often full, also for single owners: a refusal must leave nothing behind.
   {
     name: 'tight',
     quantum: '1',
     policy: 'firstfit',
     sizeBits: 8,
     spans: [{ base: '0', size: '4000' }],
+    ownerLimit: '900',
+    ownerLimits: [{ owner: 'bob', limit: '300' }],
   },
 ];
 
@@ -68,6 +71,9 @@ const weights = {
 const keyedShare = 0.4;
 /** Of the grants in the arena that is often full, so many wait for room, for a second. */
 const waitingShare = 0.1;
+/** And so many have an owner, of whom each may hold so much there. */
+const ownedShare = 0.5;
+const owners = ['ann', 'bob'];
 /** Of those that were answered, so many are asked for again when the service is back. */
 const againAfterStart = 10;
 /** None runs out by itself: when it does is nothing that a ledger could know. */
@@ -214,7 +220,8 @@ export class Load {
     const constraint = constrained ? this.#constraint(size, known.sizeBits) : {};
     const waits = arena === 'tight' && this.#random.chance(waitingShare);
     const waiting = waits ? { waitSeconds: 1 } : {};
-    return this.#grant(arena, { size: String(size), labels: {}, ...constraint, ...waiting }, known);
+    const asked = { size: String(size), labels: {}, ...constraint, ...waiting };
+    return this.#grant(arena, { ...asked, ...this.#owner(arena) }, known);
   }
 
   async #grant(arena: string, asked: GrantRequest, rounding: Rounding): Promise<boolean> {
@@ -237,8 +244,7 @@ export class Load {
       return false;
     }
     if (answer.status !== 201) {
-      const { code } = JSON.parse(answer.text) as { code: string };
-      if (code !== 'exhausted' && code !== 'never-fits') throw unexpected(path, answer);
+      if (!isNoRoom(answer) && !isOverdrawn(answer, [grant])) throw unexpected(path, answer);
       this.ledger.grants.delete(number);
       return true;
     }
@@ -279,6 +285,12 @@ export class Load {
     const problem = replayProblem(before, answer);
     if (problem !== undefined) throw new Error(`grant ${number}, asked for again, ${problem}`);
     return true;
+  }
+
+  /** Whom a grant is for: in the arena where that is limited. */
+  #owner(arena: string): Pick<GrantRequest, 'owner'> {
+    if (arena !== 'tight' || !this.#random.chance(ownedShare)) return {};
+    return { owner: this.#random.pick(owners) };
   }
 
   #constraint(size: bigint, sizeBits: number): Partial<GrantRequest> {
@@ -325,7 +337,8 @@ export class Load {
     delete grant.resizing;
     if (answer.status !== 200) {
       const { code } = JSON.parse(answer.text) as { code: string };
-      if (code !== 'taken' && code !== 'never-fits') throw unexpected(path, answer);
+      const isRefused = code === 'taken' || code === 'never-fits' || isOverdrawn(answer, [grant]);
+      if (!isRefused) throw unexpected(path, answer);
       return true;
     }
     grant.answer = JSON.parse(answer.text);
@@ -367,7 +380,8 @@ export class Load {
       const [arena, rounding] = this.#random.pick([...this.#arenas]);
       const number = this.#next();
       const size = String(this.#random.magnitude(1n << BigInt(rounding.sizeBits)));
-      const grant: Grant = { arena, request: { size, labels: { [grantLabel]: number } } };
+      const request = { size, labels: { [grantLabel]: number }, ...this.#owner(arena) };
+      const grant: Grant = { arena, request };
       return { number, grant, rounding };
     });
     const removed = this.#random.shuffle(this.#shared()).slice(0, this.#random.int(batchFreesMax));
@@ -386,8 +400,8 @@ export class Load {
       this.ledger.operations += made.length + removed.length - 1;
       return true;
     }
-    const { code } = JSON.parse(answer.text) as { code: string };
-    if (code !== 'exhausted' && code !== 'never-fits') throw unexpected(what, answer);
+    const grants = made.map(({ grant }) => grant);
+    if (!isNoRoom(answer) && !isOverdrawn(answer, grants)) throw unexpected(what, answer);
     for (const { number } of made) this.ledger.grants.delete(number);
     for (const grant of removed) delete grant.removal;
     return true;
@@ -510,6 +524,19 @@ export class Load {
     this.#number += 1;
     return String(this.#number);
   }
+}
+
+function isNoRoom({ text }: Answer): boolean {
+  const { code } = JSON.parse(text) as { code: string };
+  return code === 'exhausted' || code === 'never-fits';
+}
+
+/** Whether it was refused because an owner of one of the grants would hold too much. */
+function isOverdrawn({ text }: Answer, grants: readonly Grant[]): boolean {
+  const { code, exceeded } = JSON.parse(text) as Problem;
+  const owner = exceeded?.owner;
+  if (code !== 'limit-exceeded' || owner === undefined) return false;
+  return grants.some(({ request }) => request.owner === owner);
 }
 
 function isLeased({ request }: Grant): boolean {

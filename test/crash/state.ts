@@ -6,6 +6,7 @@
 import type { Allocation } from '../../src/http/wire/allocation.ts';
 import type { Arena, CheckReport } from '../../src/http/wire/arena.ts';
 import type { Lease } from '../../src/http/wire/lease.ts';
+import type { Owner } from '../../src/http/wire/owner.ts';
 import type { Segment } from '../../src/http/wire/segment.ts';
 import type { Span } from '../../src/http/wire/span.ts';
 import type { Client } from './client.ts';
@@ -15,6 +16,7 @@ export interface ArenaState {
   readonly spans: readonly Span[];
   readonly segments: readonly Segment[];
   readonly allocations: readonly Allocation[];
+  readonly owners: readonly Owner[];
   readonly check: CheckReport;
 }
 
@@ -55,6 +57,7 @@ export async function readState(client: Client): Promise<State> {
       spans: await list(`${path}/spans`),
       segments: await list(`${path}/segments`),
       allocations: await list(`${path}/allocations`),
+      owners: await list(`${path}/owners`),
       check: await get(`${path}/check`),
     });
   }
@@ -78,6 +81,7 @@ export function incoherences({ arenas, leases }: State): string[] {
       ...check.problems.map((problem) => `check: ${problem}`),
       ...tilingProblems(state),
       ...allocationProblems(state),
+      ...ownerProblems(state),
       ...importProblems(state, arena.source === undefined ? undefined : arenas.get(arena.source)),
       ...heldProblems(state, arenas),
     ];
@@ -147,6 +151,24 @@ function allocationProblems({ arena, segments, allocations }: ArenaState): strin
       `says that ${arena.allocated} are allocated; the allocations sum to ${allocated}`,
     );
   }
+  return problems;
+}
+
+/** What owners are said to hold is the sum of their allocations, and within limits that never changed. */
+function ownerProblems({ allocations, owners }: ArenaState): string[] {
+  const held = new Map<string, bigint>();
+  for (const { owner, size } of allocations) {
+    if (owner !== undefined) held.set(owner, (held.get(owner) ?? 0n) + BigInt(size));
+  }
+  const problems: string[] = [];
+  for (const { owner, allocated, limit } of owners) {
+    if (BigInt(allocated) !== held.get(owner)) problems.push(`${owner} does not hold ${allocated}`);
+    if (limit !== undefined && BigInt(allocated) > BigInt(limit)) {
+      problems.push(`${owner} holds ${allocated}, more than its limit ${limit}`);
+    }
+    held.delete(owner);
+  }
+  for (const owner of held.keys()) problems.push(`${owner} is not among the owners`);
   return problems;
 }
 

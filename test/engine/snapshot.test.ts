@@ -110,6 +110,11 @@ describe('a restored engine goes on like the one that was saved', () => {
       releaseAfterSeconds: 9,
       quantumCacheMax: 48n,
       limit: 1n << 128n,
+      ownerLimit: 0n,
+      ownerLimits: [
+        { owner: 'b', limit: 1n << 128n },
+        { owner: '', limit: 7n },
+      ],
       labels,
     });
     const restored = reborn(driver.engine);

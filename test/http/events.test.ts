@@ -82,7 +82,8 @@ describe('a stream of events', () => {
     await done('PATCH', '/arenas/web/allocations/0x0a000000', { labels: {} });
     await done('POST', '/arenas/web/allocations/0x0a000000/resize', { size: 32 });
     await done('DELETE', '/arenas/web/allocations/0x0a000000');
-    await done('PATCH', '/arenas/pods', { policy: 'firstfit', limit: 1000 });
+    const limits = { limit: 1000, ownerLimit: 500, ownerLimits: [{ owner: 'web', limit: 600 }] };
+    await done('PATCH', '/arenas/pods', { policy: 'firstfit', ...limits });
     await done('POST', '/arenas/pods/alloc', { size: 3 });
     await done('DELETE', '/arenas/pods/allocations');
     await done('DELETE', '/arenas/pods/spans/10.1.0.0');
@@ -148,7 +149,15 @@ describe('a stream of events', () => {
       { revision: 5, type: 'allocationUpdated', arena: 'web', address: '0xa000000', labels: {} },
       { revision: 6, type: 'resized', arena: 'web', ...half, previousSize: '64' },
       { revision: 7, type: 'freed', arena: 'web', ...half, released: [moved] },
-      { revision: 8, type: 'arenaUpdated', arena: 'pods', policy: 'firstfit', limit: '1000' },
+      {
+        revision: 8,
+        type: 'arenaUpdated',
+        arena: 'pods',
+        policy: 'firstfit',
+        limit: '1000',
+        ownerLimit: '500',
+        ownerLimits: [{ owner: 'web', limit: '600' }],
+      },
       {
         revision: 9,
         type: 'allocated',

@@ -20,6 +20,7 @@ import { HistoryUnavailable, type History } from '../../src/history/history.ts';
 import * as healthWire from '../../src/http/wire/health.ts';
 import * as leaseWire from '../../src/http/wire/lease.ts';
 import * as historyWire from '../../src/http/wire/history.ts';
+import * as ownerWire from '../../src/http/wire/owner.ts';
 import * as problemWire from '../../src/http/wire/problem.ts';
 import { problem, problemCodes, type Problem } from '../../src/http/wire/problem.ts';
 import * as segmentWire from '../../src/http/wire/segment.ts';
@@ -56,6 +57,7 @@ export const components: ReadonlyMap<string, z.ZodType> = new Map(
     fitsWire,
     leaseWire,
     historyWire,
+    ownerWire,
     stateWire,
     healthWire,
     problemWire,

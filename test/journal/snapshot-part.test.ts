@@ -82,6 +82,8 @@ const arena = fc
         releaseAfterSeconds: count,
         quarantineSeconds: count,
         limit: address,
+        ownerLimit: address,
+        ownerLimits: fc.array(fc.record({ owner: fc.string(), limit: address }), { maxLength: 3 }),
         labels,
         createdAt: count,
         revision: count,

@@ -27,7 +27,8 @@ describe('engine and model agree', () => {
             const tally = runSession(session);
             expect(tally.granted, `${nameOf(session)} grants something`).toBeGreaterThan(0);
             // In a very short run nothing may be.
-            if (steps >= 100) expect(tally.refused, `${nameOf(session)} refuses`).toBeGreaterThan(0);
+            if (steps >= 100)
+              expect(tally.refused, `${nameOf(session)} refuses`).toBeGreaterThan(0);
             imported += tally.imported;
           }
         }

@@ -2,7 +2,7 @@
  * The wait queue against the rule it stands for, by brute force: after every event, of all that wait
  * in the order of their arrival, the first that the engine would grant now is served, and so on until
  * it would grant none. Random commands, in the shapes of arenas of the other model tests and in trees
- * of arenas with limits. `VMEMD_SEED` replays or varies a run, `VMEMD_STEPS` sets the number of
+ * of arenas with limits, of owners too. `VMEMD_SEED` replays or varies a run, `VMEMD_STEPS` sets the number of
  * commands in all.
  */
 import { describe, expect, test } from 'vitest';
@@ -14,6 +14,7 @@ import { WaitQueue, type Waiter } from '../../src/wait-queue.ts';
 import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
 import { Model } from './model.ts';
 import { newLease, nextCommand, tick } from './orders.ts';
+import { owners } from './owner.ts';
 import { Random } from './random.ts';
 import { createArena, crowdOf, setUp, shapes, type Setting, type Shape } from './shape.ts';
 
@@ -45,6 +46,8 @@ class Session {
   waiting: Waiter<undefined>[] = [];
   served = 0;
   servedByImport = 0;
+  /** Those whose owner has a limit. */
+  servedOwners = 0;
   letGo = 0;
 
   constructor(random: Random) {
@@ -81,7 +84,8 @@ class Session {
     // Of a lease that is made, every request makes its own.
     const lease = command.ttlSeconds === undefined ? {} : { lease: newLease(this.random) };
     const seed = this.random.bits();
-    this.act({ ...command, ...lease, at, size: size < 1n ? 1n : size, seed }, true);
+    const owner = this.random.chance(0.3) ? { owner: this.random.pick(owners) } : {};
+    this.act({ ...command, ...lease, ...owner, at, size: size < 1n ? 1n : size, seed }, true);
   }
 
   #apply(command: SingleCommand, event: SingleOutcome & Event): void {
@@ -105,6 +109,7 @@ class Session {
       const event = found.event as SingleOutcome & Event;
       this.served += 1;
       if (event.type === 'allocated' && event.imported.length > 0) this.servedByImport += 1;
+      if (waiter.levels[0]?.owner !== undefined) this.servedOwners += 1;
       this.#leave(waiter);
       this.#apply({ ...waiter.command, at }, event);
     }
@@ -163,6 +168,7 @@ function tree(setting: Setting, random: Random): SingleCommand[] {
           largeImport: random.chance(0.2),
           ...(random.chance(0.3) ? { importSize: quantum * BigInt(1 + random.int(16)) } : {}),
           ...(random.chance(0.5) ? { limit: q * BigInt(1 + random.int(100)) } : {}),
+          ...(random.chance(0.4) ? { ownerLimit: q * BigInt(1 + random.int(32)) } : {}),
           ...(random.chance(0.2) ? { quantumCacheMax: quantum * 4n } : {}),
           ...(source === undefined ? {} : { source }),
         },
@@ -196,17 +202,23 @@ function run(shape: Shape | 'tree', quantum: bigint, label: string): Session {
 }
 
 describe('who is served is who came first of those who could be', () => {
-  const inAll = { served: 0, servedByImport: 0, letGo: 0 };
+  const inAll = { served: 0, servedByImport: 0, servedOwners: 0, letGo: 0 };
   test.each([...settings.entries()])('%i %s', { timeout: 600_000 }, (index, shape) => {
     const quantum = quanta[index % quanta.length]!;
-    const { served, servedByImport, letGo } = run(shape, quantum, `${index} ${shape} ${quantum}`);
+    const { served, servedByImport, servedOwners, letGo } = run(
+      shape,
+      quantum,
+      `${index} ${shape} ${quantum}`,
+    );
     inAll.served += served;
     inAll.servedByImport += servedByImport;
+    inAll.servedOwners += servedOwners;
     inAll.letGo += letGo;
   });
   test('and many were', () => {
     expect(inAll.served).toBeGreaterThan(stepsInAll / 100);
     expect(inAll.servedByImport).toBeGreaterThan(stepsInAll / 500);
+    expect(inAll.servedOwners).toBeGreaterThan(stepsInAll / 500);
     // In a short run there may be none.
     expect(inAll.letGo).toBeGreaterThanOrEqual(Math.floor(stepsInAll / 20_000));
   });
