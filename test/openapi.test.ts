@@ -101,7 +101,7 @@ describe('the document', () => {
     const names = operations().map(([, , { operationId }]) => operationId);
     const expected =
       'createArena listArenas getArena updateArena destroyArena checkArena addSpan listSpans ' +
-      'removeSpan alloc xalloc getAllocation updateAllocation free resize undelete split merge ' +
+      'removeSpan listOwners alloc xalloc getAllocation updateAllocation free resize undelete split merge ' +
       'listAllocations freeAll searchAllocations batch listWaiters listSegments whatis fits ' +
       'createLease listLeases getLease renewLease revokeLease watchEvents getHistory getState getBackup ' +
       'livez readyz metrics';
