@@ -38,6 +38,11 @@ const kinds: Readonly<Record<string, Kind>> = {
     about: 'how long a start takes after a million allocations, and what a checkpoint costs',
     load: () => import('./restart.ts'),
   },
+  scale: {
+    about:
+      'the service as it grows: live allocations, arenas, chains of imports, labels; needs wrk',
+    load: () => import('./scale.ts'),
+  },
   waiting: {
     about: 'what 10,000 requests that wait for room cost the others',
     load: () => import('./waiting.ts'),

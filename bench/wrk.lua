@@ -6,6 +6,8 @@
 --   window PATH BODY SPAN        BODY with min and max of a window of SPAN, drawn anew each time
 --   hold PATH BODY FILE          in turn, a free of an allocation that is held, drawn at random, and
 --                                an allocation, which is held then; FILE has the first addresses
+--   spread BODY FILE             the same over many arenas: an allocation is in the arena in which
+--                                something has just been freed; FILE has ARENA/allocations/ADDRESS
 --
 -- Draws begin with the same seed in every run.
 
@@ -72,6 +74,43 @@ function generators.hold(path, body, file)
     held[count] = nil
     count = count - 1
     return text("DELETE", allocations .. address)
+  end
+end
+
+function generators.spread(body, file)
+  local held, count = {}, 0
+  for line in io.lines(file) do
+    count = count + 1
+    held[count] = line
+  end
+  local arenas = "/v1/arenas/"
+  local texts = {}
+  local arena = held[1]:match("^[^/]+")
+  local function allocation()
+    local found = texts[arena]
+    if found == nil then
+      found = text("POST", arenas .. arena .. "/alloc", body)
+      texts[arena] = found
+    end
+    return found
+  end
+  local free_next = true
+  function response(status, _, answer)
+    if status ~= 201 then return end
+    local name, address = answer:match('"arena":"([^"]+)","address":"(%d+)"')
+    count = count + 1
+    held[count] = name .. "/allocations/" .. address
+  end
+  return function()
+    free_next = not free_next
+    if not free_next or count == 0 then return allocation() end
+    local at = math.random(1, count)
+    local path = held[at]
+    held[at] = held[count]
+    held[count] = nil
+    count = count - 1
+    arena = path:match("^[^/]+")
+    return text("DELETE", arenas .. path)
   end
 end
 

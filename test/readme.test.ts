@@ -254,15 +254,18 @@ describe('the tables', () => {
     expect(documented.map(([policy]) => policy)).toEqual([...policies]);
   });
 
-  test.each(['engine', 'peers'])('figures of bench %s are those of the last run', (kind) => {
-    const pattern = new RegExp(`<!-- bench:${kind} -->\\n(.*?)<!-- /bench:${kind} -->`, 's');
-    const [, region] = pattern.exec(readme) ?? [];
-    const results = fileURLToPath(new URL(`bench/results/${kind}.md`, root));
-    const measured = existsSync(results) ? readFileSync(results, 'utf8').split('\n') : [];
-    const rows = region!.split('\n').filter((line) => line.startsWith('|'));
-    expect(rows.filter((row) => !measured.includes(row))).toEqual([]);
-    expect(region!.trim()).not.toBe('');
-  });
+  test.each(['engine', 'scale', 'peers'])(
+    'figures of bench %s are those of the last run',
+    (kind) => {
+      const pattern = new RegExp(`<!-- bench:${kind} -->\\n(.*?)<!-- /bench:${kind} -->`, 's');
+      const [, region] = pattern.exec(readme) ?? [];
+      const results = fileURLToPath(new URL(`bench/results/${kind}.md`, root));
+      const measured = existsSync(results) ? readFileSync(results, 'utf8').split('\n') : [];
+      const rows = region!.split('\n').filter((line) => line.startsWith('|'));
+      expect(rows.filter((row) => !measured.includes(row))).toEqual([]);
+      expect(region!.trim()).not.toBe('');
+    },
+  );
 });
 
 describe('what it names', () => {
