@@ -12,10 +12,15 @@ import { defineConfig } from 'vitest/config';
 
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 
+/** What takes longer hangs, on however slow and busy a machine. */
+const hangMs = 60_000;
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     isolate: false,
     maxWorkers: Math.max(2, availableParallelism()),
+    testTimeout: hangMs,
+    hookTimeout: hangMs,
   },
 });

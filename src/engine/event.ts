@@ -22,6 +22,11 @@ export interface Released extends Range {
 /** A range of `arena`, about to be granted, in which rests end before their time. */
 export interface Reused extends Range {
   readonly arena: string;
+  /**
+   * The block is none of a quantum cache's, though it lies like a piece of a slab: the slab is given
+   * up. Absent in records of older versions, which kept it, and where the block lies otherwise.
+   */
+  readonly noPiece?: true;
 }
 
 export interface ArenaCreated extends Omit<CreateArena, 'type'> {

@@ -8,6 +8,7 @@
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import type { Range } from './command.ts';
+import type { Reused } from './event.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import { charge, chargeNobody } from './owners.ts';
 import type { Slab } from './quantum-cache.ts';
@@ -80,10 +81,11 @@ export function undelete(arena: Arena, base: bigint, revision: number): void {
 }
 
 /** Makes room for a block: all of its range that rests is free, or the cached piece that it will be. */
-export function reuse(arena: Arena, block: Range, revision: number): void {
+export function reuse(arena: Arena, block: Reused, revision: number): void {
   const slab = arena.cache?.holding(block.base);
   const found = arena.space.find(block.base);
-  const piece = slab?.pieceSize === block.size && found.base === block.base && found.id !== 0;
+  const like = slab?.pieceSize === block.size && found.base === block.base && found.id !== 0;
+  const piece = like && block.noPiece !== true;
   if (piece) reusePiece(arena, found, revision);
   else endRestsIn(arena, block, revision);
 }

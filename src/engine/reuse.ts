@@ -23,6 +23,7 @@ import {
   withSpan,
 } from './import.ts';
 import type { Arenas, Ask, Generous, Plan, Room } from './import.ts';
+import type { Reused } from './event.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Joint } from './space.ts';
@@ -41,8 +42,7 @@ export function planReusing(
   if (!unlimited && exceedsLimit(arena, ask.size)) return undefined;
   const here = placeReusing(arena, ask, pieceSize);
   if (here !== undefined) {
-    const { base, size } = here;
-    return { ...here, imported: [], reused: { arena: arena.name, base, size } };
+    return { ...here, imported: [], reused: reusedOf(arena, here) };
   }
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
@@ -58,6 +58,15 @@ export function planReusing(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/**
+ * A slab that becomes room is one no more. Who takes a piece of one that stays, and who takes a plain
+ * block that happens to lie like a piece, would look the same.
+ */
+function reusedOf(arena: Arena, { base, size, piece }: Omit<Plan, 'imported'>): Reused {
+  const like = piece !== true && arena.cache?.holding(base)?.pieceSize === size;
+  return { arena: arena.name, base, size, ...(like ? { noPiece: true } : {}) };
 }
 
 /** Whether a range of the arena is free but for what rests in it. */

@@ -144,7 +144,12 @@ const released = struct<Released>(
 );
 
 const reused = struct<Reused>(
-  { arena: required(text), base: required(decimal), size: required(decimal) },
+  {
+    arena: required(text),
+    base: required(decimal),
+    size: required(decimal),
+    noPiece: optional(yes),
+  },
   outsideSpace,
 );
 

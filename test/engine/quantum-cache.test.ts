@@ -97,6 +97,38 @@ describe('quantum caches', () => {
     expect(arena.free(0n)).toBe('ok');
   });
 
+  test.each([
+    ['an alloc takes a piece, and the slab stays', 'alloc', 'a', 48n],
+    ['an xalloc a plain block, and the slab is given up', 'xalloc', 'a', 0n],
+    ['so does who imports', 'alloc', 'child', 0n],
+  ] as const)('of what rests in a slab %s', (_what, type, name, cached) => {
+    const driver = new Driver();
+    const quarantineSeconds = 60;
+    // One slab is all of the arena.
+    const arena = driver.arena('a', {
+      quantumCacheMax: 16n,
+      quarantineSeconds,
+      spans: [[0n, 64n]],
+    });
+    driver.arena('child', { source: 'a' });
+    for (const base of [0n, 16n, 32n, 48n]) expect(arena.alloc(16n)).toBe(base);
+    for (const base of [0n, 16n, 32n, 48n]) expect(arena.free(base)).toBe('ok');
+    const order = {
+      type,
+      arena: name,
+      size: 16n,
+      constraint: {},
+      labels: {},
+      seed: 0,
+      reuse: true,
+    };
+    expect(driver.perform(order)).toMatchObject({ base: 0n, size: 16n });
+    expect(arena.view).toMatchObject({ allocated: 16n, resting: 48n });
+    driver.perform({ type: 'endRests', arena: 'a', restingSince: Infinity, most: 1000 });
+    expect(arena.view).toMatchObject({ allocated: 16n, resting: 0n, cached, free: 48n - cached });
+    healthy(arena);
+  });
+
   test('are bounded to 16 quanta', () => {
     const driver = new Driver();
     expect(driver.create('a', { quantumCacheMax: 17n })).toBe('invalid-request');

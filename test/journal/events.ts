@@ -41,7 +41,9 @@ const move = fc
 const freed = fc
   .tuple(name, range, fc.boolean())
   .map(([arena, taken, rest]) => ({ arena, ...taken, ...(rest && { rests: true as const }) }));
-const reused = fc.tuple(name, range).map(([arena, taken]) => ({ arena, ...taken }));
+const reused = fc
+  .tuple(name, range, fc.boolean())
+  .map(([arena, taken, plain]) => ({ arena, ...taken, ...(plain && { noPiece: true as const }) }));
 const rests = fc.constant(true as const);
 const moves = fc.array(
   fc

@@ -191,13 +191,10 @@ export class ModelArena {
     insert(this.held, remove(this.resting, base).former!);
   }
 
-  /** Makes room for a block: what of its range rests does so no longer, remainders do. */
-  reuse(block: Segment): void {
+  /** A resting piece of a slab is a cached one. */
+  reusePiece(base: bigint): void {
     this.#free = undefined;
-    const slab = this.slabHolding(block.base);
-    const piece = this.restAt(block.base);
-    if (slab?.pieceSize === block.size && piece !== undefined) remove(this.resting, block.base);
-    else this.endRestsIn(block);
+    remove(this.resting, base);
   }
 
   /** The range is free of rests, and of slabs without a piece that is held. */

@@ -79,7 +79,8 @@ function judgeReusing(
     }
     const piece = size !== wish.size || !meets(base, wish);
     if (piece && event.policy !== 'instantfit') return `a piece is granted by ${event.policy}`;
-    level.reuse({ base, size });
+    if (own.piece === true) level.reusePiece(base);
+    else level.endRestsIn({ base, size });
     return undefined;
   }
   if (own !== undefined) return `reuses what rests in ${level.name}, though its own would do`;
@@ -87,7 +88,9 @@ function judgeReusing(
   if (top?.source !== level.name || top.base !== reused!.base || top.size !== reused!.size) {
     return `ends rests in ${level.name} that it does not take`;
   }
-  level.reuse(top);
+  // Who imports asks for a plain block, as by xalloc, and no cache serves it: a slab becomes room when
+  // none of its pieces is in use, and is one no more then, also where the span lies like a piece.
+  level.endRestsIn(top);
   return adoptImports(lookup, arena, wish, event);
 }
 
@@ -185,13 +188,7 @@ function adoptImport(lookup: Lookup, { arena: name, source, base, size }: Import
       return `imports [${base}, +${size}), not whole quanta of ${quantum}`;
     }
   }
-  // A resting piece of a slab that is taken early stays one: it is cached for as long as a moment.
-  const slab = parent.slabHolding(base);
-  const piece =
-    slab?.pieceSize === size && !parent.isBusy(span) && parent.restAt(base) === undefined;
-  if (!piece && !parent.isFree(span)) {
-    return `imports [${base}, +${size}), not free in ${source}`;
-  }
+  if (!parent.isFree(span)) return `imports [${base}, +${size}), not free in ${source}`;
   if (child.spans.some((other) => overlap(other, span))) {
     return `imports [${base}, +${size}) over a span of ${name}`;
   }

@@ -32,12 +32,14 @@ export function takenEarly(
   wish: Wish,
   policy: Policy,
   pieceSize: bigint | undefined,
-): Segment | undefined {
+): (Segment & { readonly piece?: true }) | undefined {
   const copy = arena.copy();
   for (const { base } of inOrder(arena.resting)) {
     const slab = arena.slabHolding(base);
     const isPiece = slab !== undefined && slab.pieceSize === pieceSize;
-    if (isPiece && admits(wish, { base, size: pieceSize })) return { base, size: pieceSize };
+    if (isPiece && admits(wish, { base, size: pieceSize })) {
+      return { base, size: pieceSize, piece: true };
+    }
     copy.endRest(base);
     // What fits, fits into the one segment that has grown; there the policy only picks an end.
     const [found] = copy.choices(
