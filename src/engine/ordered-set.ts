@@ -12,6 +12,14 @@ export class OrderedSet<T extends bigint | string> {
   readonly #pieces: T[][] = [[]];
   count = 0;
 
+  /** `sorted` are the items to begin with, each once, in ascending order. */
+  constructor(sorted: readonly T[] = []) {
+    for (let at = 0; at < sorted.length; at += PIECE_MAX) {
+      this.#pieces[at / PIECE_MAX] = sorted.slice(at, at + PIECE_MAX);
+    }
+    this.count = sorted.length;
+  }
+
   add(item: T): void {
     const index = this.#pieceOf(item);
     const piece = this.#pieces[index]!;

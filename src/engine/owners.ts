@@ -35,7 +35,8 @@ export class Owners {
   #limits: ReadonlyMap<string, bigint> = new Map();
   /** Owners without any allocation are not in it. */
   readonly #holdings = new Map<string, Holdings>();
-  readonly #names = new OrderedSet<string>();
+  /** The same in order, once that has been asked for. */
+  #names: OrderedSet<string> | undefined;
 
   constructor(limits: Limits) {
     this.limitTo(limits);
@@ -70,7 +71,7 @@ export class Owners {
     if (holdings === undefined) {
       assert(count === 1 && size > 0n, 'who holds nothing gets an allocation first');
       this.#holdings.set(owner, { allocated: size, allocations: count });
-      this.#names.add(owner);
+      this.#names?.add(owner);
       return;
     }
     holdings.allocated += size;
@@ -81,7 +82,7 @@ export class Owners {
     }
     assert(holdings.allocated === 0n, 'whoever has no allocation holds nothing');
     this.#holdings.delete(owner);
-    this.#names.remove(owner);
+    this.#names?.remove(owner);
   }
 
   /** Owners that hold something. */
@@ -92,6 +93,7 @@ export class Owners {
   /** Those that hold something and come after `after`, in order, at most `most`. */
   list(after: string, most: number): OwnerView[] {
     const views: OwnerView[] = [];
+    this.#names ??= new OrderedSet([...this.#holdings.keys()].toSorted());
     for (const owner of this.#names.from(after)) {
       if (owner === after) continue;
       if (views.length === most) break;
@@ -104,11 +106,12 @@ export class Owners {
 
   /** Whether another tally, made anew, is the same. */
   equals(other: Owners): boolean {
-    if (other.#holdings.size !== this.#holdings.size) return false;
+    const { size } = this.#holdings;
+    if (other.#holdings.size !== size || (this.#names?.count ?? size) !== size) return false;
     for (const [owner, { allocated, allocations }] of this.#holdings) {
       const there = other.#holdings.get(owner);
       if (there?.allocated !== allocated || there.allocations !== allocations) return false;
-      if (!this.#names.has(owner)) return false;
+      if (this.#names?.has(owner) === false) return false;
     }
     return true;
   }
@@ -154,10 +157,9 @@ export function chargeNobody(arena: Arena): void {
 export function countedOwners(arena: Arena): Owners {
   const owners = new Owners(arena.tuning);
   const { space, allocations } = arena;
-  space.walk(0n, ({ size, state, id }) => {
+  space.each((state, id, found) => {
     const owner = state === BUSY ? allocations.about(id).owner : undefined;
-    if (owner !== undefined) owners.add(owner, size, 1);
-    return true;
+    if (owner !== undefined) owners.add(owner, found().size, 1);
   });
   return owners;
 }
