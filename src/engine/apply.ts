@@ -118,6 +118,7 @@ export function apply(state: State, event: Event, revision: number): void {
       break;
     case 'restsEnded':
       for (const { base } of event.ended) endRest(arena, base, revision);
+      if (arena.rests.count === 0 && !arena.quarantines) arena.forgetUnrested();
       release(arenas, event.released, revision);
       break;
     case 'spansReleased':

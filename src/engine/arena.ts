@@ -11,7 +11,7 @@ import { BUSY, FREE, HELD, VOID } from './narrow/segments.ts';
 import { charge, chargeNobody, chargeOwner, limitsOwners, Owners } from './owners.ts';
 import type { Account } from './owners.ts';
 import { QuantumCache } from './quantum-cache.ts';
-import type { Exhaustion } from './refusal.ts';
+import type { NextRest } from './refusal.ts';
 import { Rests } from './rests.ts';
 import type { Found, Loading, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
@@ -19,6 +19,7 @@ import type { Span } from './spans.ts';
 import type { State } from './state.ts';
 import { tuningOf } from './tuning.ts';
 import type { Undo } from './undo.ts';
+import { Unrested } from './unrested.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
 
@@ -55,6 +56,8 @@ export class Arena {
   space: Space;
   /** Present when `quantumCacheMax` is not 0. */
   cache: QuantumCache | undefined;
+  /** Present once it has been asked for, while something rests or may come to. */
+  unrested: Unrested | undefined;
   readonly #shift: number;
   readonly undo: Undo;
   readonly #leases: State['leases'];
@@ -100,10 +103,10 @@ export class Arena {
   }
 
   /** The rest that ends next, if anything rests. */
-  nextRest(): Pick<Exhaustion, 'nextRest'> {
-    if (this.rests.count === 0) return {};
+  get nextRest(): NextRest | undefined {
+    if (this.rests.count === 0) return undefined;
     const { quarantineSeconds } = this.tuning;
-    return { nextRest: { since: this.rests.oldest, quarantineSeconds } };
+    return { since: this.rests.oldest, quarantineSeconds };
   }
 
   /** Held in quantum caches: neither free nor allocated. */
@@ -150,6 +153,7 @@ export class Arena {
     this.spans.add({ base, size, imported, revision, busy: 0, idleSince: revision });
     if (this.undo.trying) this.undo.push(() => this.spans.remove(base));
     this.space.add(base, size, edgeStart, edgeEnd);
+    this.unrested?.space.add(base, size, edgeStart, edgeEnd);
   }
 
   removeSpan(base: bigint, revision: number): void {
@@ -160,6 +164,7 @@ export class Arena {
       this.undo.push(() => this.spans.add(span));
     }
     this.space.remove(base, span.size);
+    this.unrested?.space.remove(base, span.size);
   }
 
   /** `lease` is the number of the one that the allocation comes under; 0 for none. */
@@ -168,6 +173,7 @@ export class Arena {
     const id = this.#create(base, at, revision, about);
     charge(this, id, size, 1);
     if (lease !== 0) this.#join(lease, id, base, revision);
+    this.unrested?.take({ base, size }, this.cache?.holding(base));
     if (this.cache?.holding(base) === undefined) this.space.occupy(base, size, BUSY, id);
     else {
       const { cache } = this;
@@ -185,6 +191,7 @@ export class Arena {
     charge(this, found.id, -found.size, -1);
     this.leave(found.id, revision);
     this.#drop(found.id, base);
+    this.unrested?.give(base, this.cache?.holding(base));
     this.vacate(base, revision);
   }
 
@@ -204,6 +211,7 @@ export class Arena {
       charge(this, found.id, size - found.size, 0);
     }
     this.space.resize(base, size);
+    this.unrested?.resize({ base, size });
     this.describe(base, revision, {});
   }
 
@@ -223,6 +231,7 @@ export class Arena {
       charge(this, id, 0n, 1);
       if (lease !== 0) this.#join(lease, id, base, revision);
       this.space.cut(base, id);
+      this.unrested?.cut(base);
       this.tally(base, 1, revision);
     }
     this.describe(found.base, revision, {});
@@ -239,6 +248,7 @@ export class Arena {
       this.leave(found.id, revision);
       this.#drop(found.id, base);
       this.space.join(base);
+      this.unrested?.space.join(base);
       this.tally(base, -1, revision);
     }
     this.describe(first.base, revision, changes);
@@ -439,9 +449,45 @@ export class Arena {
     };
   }
 
+  /** The segments as they would be if nothing rested. Made now if need be: linear in the segments. */
+  withoutRests(): Space {
+    if (this.rests.count === 0) return this.space;
+    if (this.unrested === undefined) {
+      this.unrested = this.makeUnrested();
+      // What a trial did before is not taken back in it; the next trial should find it all the same.
+      if (this.undo.trying) {
+        this.undo.push(() => (this.unrested = undefined));
+        this.undo.later(() => this.withoutRests());
+      }
+    }
+    return this.unrested.space;
+  }
+
+  makeUnrested(): Unrested {
+    const { quantum, space, cache, spans } = this;
+    const stretches = [...spans.stretches()];
+    return new Unrested(this.#freshSpace(), { quantum, space, cache, stretches });
+  }
+
+  /** It is made anew when it is asked for. */
+  forgetUnrested(): void {
+    const before = this.unrested;
+    if (before === undefined) return;
+    if (this.undo.trying) this.undo.push(() => (this.unrested = before));
+    this.unrested = undefined;
+  }
+
+  /** An empty space of the same window. */
+  #freshSpace(): Space {
+    if (this.space instanceof WideSpace) return new WideSpace(this.#shift, 0n, this.undo);
+    const first = this.spans.from(0n).next().value;
+    return new NarrowSpace(this.#shift, first?.base ?? 0n, this.undo);
+  }
+
   /** Sees to it that the space can hold a span: the first one places the window, a far one widens. */
   #widen(base: bigint, size: bigint): void {
     if (this.space.holds(base, size)) return;
+    this.forgetUnrested();
     const old = this.space;
     if (this.undo.trying) this.undo.push(() => (this.space = old));
     if (this.spans.count === 0) {
@@ -473,11 +519,8 @@ export class Arena {
 
   /** All spans wholly free again. */
   #rebuild(revision: number): void {
-    const wide = this.space instanceof WideSpace;
-    const first = this.spans.from(0n).next().value;
-    this.space = wide
-      ? new WideSpace(this.#shift, 0n, this.undo)
-      : new NarrowSpace(this.#shift, first?.base ?? 0n, this.undo);
+    this.space = this.#freshSpace();
+    this.forgetUnrested();
     const spans = [...this.spans.from(0n)];
     this.spans = new Spans();
     this.cache = this.#newCache();

@@ -10,14 +10,14 @@ import { fullLease, noLease } from './decide-lease.ts';
 import type { Event } from './event.ts';
 import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask } from './import.ts';
-import { chainRevision, couldFit, exceedsLimit, plan, releases } from './import.ts';
+import { chainRevision, couldFit, plan, releases } from './import.ts';
 import { HOLDINGS_MAX } from './leases.ts';
 import type { Leases } from './leases.ts';
-import { overdrawn, overdrawnBy, overfull, pieceFor } from './limit.ts';
+import { overdrawn, overdrawnBy, overfull, pieceSizeFor } from './limit.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import { invalid, refuse, written } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
-import { onlyRests, planReusing } from './reuse.ts';
+import { couldReuse, onlyRests, planReusing } from './reuse.ts';
 import { seedOf } from './seed.ts';
 import type { Found } from './space.ts';
 import type { State } from './state.ts';
@@ -60,7 +60,7 @@ export function grant(
   const { size, policy } = ask;
   const cached = fromCache(arenas, arena, command, ask);
   if (cached !== undefined) return cached;
-  const pieceSize = pieceSizeFor(arena, command, size);
+  const pieceSize = pieceSizeFor(arena, command.type, size);
   const found =
     plan(arenas, arena, ask) ??
     (command.reuse === true ? planReusing(arenas, arena, ask, { pieceSize }) : undefined);
@@ -129,16 +129,6 @@ function askOf(arena: Arena, command: Alloc): Ask {
   };
 }
 
-/** The size of the pieces that serve the request, where the arena's limit allows it. */
-function pieceSizeFor(
-  arena: Arena,
-  command: Pick<Alloc, 'type'>,
-  size: bigint,
-): bigint | undefined {
-  const pieceSize = pieceFor(arena, command, size);
-  return pieceSize !== undefined && exceedsLimit(arena, pieceSize) ? undefined : pieceSize;
-}
-
 /** A piece of a slab, a new slab if need be; undefined where a plain block has to do. */
 function fromCache(
   arenas: Arenas,
@@ -147,7 +137,7 @@ function fromCache(
   { size, seed, windows }: Ask,
 ): Event | undefined {
   const { cache } = arena;
-  const pieceSize = pieceSizeFor(arena, command, size);
+  const pieceSize = pieceSizeFor(arena, command.type, size);
   if (cache === undefined || pieceSize === undefined) return undefined;
   const piece = cache.next(pieceSize, windows);
   const slab = { size: cache.slabSize, constraint: {}, policy: 'instantfit' } as const;
@@ -176,9 +166,9 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal
   const exceeding = overfull(arena, ask.size) ?? overdrawnBy(arena, command);
   if (exceeding !== undefined) return exceeding;
   if (ask.constraint.address !== undefined) {
-    return planReusing(arenas, arena, ask) === undefined
-      ? refuse('taken', 'the range at this address is not free')
-      : refuse('resting', 'the range at this address rests, wholly or in part; reuse takes it now');
+    return couldReuse(arenas, arena, ask)
+      ? refuse('resting', 'the range at this address rests, wholly or in part; reuse takes it now')
+      : refuse('taken', 'the range at this address is not free');
   }
   const exhaustion = exhaustionOf(arenas, arena, ask, command);
   const what = command.reuse === true ? 'free or resting segment' : 'free segment';

@@ -36,6 +36,7 @@
  * `guided-tree.ts` keeps, per kind of constraint in use, the largest block that fits below each
  * node, which makes every search exact and logarithmic; `search.ts` holds the policies. `import.ts`
  * plans imports and releases across arenas, `decide.ts` and `apply.ts` are the two functions above.
+ * `unrested.ts` has an arena's segments once more, as if nothing rested, where that is asked for.
  * `allocation-search.ts` finds allocations by what is known of them.
  * `snapshot.ts` reads the whole state out in plain parts, and `restore.ts` rebuilds it from them.
  *

@@ -6,10 +6,11 @@ import type { Arena } from './arena.ts';
 import { openWindows } from './bands.ts';
 import type { Alloc, Constraint } from './command.ts';
 import type { Arenas, Ask } from './import.ts';
-import { largestFitting, plan } from './import.ts';
+import { exceedsLimit, largestFitting, plan, sourceOf } from './import.ts';
+import { pieceSizeFor } from './limit.ts';
 import { leftTo } from './owners.ts';
-import type { Exhaustion } from './refusal.ts';
-import { largestRestingPiece, largestReusing, planReusing } from './reuse.ts';
+import type { Exhaustion, NextRest } from './refusal.ts';
+import { couldReuse, largestRestingPiece } from './reuse.ts';
 
 /** Allocations that are looked at for the next lease to end: some tens of microseconds. */
 const DEADLINES_MAX = 20_000;
@@ -20,21 +21,37 @@ export function exhaustionOf(
   ask: Ask,
   { type, band, owner, reuse = false }: Pick<Alloc, 'type' | 'band' | 'owner' | 'reuse'>,
 ): Exhaustion {
-  const { space, rests, quarantines } = arena;
-  const plain = reuse ? largestReusing(arenas, arena, ask) : largestFitting(arenas, arena, ask);
+  const { space, rests } = arena;
+  const plain = largestFitting(arenas, arena, ask, { unrested: reuse });
   const piece = type === 'alloc' ? largestPiece(arena, ask, { owner, reuse }) : 0n;
   const unbanded = band === undefined ? undefined : openWindows(arena);
-  // What a lease lets go makes room at once only where it does not rest, or may be reused.
-  const deadline = quarantines && !reuse ? undefined : arena.nextDeadline(DEADLINES_MAX);
+  const pieceSize = pieceSizeFor(arena, type, ask.size);
   return {
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
-    limitedBy: limitedBy(arenas, arena, ask, { reuse, unbanded }),
-    ...(deadline === undefined ? {} : { deadline }),
+    limitedBy: limitedBy(arenas, arena, ask, { reuse, unbanded, pieceSize }),
     resting: rests.size,
-    ...arena.nextRest(),
+    ...whenMore(arenas, arena, reuse),
   };
+}
+
+/** When what is in use or rests in the arena, or in its sources, may next become room, if known. */
+function whenMore(
+  arenas: Arenas,
+  arena: Arena,
+  reuse: boolean,
+): Pick<Exhaustion, 'deadline' | 'nextRests'> {
+  const nextRests: NextRest[] = [];
+  let first = Infinity;
+  for (let at: Arena | undefined = arena; at !== undefined; at = sourceOf(arenas, at)) {
+    const { nextRest } = at;
+    if (nextRest !== undefined) nextRests.push(nextRest);
+    // What a lease lets go makes room at once only where it does not rest, or may be reused.
+    if (at.quarantines && !reuse) continue;
+    first = Math.min(first, at.nextDeadline(DEADLINES_MAX) ?? Infinity);
+  }
+  return { nextRests, ...(first === Infinity ? {} : { deadline: first }) };
 }
 
 /** The largest piece of a slab that is not in use and that limits and bands allow. */
@@ -53,18 +70,29 @@ function largestPiece(
   return cached > resting ? cached : resting;
 }
 
-/** The constraints without any one of which there would be room; `unbanded` is without the band. */
+/**
+ * The constraints without any one of which there would be room; `unbanded` is without the band, and
+ * `pieceSize` that of the cached pieces that would do.
+ */
 function limitedBy(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  { reuse, unbanded }: { readonly reuse: boolean; readonly unbanded: Ask['windows'] },
+  {
+    reuse,
+    unbanded,
+    pieceSize,
+  }: {
+    readonly reuse: boolean;
+    readonly unbanded: Ask['windows'];
+    readonly pieceSize: bigint | undefined;
+  },
 ): string[] {
   const fits = (constraint: Constraint, more: Partial<Ask> = {}, unlimited = false): boolean => {
     // Whether there is room does not depend on the policy; this one asks for no other index.
     const other = { ...ask, policy: 'firstfit', constraint, ...more } as const;
     if (plan(arenas, arena, other, { left: 0, unlimited }) !== undefined) return true;
-    return reuse && planReusing(arenas, arena, other, { unlimited }) !== undefined;
+    return reuse && couldReuse(arenas, arena, other, { unlimited });
   };
   const { align, phase, nocross, min, max } = ask.constraint;
   const names: string[] = [];
@@ -75,8 +103,9 @@ function limitedBy(
   if (max !== undefined && fits(without(ask, 'max'))) names.push('max');
   // A band that was given, or the exclusive ones that a request without a band keeps out of.
   if (ask.windows !== undefined && fits(ask.constraint, { windows: unbanded })) names.push('band');
-  // The arena's own limit has a refusal of its own.
-  if (arena.source !== undefined && fits(ask.constraint, {}, true)) names.push('limit');
+  const limited = arena.source !== undefined || exceedsLimit(arena, ask.size);
+  if (limited && fits(ask.constraint, {}, true)) names.push('limit');
+  if (!reuse && couldReuse(arenas, arena, ask, { pieceSize })) names.push('resting');
   return names;
 }
 

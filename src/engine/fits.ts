@@ -5,8 +5,9 @@
 import type { Arena } from './arena.ts';
 import type { Constraint } from './command.ts';
 import { bandNamed, openWindows } from './bands.ts';
+import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask, Cut, Room } from './import.ts';
-import { boundsOf, cutOf, fitOf, largestFitting, sourceOf } from './import.ts';
+import { boundsOf, cutOf, fitOf, largestFitting, plan, sourceOf } from './import.ts';
 import { FREE } from './narrow/segments.ts';
 import type { Refusal } from './refusal.ts';
 import { badBlock } from './validity.ts';
@@ -36,6 +37,8 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
   const source = sourceOf(arenas, arena);
   const ask = { size, constraint, policy: arena.tuning.policy, seed: 0, windows };
   const above = source === undefined ? 0n : countAbove(arenas, arena, ask, most);
+  // Whether there is room does not depend on the policy; this one asks for no other index.
+  const one = plan(arenas, arena, { ...ask, policy: 'firstfit' }, { left: 0 });
   return {
     size,
     count,
@@ -45,6 +48,8 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
     largestFree: space.largestFree,
     largestFitting: largestFitting(arenas, arena, ask),
     holes: space.holes,
+    resting: arena.rests.size,
+    ...(one === undefined ? whyNone(arenas, arena, ask, wanted.band) : {}),
     histogram: histogramOf(arena),
   };
 }
@@ -90,6 +95,17 @@ function countAbove(arenas: Arenas, arena: Arena, ask: Ask, most: number): bigin
     count += here;
   }
   return smaller(count, allowed);
+}
+
+/** What a refusal of one such block would say. */
+function whyNone(
+  arenas: Arenas,
+  arena: Arena,
+  ask: Ask,
+  band: string | undefined,
+): Pick<FitsView, 'whyNone'> {
+  const request = { type: 'xalloc', ...(band === undefined ? {} : { band }) } as const;
+  return { whyNone: exhaustionOf(arenas, arena, ask, request) };
 }
 
 /** Free segments by order of their size in addresses, those orders that occur. */

@@ -10,6 +10,7 @@ import type { Arena } from './arena.ts';
 import { openWindows } from './bands.ts';
 import type { Constraint, Policy, Range } from './command.ts';
 import type { Imported, Released, Reused } from './event.ts';
+import type { Space } from './space.ts';
 import type { Span } from './spans.ts';
 import { FREE } from './narrow/segments.ts';
 import { Fit } from './wide/fit.ts';
@@ -57,6 +58,8 @@ export interface Generous {
   left: number;
   /** Whether limits of arenas are passed over, to see whether they are what stands in the way. */
   readonly unlimited?: boolean;
+  /** Whether it is as if nothing rested: to see whether that is what stands in the way. */
+  readonly unrested?: boolean;
 }
 /** A range that a span could come from: base and end. */
 export type Room = readonly [base: bigint, end: bigint];
@@ -69,7 +72,7 @@ export function plan(
   generous: Generous = { left: GENEROUS_MAX },
 ): Plan | undefined {
   if (generous.unlimited !== true && exceedsLimit(arena, ask.size)) return undefined;
-  const here = arena.space.place({ ...ask, cursor: arena.cursor });
+  const here = spaceOf(arena, generous).place({ ...ask, cursor: arena.cursor });
   if (here !== undefined) return { base: here, size: ask.size, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
@@ -81,6 +84,10 @@ export function plan(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function spaceOf(arena: Arena, { unrested = false }: Pick<Generous, 'unrested'>): Space {
+  return unrested ? arena.withoutRests() : arena.space;
 }
 
 /** The block in a span of this size, which is planned to be taken from the source. */
@@ -151,9 +158,14 @@ export function boundsOf(arena: Arena, { constraint, windows }: Asked): Window[]
   return windows === undefined ? [whole] : intersection(windows, [whole]);
 }
 
-/** The largest size that the same request would be granted with now, imports included. */
-export function largestFitting(arenas: Arenas, arena: Arena, ask: Ask): bigint {
-  let granted = arena.space.largestFitting(ask.constraint, ask.windows);
+/** The largest size that the same request would be granted with now, or if nothing rested. */
+export function largestFitting(
+  arenas: Arenas,
+  arena: Arena,
+  ask: Ask,
+  look: Pick<Generous, 'unrested'> = {},
+): bigint {
+  let granted = spaceOf(arena, look).largestFitting(ask.constraint, ask.windows);
   const { limit } = arena.tuning;
   if (limit !== undefined && arena.allocated + granted > limit) {
     granted = limit > arena.allocated ? floorTo(limit - arena.allocated, arena.quantum) : 0n;
@@ -161,23 +173,24 @@ export function largestFitting(arenas: Arenas, arena: Arena, ask: Ask): bigint {
   if (arena.source === undefined) return granted;
   // What the arenas above could give is only bounded from above by what each has free; whether a
   // size can really be imported, the plan itself says.
-  let refused = smaller(mostAbove(arenas, arena), ask.constraint.nocross ?? arena.limit);
+  let refused = smaller(mostAbove(arenas, arena, look), ask.constraint.nocross ?? arena.limit);
   if (limit !== undefined) refused = smaller(refused, limit - arena.allocated);
   refused = floorTo(refused, arena.quantum) + arena.quantum;
   while (refused - granted > arena.quantum) {
     const size = granted + floorTo((refused - granted) >> 1n, arena.quantum);
-    if (plan(arenas, arena, { ...ask, size }, { left: 0 }) === undefined) refused = size;
+    if (plan(arenas, arena, { ...ask, size }, { left: 0, ...look }) === undefined) refused = size;
     else granted = size;
   }
   return granted;
 }
 
 /** The largest free segment of any arena above. */
-function mostAbove(arenas: Arenas, arena: Arena): bigint {
+function mostAbove(arenas: Arenas, arena: Arena, look: Pick<Generous, 'unrested'>): bigint {
   const source = sourceOf(arenas, arena);
   if (source === undefined) return 0n;
-  const above = mostAbove(arenas, source);
-  return source.space.largestFree > above ? source.space.largestFree : above;
+  const above = mostAbove(arenas, source, look);
+  const { largestFree } = spaceOf(source, look);
+  return largestFree > above ? largestFree : above;
 }
 
 /**
@@ -291,7 +304,7 @@ function* asksOf(
       yield { size, constraint: { align: natural }, windows: withoutNested(windows) };
     }
   }
-  yield* coversOf(arena, source, ask, freeRooms(arenas, source));
+  yield* coversOf(arena, source, ask, freeRooms(arenas, source, generous));
 }
 
 /**
@@ -366,10 +379,14 @@ export function* coversOf(
 }
 
 /** What is free in the source and all above it, as far as a span could be made of it. */
-export function freeRooms(arenas: Arenas, source: Arena): Generator<Room> {
+export function freeRooms(
+  arenas: Arenas,
+  source: Arena,
+  look: Pick<Generous, 'unrested'>,
+): Generator<Room> {
   return roomsOf(arenas, source, (at) => {
     const found: Room[] = [];
-    at.space.walk(0n, ({ base, size, state }) => {
+    spaceOf(at, look).walk(0n, ({ base, size, state }) => {
       if (state === FREE) found.push([base, base + size]);
       return true;
     });
@@ -386,7 +403,7 @@ function emptyRooms(arenas: Arenas, source: Arena): Generator<Room> {
  * The ranges of the source and of all above it, cut down level by level to what is outside of
  * exclusive bands, in whole quanta of the coarsest arena so far.
  */
-export function* roomsOf(
+function* roomsOf(
   arenas: Arenas,
   source: Arena,
   rangesOf: (arena: Arena) => readonly Room[],
@@ -418,7 +435,7 @@ export function cutOf(arena: Arena, coarse: bigint): Cut {
     );
 }
 
-export function whole(base: bigint, end: bigint, coarse: bigint): Room {
+function whole(base: bigint, end: bigint, coarse: bigint): Room {
   return [roundup(base, coarse), floorTo(end, coarse)];
 }
 
@@ -448,14 +465,6 @@ function placeIn(base: bigint, length: bigint, ask: Ask, fit: Fit): bigint | und
     if (at !== NONE) return at;
   }
   return undefined;
-}
-
-/** The size of the largest block that a room holds under a constraint without an address. */
-export function capacityIn(arena: Arena, room: Room, { min, max }: Constraint, fit: Fit): bigint {
-  const [base, end] = room;
-  const from = min !== undefined && min > base ? min : base;
-  const to = max !== undefined && max + 1n < end ? max + 1n : end;
-  return from < to ? floorTo(fit.capacity(from, to), arena.quantum) : 0n;
 }
 
 /** Where the arena's policy puts the block in a span taken for it. */

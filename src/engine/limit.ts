@@ -57,3 +57,9 @@ export function pieceFor(
 ): bigint | undefined {
   return type === 'alloc' ? cache?.pieceFor(size) : undefined;
 }
+
+/** The same, but where such a piece would pass the arena's limit. */
+export function pieceSizeFor(arena: Arena, type: Alloc['type'], size: bigint): bigint | undefined {
+  const pieceSize = pieceFor(arena, { type }, size);
+  return pieceSize !== undefined && exceedsLimit(arena, pieceSize) ? undefined : pieceSize;
+}

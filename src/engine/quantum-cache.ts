@@ -17,6 +17,8 @@ export interface Slab extends Range {
   readonly pieceSize: bigint;
   /** Pieces in use, and which. */
   used: number;
+  /** Pieces that rest, which count as used. */
+  resting: number;
   readonly busy: boolean[];
 }
 
@@ -32,6 +34,8 @@ export class QuantumCache {
   readonly #partial = new Map<bigint, Slab[]>();
   /** Addresses held in slabs and not allocated. */
   cached = 0n;
+  /** How many pieces of a size rest in slabs. */
+  readonly #resting = new Map<bigint, number>();
 
   /** `sizeMax` is a multiple of the quantum, at most 16 quanta; 0 for no caches. */
   constructor(quantum: bigint, sizeMax: bigint) {
@@ -101,17 +105,18 @@ export class QuantumCache {
 
   open({ base, size }: Range, pieceSize: bigint): Slab {
     const busy = Array.from({ length: Number(size / pieceSize) }, () => false);
-    const slab = { base, size, pieceSize, used: 0, busy };
+    const slab = { base, size, pieceSize, used: 0, resting: 0, busy };
     this.#slabs.splice(place(this.#slabs, base), 0, slab);
     this.#offer(slab);
     this.cached += size;
     return slab;
   }
 
-  /** Takes a slab that was saved, some of whose pieces are in use. */
-  load({ base, size }: Range, pieceSize: bigint, busy: boolean[]): void {
+  /** Takes a slab that was saved, some of whose pieces are in use, and some of these rest. */
+  load({ base, size }: Range, pieceSize: bigint, busy: boolean[], resting: number): void {
     const used = busy.filter(Boolean).length;
-    const slab = { base, size, pieceSize, used, busy };
+    const slab = { base, size, pieceSize, used, resting, busy };
+    this.#tally(pieceSize, resting);
     this.#slabs.splice(place(this.#slabs, base), 0, slab);
     if (used < busy.length) this.#offer(slab);
     this.cached += size - BigInt(used) * pieceSize;
@@ -139,6 +144,25 @@ export class QuantumCache {
     this.#slabs.splice(place(this.#slabs, base) - 1, 1);
     this.cached -= slab.size;
     return slab;
+  }
+
+  /** A piece in use rests from now on, or by -1 does so no longer. */
+  rest(base: bigint, by: 1 | -1): void {
+    const slab = this.#slabOf(base);
+    slab.resting += by;
+    assert(slab.resting >= 0 && slab.resting <= slab.used, 'only pieces in use rest');
+    this.#tally(slab.pieceSize, by);
+  }
+
+  /** Sizes of which pieces rest, and how many of each. */
+  restingPieces(): Iterable<[pieceSize: bigint, count: number]> {
+    return this.#resting;
+  }
+
+  #tally(pieceSize: bigint, by: number): void {
+    const count = (this.#resting.get(pieceSize) ?? 0) + by;
+    if (count === 0) this.#resting.delete(pieceSize);
+    else this.#resting.set(pieceSize, count);
   }
 
   /** Takes back an `open`: the slab, of which no piece is in use, is forgotten. */
@@ -172,10 +196,12 @@ export class QuantumCache {
     if (slab.used < slab.busy.length) this.#withdraw(slab);
     this.#slabs.splice(place(this.#slabs, slab.base) - 1, 1);
     this.cached -= slab.size - BigInt(slab.used) * slab.pieceSize;
+    this.#tally(slab.pieceSize, -slab.resting);
   }
 
   /** Takes back a `forget`. */
   unforget(slab: Slab): void {
+    this.#tally(slab.pieceSize, slab.resting);
     this.#slabs.splice(place(this.#slabs, slab.base), 0, slab);
     if (slab.used < slab.busy.length) this.#offer(slab);
     this.cached += slab.size - BigInt(slab.used) * slab.pieceSize;

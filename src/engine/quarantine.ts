@@ -23,6 +23,7 @@ export function rest(arena: Arena, base: bigint, revision: number): void {
   const { id, size } = found;
   const { importedBy } = allocations.about(id);
   charge(arena, id, -size, -1);
+  arena.unrested?.give(base, arena.cache?.holding(base));
   arena.leave(id, revision);
   allocations.retire(id, base);
   if (undo.trying) undo.push(() => allocations.revive(id, base));
@@ -37,11 +38,13 @@ export function restAll(arena: Arena, revision: number): void {
   const { allocations, rests } = arena;
   arena.touch(revision);
   chargeNobody(arena);
+  arena.forgetUnrested();
   arena.space.hold((base, size, id) => {
     if (allocations.about(id).importedBy !== undefined) return false;
     arena.leave(id, revision);
     allocations.retire(id, base);
     rests.add(id, base, size, revision);
+    if (arena.cache?.holding(base) !== undefined) arena.cache.rest(base, 1);
     return true;
   });
 }
@@ -51,6 +54,7 @@ export function restTail(arena: Arena, { base, size }: Range, revision: number):
   const found = arena.allocationAt(base);
   assert(found !== undefined && size < found.size, 'an allocation is cut off');
   charge(arena, found.id, size - found.size, 0);
+  arena.unrested?.resize({ base, size });
   const id = partAt(arena, base + size, revision);
   begin(arena, id, base + size, found.size - size, revision);
   arena.describe(base, revision, {});
@@ -72,6 +76,7 @@ export function undelete(arena: Arena, base: bigint, revision: number): void {
   const found = restAt(arena, base);
   const { id } = found;
   assert(allocations.isFormer(id), 'what comes back was an allocation');
+  arena.unrested?.take(found, arena.cache?.holding(base));
   end(arena, found);
   allocations.revive(id, base);
   if (undo.trying) undo.push(() => allocations.retire(id, base));
@@ -174,12 +179,21 @@ function begin(arena: Arena, id: number, base: bigint, size: bigint, since: numb
   const { rests, undo } = arena;
   rests.add(id, base, size, since);
   if (undo.trying) undo.push(() => rests.remove(id, size));
+  count(arena, base, 1);
 }
 
 function end(arena: Arena, { base, size, id }: Found): void {
   const { rests, undo } = arena;
   const place = rests.remove(id, size);
   if (undo.trying) undo.push(() => rests.insert(id, base, size, place));
+  count(arena, base, -1);
+}
+
+/** Counts a piece that rests in its slab, if it lies in one; or one less. */
+function count({ cache, undo }: Arena, base: bigint, by: 1 | -1): void {
+  if (cache?.holding(base) === undefined) return;
+  cache.rest(base, by);
+  if (undo.trying) undo.push(() => cache.rest(base, by === 1 ? -1 : 1));
 }
 
 function forget(arena: Arena, id: number): void {

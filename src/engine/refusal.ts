@@ -42,15 +42,26 @@ export interface Exhaustion {
   readonly largestFitting: bigint;
   /**
    * The constraints without any one of which the request would be granted now: align, phase, nocross,
-   * min, max, or limit, that of a source.
+   * min, max, band, the one given or those that are kept out of, and limit, that of the arena or of a
+   * source; and resting, where it would be granted if nothing rested.
    */
   readonly limitedBy: readonly string[];
-  /** When the first lease of the arena runs out, by the clock that leases are told; if known. */
+  /**
+   * When the first lease of the arena, or of a source, runs out, by the clock that leases are told; if
+   * known, and if what it lets go would be room at once.
+   */
   readonly deadline?: number;
   /** Addresses that rest in the arena. */
   readonly resting: bigint;
-  /** The rest that ends next: the revision since which it lasts, and how long it has to. */
-  readonly nextRest?: { readonly since: number; readonly quarantineSeconds: number };
+  /** Of the arena and its sources, those in which something rests: the rest that ends next in each. */
+  readonly nextRests: readonly NextRest[];
+}
+
+export interface NextRest {
+  /** Revision since which it lasts. */
+  readonly since: number;
+  /** How long it has to. */
+  readonly quarantineSeconds: number;
 }
 
 /** A limit that the request would have passed, in addresses. */

@@ -316,6 +316,7 @@ class ArenaRestore {
     const end = base + cache.slabSize;
     const busy: boolean[] = [];
     let held = 0;
+    let resting = 0;
     let at = base;
     this.#arena.space.walk(base, (piece) => {
       const size = end - at < pieceSize ? end - at : pieceSize;
@@ -325,12 +326,13 @@ class ArenaRestore {
       const used = piece.id !== 0;
       assert(!used || size === pieceSize, 'what is left of a slab is not in use');
       if (!used) held++;
+      else if (piece.state === HELD) resting++;
       if (size === pieceSize) busy.push(used);
       at += size;
       return at < end;
     });
     assert(at === end && busy.includes(true), 'a slab is whole, and not without a piece in use');
-    cache.load({ base, size: cache.slabSize }, pieceSize, busy);
+    cache.load({ base, size: cache.slabSize }, pieceSize, busy, resting);
     return held;
   }
 }

@@ -1,29 +1,24 @@
 /**
  * Early reuse: where a block would go if rests ended, as plans; nothing here changes an arena. It is
  * as if the rests of an arena ended one after another, in their order, until there is a place: what
- * is taken therefore rested longest, and where no place is found there is none. An arena's own rests
- * are looked through before those of its source, each level for just enough.
+ * is taken therefore rested longest. An arena's own rests are looked through before those of its
+ * source, each level for just enough. That there is no place at all is known before (`unrested.ts`);
+ * to find the one that becomes one first takes time in the number of ranges that rest.
  *
- * A slab of a quantum cache becomes room for other blocks once none of its pieces is in use. All of
- * this takes time in the number of ranges that rest.
+ * A slab of a quantum cache becomes room for other blocks once none of its pieces is in use.
  */
 import type { Arena } from './arena.ts';
 import {
-  capacityIn,
   coversOf,
   confinedTo,
   exceedsLimit,
-  fitOf,
   freeRooms,
-  largestFitting,
   plan,
-  roomsOf,
   sourceOf,
-  whole,
   withSpan,
 } from './import.ts';
-import type { Arenas, Ask, Generous, Plan, Room } from './import.ts';
 import type { Reused } from './event.ts';
+import type { Arenas, Ask, Generous, Plan } from './import.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Joint } from './space.ts';
@@ -46,7 +41,7 @@ export function planReusing(
   }
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
-  const rooms = reusableRooms(arenas, source);
+  const rooms = freeRooms(arenas, source, { unrested: true });
   for (const asked of coversOf(arena, source, ask, rooms)) {
     const { size } = asked;
     const { policy } = source.tuning;
@@ -71,35 +66,26 @@ function reusedOf(arena: Arena, { base, size, piece }: Omit<Plan, 'imported'>): 
 
 /** Whether a range of the arena is free but for what rests in it. */
 export function onlyRests(arena: Arena, base: bigint, size: bigint): boolean {
-  const constraint = { address: base };
-  const ask: Ask = { size, constraint, policy: arena.tuning.policy, seed: 0 };
-  return placeReusing(arena, ask, undefined) !== undefined;
+  return arena.rests.count > 0 && arena.withoutRests().isFree(base, size);
 }
 
-/** The largest size that the same request, which was refused, would be granted with now. */
-export function largestReusing(arenas: Arenas, arena: Arena, ask: Ask): bigint {
-  let granted = largestFitting(arenas, arena, ask);
-  let most = granted;
-  let coarse = arena.quantum;
-  const fit = fitOf(arena, ask.constraint);
-  for (let at: Arena | undefined = arena; at !== undefined; at = sourceOf(arenas, at)) {
-    if (at.quantum > coarse) coarse = at.quantum;
-    for (const { base, size } of at.space.joined(joints(at, at.rests.ids()))) {
-      const room = whole(base, base + size, coarse);
-      const there = capacityIn(arena, room, ask.constraint, fit);
-      if (there > most) most = there;
-    }
-  }
-  // Limits, here and above, may still be in the way.
-  let size = most < ask.size ? most : ask.size - arena.quantum;
-  let refused = size + arena.quantum;
-  while (size > granted) {
-    if (planReusing(arenas, arena, { ...ask, size }) === undefined) refused = size;
-    else granted = size;
-    const quanta = (refused - granted) / arena.quantum;
-    size = granted + (quanta >> 1n) * arena.quantum;
-  }
-  return granted;
+/**
+ * Whether the request would find room if it might take what rests; `pieceSize` is that of the cached
+ * pieces that would serve it as well. In no more time than whether it finds room without that.
+ */
+export function couldReuse(
+  arenas: Arenas,
+  arena: Arena,
+  ask: Ask,
+  {
+    unlimited = false,
+    pieceSize,
+  }: Pick<Generous, 'unlimited'> & { readonly pieceSize?: bigint | undefined } = {},
+): boolean {
+  const look = { left: 0, unlimited, unrested: true };
+  // Whether there is room does not depend on the policy; this one asks for no other index.
+  if (plan(arenas, arena, { ...ask, policy: 'firstfit' }, look) !== undefined) return true;
+  return largestRestingPiece(arena, pieceSize ?? 0n, ask.windows) === pieceSize;
 }
 
 /** The largest resting piece of a slab, of at most `most`; 0 where there is none. */
@@ -109,12 +95,14 @@ export function largestRestingPiece(
   windows: Ask['windows'],
 ): bigint {
   let largest = 0n;
-  if (cache === undefined) return largest;
-  for (const id of rests.ids()) {
-    const base = rests.base(id);
-    const { pieceSize = 0n } = cache.holding(base) ?? {};
-    if (pieceSize <= largest || pieceSize > most) continue;
-    if (admits(windows, { base, size: pieceSize })) largest = pieceSize;
+  for (const [pieceSize] of cache?.restingPieces() ?? []) {
+    if (pieceSize > most || pieceSize <= largest) continue;
+    const isIn = (base: bigint) =>
+      cache!.holding(base)?.pieceSize === pieceSize && admits(windows, { base, size: pieceSize });
+    // Only bands make it depend on where the piece is.
+    if (windows === undefined || rests.ids().some((id) => isIn(rests.base(id)))) {
+      largest = pieceSize;
+    }
   }
   return largest;
 }
@@ -126,6 +114,7 @@ function placeReusing(
   pieceSize: bigint | undefined,
 ): Pick<Plan, 'base' | 'size' | 'piece'> | undefined {
   const { rests, space, cache } = arena;
+  if (rests.count === 0 || !canPlace(arena, ask, pieceSize)) return undefined;
   const { address } = ask.constraint;
   const ids = address === undefined ? rests.ids() : restsBeside(arena, address, ask.size);
   const piece: { base?: bigint } = {};
@@ -143,6 +132,13 @@ function placeReusing(
   const base = space.placeJoining({ ...ask, cursor: arena.cursor }, joints(arena, untilPiece()));
   if (base !== undefined) return { base, size: ask.size };
   return piece.base === undefined ? undefined : { base: piece.base, size: pieceSize!, piece: true };
+}
+
+/** Whether the arena has such a place, or may have such a piece, at all. */
+function canPlace(arena: Arena, ask: Ask, pieceSize: bigint | undefined): boolean {
+  const placement = { ...ask, policy: 'firstfit', cursor: 0n } as const;
+  if (arena.withoutRests().place(placement) !== undefined) return true;
+  return largestRestingPiece(arena, pieceSize ?? 0n, ask.windows) === pieceSize;
 }
 
 /** What rests in a range and, where slabs reach into it, in those. */
@@ -171,12 +167,4 @@ function* joints({ rests, cache }: Arena, ids: Iterable<number>): Generator<Join
       if (left === 0) yield { base: slab.base, size: slab.size };
     }
   }
-}
-
-/** What is free in the source and all above it, or would be if nothing rested. */
-function* reusableRooms(arenas: Arenas, source: Arena): Generator<Room> {
-  yield* freeRooms(arenas, source);
-  yield* roomsOf(arenas, source, (at) =>
-    at.space.joined(joints(at, at.rests.ids())).map(({ base, size }) => [base, base + size]),
-  );
 }

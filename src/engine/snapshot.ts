@@ -61,8 +61,8 @@ export interface SlabsPart {
   readonly arena: string;
   readonly slabs: readonly SavedSlab[];
 }
-/** The size is the arena's; the segments say which pieces are in use. */
-export type SavedSlab = Omit<Slab, 'size' | 'used' | 'busy'>;
+/** The size is the arena's; the segments say which pieces are in use, or rest. */
+export type SavedSlab = Omit<Slab, 'size' | 'used' | 'resting' | 'busy'>;
 
 /** Segments side by side, where no span ends; void between spans is left out. */
 export interface SegmentsPart {

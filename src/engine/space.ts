@@ -86,8 +86,6 @@ export interface Space {
    * a place for it: in the run that the last one makes with what is free beside it. Changes nothing.
    */
   placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined;
-  /** The runs that joints make with each other and with what is free beside them, in no order. */
-  joined(joints: Iterable<Joint>): Range[];
   /** The largest size that `place` would find room for under the constraint, in the windows. */
   largestFitting(constraint: Constraint, windows?: readonly Window[]): bigint;
   /**

@@ -11,6 +11,7 @@ import { assert } from './assert.ts';
 
 export class Undo {
   #steps: (() => void)[] = [];
+  #afterwards: (() => void)[] = [];
   #trying = false;
   #failed = false;
 
@@ -30,6 +31,12 @@ export class Undo {
     this.#steps.push(step);
   }
 
+  /** What is done once all is taken back; only while a trial is under way. */
+  later(step: () => void): void {
+    assert(this.#trying, 'there is something to be taken back first');
+    this.#afterwards.push(step);
+  }
+
   /** Runs `trial` and takes back all that it changed, whatever comes of it. */
   after<T>(trial: () => T): T {
     assert(!this.#trying && !this.#failed, 'one trial at a time');
@@ -46,5 +53,6 @@ export class Undo {
     this.#failed = true;
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) step();
     this.#failed = false;
+    for (const step of this.#afterwards.splice(0)) step();
   }
 }

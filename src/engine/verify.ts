@@ -5,7 +5,7 @@
 import type { Arena } from './arena.ts';
 import { BUSY, HELD } from './narrow/segments.ts';
 import { countedOwners } from './owners.ts';
-import type { Found } from './space.ts';
+import type { Found, Space } from './space.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
 import type { CheckView } from './view.ts';
@@ -105,6 +105,7 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
   say(resting === arena.rests.size, 'the resting addresses equal a recount');
   say(busy === arena.allocations.count, 'every allocation has a segment');
   verifyRests(arena, rested, say);
+  for (const problem of verifyUnrested(arena)) wrong(problem);
   for (const [{ size, kind }, count] of indexed) {
     say(size === count, `the index of ${kind} equals a recount`);
   }
@@ -160,4 +161,41 @@ function verifyRests(
   say(listed === count, 'the order of rests has them all');
   say(ordered, 'rests are in the order of their revisions, then of their addresses');
   say(since <= revision, 'no rest is younger than the arena');
+}
+
+/** What of the arena is said of it as if nothing rested. */
+function verifyUnrested(arena: Arena): string[] {
+  const { cache, space, unrested } = arena;
+  const problems: string[] = [];
+  const counts = new Map<bigint, number>();
+  for (const { base, size, pieceSize, resting } of cache?.slabs ?? []) {
+    let count = 0;
+    space.walk(base, (found) => {
+      if (found.base >= base + size) return false;
+      if (found.state === HELD && found.id !== 0) count++;
+      return true;
+    });
+    if (count !== resting) problems.push(`the slab at ${base} counts the pieces that rest`);
+    if (count > 0) counts.set(pieceSize, (counts.get(pieceSize) ?? 0) + count);
+  }
+  for (const [pieceSize, count] of cache?.restingPieces() ?? []) {
+    if (counts.get(pieceSize) !== count)
+      problems.push(`pieces of ${pieceSize} that rest are counted`);
+    counts.delete(pieceSize);
+  }
+  if (counts.size > 0) problems.push('all sizes of pieces that rest are counted');
+  if (unrested === undefined) return problems;
+  problems.push(...unrested.space.check());
+  const same = tilingOf(unrested.space) === tilingOf(arena.makeUnrested().space);
+  if (!same) problems.push('the segments without rests equal a recount');
+  return problems;
+}
+
+function tilingOf(space: Space): string {
+  const segments: string[] = [];
+  space.walk(0n, ({ base, size, state }) => {
+    segments.push(`${base}+${size} ${state}`);
+    return true;
+  });
+  return segments.join();
 }

@@ -3,6 +3,7 @@
  * addresses and sizes in plain integers; `end` is never stored, it is `address + size - 1`.
  */
 import type { CreateArena, Labels, Notation, Range, Width } from './command.ts';
+import type { Exhaustion } from './refusal.ts';
 
 export interface Addressing {
   readonly notation: Notation;
@@ -126,6 +127,10 @@ export interface FitsView {
   /** The largest size that would be granted under the constraint now, imports included. */
   readonly largestFitting: bigint;
   readonly holes: number;
+  /** Addresses that rest. */
+  readonly resting: bigint;
+  /** Where not even one such block would be granted now: what its refusal would say. */
+  readonly whyNone?: Exhaustion;
   /** How many free segments have a size of [2^order, 2^(order + 1)), where any has. */
   readonly histogram: readonly { readonly order: number; readonly holes: number }[];
 }

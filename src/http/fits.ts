@@ -6,7 +6,13 @@ import { limits } from '../limits.ts';
 import { answer, problems, type App } from './contract.ts';
 import { readBelow } from './invalid-input.ts';
 import { placementPointers, readPlacement } from './placement.ts';
-import { arenaNotFound, sendRefusal, type FieldPointers } from './problem.ts';
+import {
+  arenaNotFound,
+  remedies,
+  sendRefusal,
+  type FieldPointers,
+  type SecondsLeft,
+} from './problem.ts';
 import { arenaParams, type RouteDependencies } from './route.ts';
 import { xallocRequest } from './wire/allocation.ts';
 import { fits, type FitsReport } from './wire/fits.ts';
@@ -18,7 +24,7 @@ const fitsQuery = z.strictObject({ ...placementQuery, band });
 /** Shares are given in millionths: more digits say nothing to a person. */
 const millionths = 1_000_000n;
 
-export function fitsRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+export function fitsRoute(app: App, { sequencer, spaces, secondsLeft }: RouteDependencies): void {
   const schema = {
     operationId: 'fits',
     tags: ['Segments'],
@@ -49,7 +55,7 @@ export function fitsRoute(app: App, { sequencer, spaces }: RouteDependencies): v
     if (found === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const { view, revision } = found;
     if ('refused' in view) return sendRefusal(reply, view, queryPointers(query));
-    return reply.code(200).send(fitsRepresentation(arena, view, revision));
+    return reply.code(200).send(fitsRepresentation(arena, view, revision, secondsLeft));
   });
 }
 
@@ -60,8 +66,13 @@ function queryPointers(query: z.output<typeof fitsQuery>): FieldPointers {
   return Object.fromEntries(Object.entries(named).map(([from, to]) => [from, `/query${to}`]));
 }
 
-function fitsRepresentation(arena: string, view: FitsView, revision: number): FitsReport {
-  const { free, largestFree } = view;
+function fitsRepresentation(
+  arena: string,
+  view: FitsView,
+  revision: number,
+  secondsLeft: SecondsLeft | undefined,
+): FitsReport {
+  const { free, largestFree, whyNone } = view;
   const cut = free === 0n ? 0n : ((free - largestFree) * millionths) / free;
   return {
     arena,
@@ -74,6 +85,8 @@ function fitsRepresentation(arena: string, view: FitsView, revision: number): Fi
     largestFitting: view.largestFitting.toString(),
     fragmentation: Number(cut) / Number(millionths),
     holes: view.holes,
+    resting: view.resting.toString(),
+    ...(whyNone !== undefined && remedies(whyNone, secondsLeft)),
     histogram: view.histogram.map(({ order, holes }) => ({ order, holes })),
     revision,
   };

@@ -8,7 +8,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { refuse, type Exhaustion, type Refusal } from '../engine/refusal.ts';
+import { refuse, type Exhaustion, type NextRest, type Refusal } from '../engine/refusal.ts';
 import { HistoryUnavailable } from '../history/history.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
@@ -38,7 +38,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 export type FieldPointers = Readonly<Record<string, string>>;
 
 /** How many seconds a rest that has not ended may still take. */
-export type SecondsLeft = (rest: NonNullable<Exhaustion['nextRest']>) => number;
+export type SecondsLeft = (rest: NextRest) => number;
 
 /**
  * Sends a refusal. `fields` says where the request gave a field that is not in the body under the
@@ -65,9 +65,8 @@ export function sendRefusal(
         free: exhaustion.free.toString(),
         largestFree: exhaustion.largestFree.toString(),
         largestFitting: exhaustion.largestFitting.toString(),
-        ...(exhaustion.limitedBy.length > 0 && { limitedBy: [...exhaustion.limitedBy] }),
+        ...remedies(exhaustion, secondsLeft),
         resting: exhaustion.resting.toString(),
-        ...retryAfter(exhaustion, secondsLeft),
       },
     }),
     ...(exceeded !== undefined && {
@@ -81,15 +80,17 @@ export function sendRefusal(
   return sendProblem(reply, problem);
 }
 
-/** When the first rest or lease of the arena ends, whichever is known and comes first. */
-function retryAfter(
-  { deadline, nextRest }: Exhaustion,
+/** What would help, and when there may be more: the first rest or lease that ends, if known. */
+export function remedies(
+  { limitedBy, deadline, nextRests }: Exhaustion,
   secondsLeft: SecondsLeft | undefined,
-): { retryAfterSeconds?: number } {
-  const known: number[] = [];
+): { limitedBy?: string[]; retryAfterSeconds?: number } {
+  const known = secondsLeft === undefined ? [] : nextRests.map(secondsLeft);
   if (deadline !== undefined) known.push(secondsUntil(deadline));
-  if (nextRest !== undefined && secondsLeft !== undefined) known.push(secondsLeft(nextRest));
-  return known.length === 0 ? {} : { retryAfterSeconds: Math.min(...known) };
+  return {
+    ...(limitedBy.length > 0 && { limitedBy: [...limitedBy] }),
+    ...(known.length > 0 && { retryAfterSeconds: Math.min(...known) }),
+  };
 }
 
 /** Whole seconds until a deadline of the steady clock, not less than there are. */

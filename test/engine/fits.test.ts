@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Constraint } from '../../src/engine/command.ts';
 import type { FitsView } from '../../src/engine/view.ts';
 import { Fit } from '../../src/engine/narrow/fit.ts';
+import type { Refusal } from '../../src/engine/refusal.ts';
 import { NONE } from '../../src/engine/narrow/unit.ts';
 import { Fit as WideFit } from '../../src/engine/wide/fit.ts';
 import { Random } from '../model/random.ts';
@@ -93,6 +94,13 @@ describe('what is counted is granted', () => {
       expect(found.largestFree).toBe(view.largestFree);
       expect(sum(found.histogram.map(({ holes }) => BigInt(holes)))).toBe(BigInt(view.holes));
       expect(found.count).toBe(fill(here, size, constraint));
+      expect(found.whyNone === undefined).toBe(found.count > 0n);
+      const { last } = here.driver;
+      // Now that there is none, it says what the refusal does.
+      const { exhaustion } = last as Refusal;
+      const { whyNone } = fitsOf(here, size, constraint);
+      if (exhaustion !== undefined) expect(whyNone).toEqual(exhaustion);
+      else expect(last).toMatchObject({ refused: expect.stringMatching(/never-fits|limit/) });
       counted += found.count;
     }
     expect(counted).toBeGreaterThan(500n);

@@ -260,6 +260,7 @@ describe('parts', () => {
     type Data<T> = { [K in keyof T]: T[K] extends Function ? never : K }[keyof T];
     type Parts = 'name' | 'tuning' | 'spans' | 'allocations' | 'rests' | 'space' | 'cache';
     type Derived =
+      | 'unrested'
       | 'children'
       | 'limit'
       | 'allocated'
@@ -268,7 +269,8 @@ describe('parts', () => {
       | 'afterFreeing'
       | 'undo'
       | 'owners'
-      | 'charged';
+      | 'charged'
+      | 'nextRest';
     type Forgotten = Exclude<Data<Arena>, keyof ArenaPart | Parts | Derived>;
     const forgotten: [Forgotten] extends [never] ? 'nothing' : Forgotten = 'nothing';
     expect(forgotten).toBe('nothing');

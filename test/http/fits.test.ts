@@ -28,6 +28,7 @@ it('tells how many more blocks there is room for, and how what is free is cut up
       largestFitting: '144',
       fragmentation: 0.387096,
       holes: 2,
+      resting: '0',
       histogram: [
         { order: 6, holes: 1 },
         { order: 7, holes: 1 },
@@ -66,6 +67,27 @@ it('has no fragmentation where nothing is free', async () => {
   await service.call('POST', '/v1/arenas/a/alloc', { size: 256 });
   const { body } = await service.call('GET', `${fits}?size=1`);
   expect(body).toMatchObject({ count: '0', fragmentation: 0, histogram: [], largestFitting: '0' });
+});
+
+it('says what is in the way where there is no room', async () => {
+  const bands = [{ name: 'low', min: '10.0.0.0', max: '10.0.0.127', exclusive: true }];
+  await service.call('PATCH', '/v1/arenas/a', { bands });
+  const taken = { size: 128, address: '10.0.0.128', ttlSeconds: 60 };
+  await service.call('POST', '/v1/arenas/a/xalloc', taken);
+  const why = async (query: string) => {
+    const { limitedBy, retryAfterSeconds } = (await service.call('GET', `${fits}?${query}`)).body;
+    return { limitedBy, retryAfterSeconds };
+  };
+  const retryAfterSeconds = 60;
+  expect(await why('size=128')).toEqual({ limitedBy: ['band'], retryAfterSeconds });
+  expect(await why('size=128&band=low')).toEqual({});
+  expect(await why('size=129')).toEqual({ retryAfterSeconds });
+  expect(await why('size=8&band=low&min=10.0.0.125')).toEqual({
+    limitedBy: ['min'],
+    retryAfterSeconds,
+  });
+  await service.call('PATCH', '/v1/arenas/a', { bands: [], limit: 130 });
+  expect(await why('size=3')).toEqual({ limitedBy: ['limit'], retryAfterSeconds });
 });
 
 it.each<[string, string]>([

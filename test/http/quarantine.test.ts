@@ -91,9 +91,13 @@ describe('what is freed in an arena with quarantineSeconds', () => {
       free: '0',
       largestFree: '0',
       largestFitting: '0',
+      limitedBy: ['resting'],
       resting: '4',
       retryAfterSeconds: 7,
     });
+    const { body: fits } = await service.call('GET', `${pool}/fits?size=1`);
+    const { free: _, ...why } = problem.exhaustion!;
+    expect(fits).toMatchObject({ ...why, count: '0' });
     const preview = { size: 1, validateOnly: true };
     const told = await service.refused('exhausted', 'POST', `${pool}/alloc`, preview);
     expect(told.exhaustion).toEqual(problem.exhaustion);

@@ -206,7 +206,7 @@ function blockOf(engine: Engine, event: SingleEvent): Range | undefined {
 function withoutRevision(outcome: Event | Refusal | undefined): unknown {
   if (outcome === undefined || !('refused' in outcome)) return outcome;
   if (outcome.exhaustion !== undefined) {
-    const { nextRest: _, ...exhaustion } = outcome.exhaustion;
+    const { nextRests: _, ...exhaustion } = outcome.exhaustion;
     return { ...outcome, exhaustion };
   }
   if (outcome.refused !== 'precondition-failed') return outcome;

@@ -123,10 +123,10 @@ export class Model {
     if (given.resting !== arena.restingSize()) {
       return `exhaustion.resting is ${given.resting}, must be ${arena.restingSize()}`;
     }
-    const since = inOrder(arena.resting)[0]?.since;
-    if (given.nextRest?.since !== since) {
-      return `exhaustion.nextRest is since ${given.nextRest?.since}, must be ${since}`;
-    }
+    const chain = [arena, ...sourcesOf(arena, this.lookup)];
+    const since = chain.flatMap(({ resting }) => inOrder(resting)[0]?.since ?? []).join();
+    const told = given.nextRests.map((rest) => rest.since).join();
+    if (told !== since) return `exhaustion.nextRests are since ${told}, must be ${since}`;
     if (given.free !== free) return `exhaustion.free is ${given.free}, must be ${free}`;
     if (given.largestFree !== arena.largestFree()) {
       return `exhaustion.largestFree is ${given.largestFree}, must be ${arena.largestFree()}`;
@@ -165,8 +165,13 @@ export class Model {
       band === undefined || windows === undefined ? anywhere : { ...anywhere, windows };
     const inTheWay =
       wish.windows !== undefined && this.#hasRoom(arena, { ...command, type: 'xalloc' }, without);
-    if (given.includes('band') === inTheWay) return undefined;
-    return `exhaustion.limitedBy is ${given.join()}, must ${inTheWay ? '' : 'not '}have band`;
+    if (given.includes('band') !== inTheWay) {
+      return `exhaustion.limitedBy is ${given.join()}, must ${inTheWay ? '' : 'not '}have band`;
+    }
+    const early =
+      command.reuse !== true && this.#reusesNow(arena, { ...command, reuse: true }, wish);
+    if (given.includes('resting') === early) return undefined;
+    return `exhaustion.limitedBy is ${given.join()}, must ${early ? '' : 'not '}have resting`;
   }
 
   #fitsNow(arena: ModelArena, command: Alloc): boolean {

@@ -31,11 +31,6 @@ export class Joining {
     this.#starts.set(this.end, this.start);
   }
 
-  /** All runs, in no order. */
-  runs(): Iterable<[start: Unit, end: Unit]> {
-    return this.#ends;
-  }
-
   /**
    * Where the run that ends at `from` begins, or the free segment there. Its other end stays in the
    * map, where it is about to be written: a key that is deleted time and again makes a map slow.

@@ -5,7 +5,7 @@
  * do in addresses.
  */
 import { assert } from '../assert.ts';
-import type { Constraint, Range } from '../command.ts';
+import type { Constraint } from '../command.ts';
 import type {
   BlockCount,
   Found,
@@ -152,15 +152,6 @@ export class UnitSpace implements Space {
       if (at !== NONE) return this.#address(at);
     }
     return undefined;
-  }
-
-  joined(joints: Iterable<Joint>): Range[] {
-    const joining = new Joining(this.segments);
-    for (const joint of joints) this.#join(joining, joint);
-    return Array.from(joining.runs(), ([start, end]) => ({
-      base: this.#address(start),
-      size: toBigint(end - start) << this.#shift,
-    }));
   }
 
   #join(joining: Joining, { base, size }: Joint): void {

@@ -1,6 +1,7 @@
 /** What still fits, on the wire. */
 import { z } from 'zod';
 import { arenaName, countOutput, integerOutput, named, revision } from './field.ts';
+import { limitedBy, retryAfterSeconds } from './problem.ts';
 
 export const orderCount = named(
   'OrderCount',
@@ -35,6 +36,9 @@ export const fits = named(
       description: '1 − largestFree / free: 0 where what is free is one segment, or nothing is.',
     }),
     holes: countOutput('Free segments.'),
+    resting: integerOutput('Addresses of the arena that were freed and are not yet reusable.'),
+    limitedBy,
+    retryAfterSeconds,
     histogram: z
       .array(orderCount)
       .meta({ description: 'Free segments by the order of their sizes, in ascending order.' }),
@@ -53,6 +57,7 @@ export const fits = named(
         largestFitting: '300',
         fragmentation: 0.25,
         holes: 5,
+        resting: '0',
         histogram: [fourHoles(), { order: 8, holes: 1 }],
         revision: 12,
       },

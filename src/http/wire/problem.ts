@@ -51,6 +51,29 @@ export type ProblemCode = keyof typeof problemCodes;
 
 const codes = Object.keys(problemCodes) as [ProblemCode, ...ProblemCode[]];
 
+/** What is in the way of a request for which there is no room. */
+export const limitedBy = z
+  .array(z.string())
+  .exactOptional()
+  .meta({
+    description:
+      'The constraints without any one of which the request would be granted now: `align` (also ' +
+      'that of a prefix), `phase`, `nocross`, `min`, `max`; `band` is the one given, or exclusive ' +
+      'ones that are kept out of; `limit` is that of the arena or of a source; `resting` says that ' +
+      'it would be granted if nothing rested. Absent where no single one is in the way. More may come.',
+  });
+
+/** When there may be room. */
+export const retryAfterSeconds = z
+  .int()
+  .min(0)
+  .exactOptional()
+  .meta({
+    description:
+      'The first rest of the arena or of one that it imports from ends in so many seconds, or its ' +
+      'first lease, unless that is renewed; the earliest of them. Absent where none is known.',
+  });
+
 export const exhaustion = named(
   'Exhaustion',
   z.object({
@@ -59,26 +82,9 @@ export const exhaustion = named(
     largestFitting: integerOutput(
       'The largest size that the same request would be granted with now, imports included.',
     ),
-    limitedBy: z
-      .array(z.string())
-      .exactOptional()
-      .meta({
-        description:
-          'The constraints without any one of which the request would be granted now: `align` (also ' +
-          'that of a prefix), `phase`, `nocross`, `min`, `max`; `band` is the one given, or exclusive ' +
-          'ones that are kept out of; `limit` is that of a source. Absent where no single one is in ' +
-          'the way. More may come.',
-      }),
+    limitedBy,
     resting: integerOutput('Addresses of the arena that were freed and are not yet reusable.'),
-    retryAfterSeconds: z
-      .int()
-      .min(0)
-      .exactOptional()
-      .meta({
-        description:
-          'The first rest of the arena ends in so many seconds, or its first lease, unless that is ' +
-          'renewed; the earlier of both. Absent where neither is known.',
-      }),
+    retryAfterSeconds,
   }),
   {
     description: 'Why an exhausted arena could not serve the request.',
