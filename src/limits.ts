@@ -110,6 +110,11 @@ export const limits = {
   formerArenasMax: 10_000,
   /** Questions to the history that wait for its thread: a second of work of that, and more. */
   historyWaitingMax: 1_000,
+  /**
+   * Where less is free on the disk, the history is not written on: what is left is for the journal, which
+   * has room there for some 100,000 records.
+   */
+  historyFreeBytesMin: 32 * 1024 * 1024,
   /** While the history is being made a question waits for so long. */
   historyWaitMs: 10_000,
   /** A stream that is still being written when the service stops has this long to end in order. */

@@ -5,9 +5,10 @@
  * durable at once: a commit survives a crash of the process, and after a power cut the file may be
  * that of some time before.
  */
-import { rmSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { limits } from '../limits.ts';
 
 export const bookName = 'vmemd.history.db';
 
@@ -56,6 +57,21 @@ create table ended (
 ) strict, without rowid;
 create table clock (at integer primary key, revision integer not null) strict;
 `;
+
+/** Thrown as SQLite does where the disk is full; the book is before that, to leave room for the journal. */
+class DiskShort extends Error {
+  override name = 'DiskShort';
+  readonly code = 'SQLITE_FULL';
+}
+
+/** Throws where a book that grows could take the room that the journal needs. */
+export function assertRoom(directory: string): void {
+  const { bavail, blocks, bsize } = statfsSync(directory);
+  // Some file systems do not tell.
+  if (blocks === 0 || bavail * bsize >= limits.historyFreeBytesMin) return;
+  const mib = limits.historyFreeBytesMin / 1024 / 1024;
+  throw new DiskShort(`less than ${mib} MiB are free on the disk, and these are for the journal`);
+}
 
 /** Opens the book of a data directory; makes an empty one in its place where it cannot be read. */
 export function openBook(directory: string): Database.Database {

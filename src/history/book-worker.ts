@@ -15,7 +15,7 @@ import { Engine } from '../engine/engine.ts';
 import { FollowPort, type Beginning } from '../journal/follower.ts';
 import { recordsOf } from '../journal/replay.ts';
 import { decodePart } from '../journal/snapshot-part.ts';
-import { isDamage, newBook, openBook } from './book-file.ts';
+import { assertRoom, isDamage, newBook, openBook } from './book-file.ts';
 import { BookReader } from './book-reader.ts';
 import { BookWriter } from './book-writer.ts';
 import type { Extent, HistoryAnswer, HistoryQuery, NamedSpace, TooEarly } from './history.ts';
@@ -139,6 +139,7 @@ class Keeper {
   }
 
   async #follow(): Promise<void> {
+    assertRoom(this.#directory);
     this.#db = this.#discard ? newBook(this.#directory) : openBook(this.#directory);
     this.#discard = false;
     this.#use();
@@ -201,6 +202,7 @@ class Keeper {
     const { groups, head, lastRevision, trimmedRevision } = page;
     this.#wanted = page.wantedRevision;
     if (groups.length > 0) {
+      assertRoom(this.#directory);
       writer.take(groups.flatMap(recordsOf), head);
       for (const { body } of groups) this.#uncommitted += body.length;
     }

@@ -4,10 +4,11 @@
  * back with all that it answered once there is. Mounting takes root.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCode } from '../../src/exit-code.ts';
+import { bookName } from '../../src/history/book-file.ts';
 import { audit } from '../crash/audit.ts';
 import { Ledger } from '../crash/ledger.ts';
 import { Load } from '../crash/load.ts';
@@ -15,8 +16,8 @@ import { Server } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { must, type Part, type Round } from './part.ts';
 
-/** From hardly enough for the empty databases, of journal and history, to some thousand answers. */
-const roomKiB = { least: 240, most: 1800 };
+/** From hardly enough for the empty database to some thousand answers; none of it is for the history. */
+const roomKiB = { least: 120, most: 900 };
 const roomAfterwards = '64m';
 /** More than fit. */
 const answersMax = 20_000;
@@ -40,6 +41,7 @@ async function fillDisk(round: Round): Promise<void> {
     const load = new Load(ledger, random);
     await fill({ data, flags }, load);
     round.count('faults');
+    must(!existsSync(join(data, bookName)), 'the history has taken room from the journal');
     const again = new Server({ data, flags });
     try {
       // It may find room where the killed transaction was; otherwise it has to say why not.
