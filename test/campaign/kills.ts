@@ -9,7 +9,7 @@ import { audit } from '../crash/audit.ts';
 import { Client } from '../crash/client.ts';
 import { Ledger } from '../crash/ledger.ts';
 import { Load } from '../crash/load.ts';
-import { Server, type ServerOptions } from '../crash/server.ts';
+import { Server, type Build, type ServerOptions } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { must, Violation, type Part, type Round } from './part.ts';
 import { recovered, type Recovered } from './recovered.ts';
@@ -36,14 +36,14 @@ export const kills: Part = {
 };
 
 /** Kills one service after the other on the same data; another build of it, where one is given. */
-export async function killInTurn(round: Round, program?: string): Promise<void> {
+export async function killInTurn(round: Round, build: Build = {}): Promise<void> {
   const random = new Random(round.seed, 'kills');
   const ledger = new Ledger();
   const load = new Load(ledger, random);
   const options = {
     data: round.folder,
     flags: random.pick(settings),
-    ...(program !== undefined && { program }),
+    ...build,
   };
   let server = await Server.start(options);
   try {

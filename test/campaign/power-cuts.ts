@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { audit } from '../crash/audit.ts';
 import { Ledger } from '../crash/ledger.ts';
 import { Load } from '../crash/load.ts';
-import { Server } from '../crash/server.ts';
+import { Server, type Build } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { Disk, type Image } from './disk.ts';
 import { readFiles, sameFiles, withFiles, writeFiles } from './files.ts';
@@ -51,17 +51,17 @@ async function cutPower(round: Round): Promise<void> {
 }
 
 /** Two lives of a service: the first ends by SIGKILL, the second in order. */
-export async function recordLife(round: Round, program?: string): Promise<Recorded> {
+export async function recordLife(round: Round, build: Build = {}): Promise<Recorded> {
   const random = new Random(round.seed, 'power-cuts');
   const data = join(round.folder, 'data');
   await mkdir(data);
   const shim = new Shim({ folder: round.folder, directory: data, record: true });
   const options = {
+    ...build,
     data,
-    environment: shim.environment,
+    environment: { ...build.environment, ...shim.environment },
     // Small enough for checkpoints to be under way most of the time, or none.
     flags: random.chance(0.5) ? ['--checkpoint-mib', '0.02'] : [],
-    ...(program !== undefined && { program }),
   };
   const ledger = new Ledger();
   const load = new Load(ledger, random);

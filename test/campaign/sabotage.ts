@@ -3,8 +3,10 @@
  * each of them; a campaign that could not fail would say nothing.
  */
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Build } from '../crash/server.ts';
 import { killInTurn } from './kills.ts';
 import { must, type Part, type Round } from './part.ts';
 import { checkImages, recordLife } from './power-cuts.ts';
@@ -26,7 +28,7 @@ interface Sabotage {
   /** What those who find it say: an error of another kind would be a chance find. */
   readonly sign: RegExp;
   /** What has to find it. */
-  readonly check: (round: Round, program: string) => Promise<void>;
+  readonly check: (round: Round, build: Build) => Promise<void>;
 }
 
 const sabotages: readonly Sabotage[] = [
@@ -122,14 +124,13 @@ export const sabotageCount = sabotages.length;
 
 async function findSabotage(round: Round): Promise<void> {
   const { what, edits, sign, check } = sabotages[round.seed % sabotages.length]!;
-  const build = join(round.folder, 'build');
-  const program = await buildWith(edits, build);
+  const build = await buildWith(edits, round.folder);
   const folder = join(round.folder, 'data');
   await mkdir(folder);
   let found: unknown;
   try {
     // What is counted there was of no use to anybody.
-    await check({ ...round, folder, brief: true, count: () => undefined }, program);
+    await check({ ...round, folder, brief: true, count: () => undefined }, build);
   } catch (error) {
     found = error;
   }
@@ -139,17 +140,24 @@ async function findSabotage(round: Round): Promise<void> {
   round.count('sabotages');
 }
 
-async function cutPower(round: Round, program: string): Promise<void> {
-  await checkImages(await recordLife(round, program), round);
+async function cutPower(round: Round, build: Build): Promise<void> {
+  await checkImages(await recordLife(round, build), round);
 }
 
-/** A copy of the service with the edits; returns the path of its program. */
-async function buildWith(edits: readonly Edit[], build: string): Promise<string> {
+/** A copy of the service with the edits, in a folder of its own. */
+async function buildWith(edits: readonly Edit[], folder: string): Promise<Build> {
+  const build = join(folder, 'build');
   await mkdir(build);
-  for (const folder of ['src', 'migrations', 'package.json']) {
-    await cp(join(root, folder), join(build, folder), { recursive: true });
+  for (const part of ['src', 'migrations', 'package.json']) {
+    await cp(join(root, part), join(build, part), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(build, 'node_modules'));
+  // Most files are the same in all builds: Node finds what it compiled of them, wherever a build is, by
+  // their paths as seen from here, and by content.
+  const compiled = join(folder, 'compiled');
+  const shared = join(tmpdir(), 'vmemd-builds-compiled');
+  await mkdir(shared, { recursive: true });
+  await symlink(shared, compiled);
   for (const { file, text, instead } of edits) {
     const path = join(build, file);
     const pieces = (await readFile(path, 'utf8')).split(text);
@@ -159,5 +167,8 @@ async function buildWith(edits: readonly Edit[], build: string): Promise<string>
     );
     await writeFile(path, pieces.join(instead));
   }
-  return join(build, 'src', 'vmemd.js');
+  return {
+    program: join(build, 'src', 'vmemd.js'),
+    environment: { NODE_COMPILE_CACHE: compiled, NODE_COMPILE_CACHE_PORTABLE: '1' },
+  };
 }

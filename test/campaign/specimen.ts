@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { RecoveryError } from '../../src/journal/recovery-error.ts';
 import { Ledger } from '../crash/ledger.ts';
 import { Load } from '../crash/load.ts';
-import { Server } from '../crash/server.ts';
+import { Server, type Build } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import { readFiles, withFiles, writeFiles, type Files } from './files.ts';
 import { must, Violation, type Round } from './part.ts';
@@ -43,18 +43,14 @@ export class Specimen {
     this.#answers = answers;
   }
 
-  /** Of another build of the service, where its program is given. */
-  static async make(round: Round, program?: string): Promise<Specimen> {
+  /** Of another build of the service, where one is given. */
+  static async make(round: Round, build: Build = {}): Promise<Specimen> {
     const random = new Random(round.seed, 'specimen');
     const data = join(round.folder, 'data');
     const flags = random.chance(0.5) ? ['--checkpoint-mib', '0.02'] : [];
     const ledger = new Ledger();
     const load = new Load(ledger, random);
-    const server = await Server.start({
-      data,
-      flags,
-      ...(program !== undefined && { program }),
-    });
+    const server = await Server.start({ data, flags, ...build });
     try {
       const firstHead = (await readFiles(data)).get(head);
       must(firstHead !== undefined, 'a service that listens has a head anchor');

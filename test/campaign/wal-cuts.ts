@@ -3,6 +3,7 @@
  * a cut that takes something durable has to be refused, and one that does not is harmless. With an
  * anchor from the beginning, as a power cut may leave it, the state has to be an exact prefix.
  */
+import type { Build } from '../crash/server.ts';
 import { Random } from '../model/random.ts';
 import type { Part, Round } from './part.ts';
 import { head, log, Specimen } from './specimen.ts';
@@ -20,10 +21,10 @@ export const walCuts: Part = {
   run: (round) => cutLog(round),
 };
 
-/** Cuts the log of a service; of another build of it, where its program is given. */
-export async function cutLog(round: Round, program?: string): Promise<void> {
+/** Cuts the log of a service; of another build of it, where one is given. */
+export async function cutLog(round: Round, build?: Build): Promise<void> {
   const random = new Random(round.seed, 'wal-cuts');
-  const specimen = await Specimen.make(round, program);
+  const specimen = await Specimen.make(round, build);
   const bytes = specimen.files.get(log) ?? Buffer.alloc(0);
   const begin = beginOfLast(transactions, bytes);
   const cuts = round.brief ? cutsPerBriefRound : cutsPerRound;

@@ -14,15 +14,18 @@ const startMsMax = 60_000;
 /** So is an end that takes longer, whether the process was asked to end or has to by itself. */
 const endMsMax = 30_000;
 
-export interface ServerOptions {
-  /** The data directory. */
-  readonly data: string;
-  /** Another build of the service: the path of its `vmemd.js`. */
+/** What is run: the service as it is here, unless a path of another `vmemd.js` is given. */
+export interface Build {
   readonly program?: string;
-  /** Further flags. */
-  readonly flags?: readonly string[];
   /** Variables on top of those of this process, which pass but for the settings of the service. */
   readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ServerOptions extends Build {
+  /** The data directory. */
+  readonly data: string;
+  /** Further flags. */
+  readonly flags?: readonly string[];
 }
 
 /** How a process ended: by itself with a code, or by a signal. */
