@@ -9,6 +9,7 @@ import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask, Cut, Room } from './import.ts';
 import { boundsOf, cutOf, fitOf, largestFitting, plan, sourceOf } from './import.ts';
 import { FREE } from './narrow/segments.ts';
+import { leftTo } from './owners.ts';
 import type { Refusal } from './refusal.ts';
 import { badBlock } from './validity.ts';
 import type { FitsView } from './view.ts';
@@ -18,6 +19,8 @@ export interface Fits {
   readonly constraint: Constraint;
   /** The band that the blocks have to lie in. */
   readonly band?: string;
+  /** Whom the blocks would be for. */
+  readonly owner?: string;
   /** Most free segments of the arena, and segments of its sources, that are looked at. */
   readonly most: number;
 }
@@ -32,7 +35,9 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
   if (bad !== undefined) return bad;
   const { space } = arena;
   const { blocks, more } = space.count(size, constraint, most, windows);
-  const allowed = leftOf(arena) / size;
+  const left = leftOf(arena);
+  const own = smaller(left, leftTo(arena, wanted.owner) ?? left);
+  const allowed = own / size;
   const count = smaller(blocks, allowed);
   const source = sourceOf(arenas, arena);
   const ask = { size, constraint, policy: arena.tuning.policy, seed: 0, windows };
@@ -46,7 +51,7 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
     ...(source === undefined ? {} : { importable: smaller(above, allowed - count) }),
     free: space.free,
     largestFree: space.largestFree,
-    largestFitting: largestFitting(arenas, arena, ask),
+    largestFitting: smaller(largestFitting(arenas, arena, ask), own - (own % arena.quantum)),
     holes: space.holes,
     resting: arena.rests.size,
     ...(one === undefined ? whyNone(arenas, arena, ask, wanted.band) : {}),

@@ -17,9 +17,9 @@ import { arenaParams, type RouteDependencies } from './route.ts';
 import { xallocRequest } from './wire/allocation.ts';
 import { fits, type FitsReport } from './wire/fits.ts';
 
-const { size, prefixLength, align, phase, nocross, min, max, band } = xallocRequest.shape;
+const { size, prefixLength, align, phase, nocross, min, max, band, owner } = xallocRequest.shape;
 const placementQuery = { size, prefixLength, align, phase, nocross, min, max };
-const fitsQuery = z.strictObject({ ...placementQuery, band });
+const fitsQuery = z.strictObject({ ...placementQuery, band, owner });
 
 /** Shares are given in millionths: more digits say nothing to a person. */
 const millionths = 1_000_000n;
@@ -47,7 +47,8 @@ export function fitsRoute(app: App, { sequencer, spaces, secondsLeft }: RouteDep
     if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
     const placement = readBelow('/query', () => readPlacement(query, space));
     const inBand = query.band === undefined ? {} : { band: query.band };
-    const wanted = { ...placement, ...inBand, most: limits.fitsScanMax };
+    const forOwner = query.owner === undefined ? {} : { owner: query.owner };
+    const wanted = { ...placement, ...inBand, ...forOwner, most: limits.fitsScanMax };
     const found = await sequencer.read((engine) => {
       if (engine.addressing(arena) === undefined) return undefined;
       return { view: engine.fits(arena, wanted), revision: engine.revision };

@@ -312,6 +312,20 @@ describe('the list of owners', () => {
   });
 });
 
+it('what still fits is told of an owner, too', async () => {
+  const fits = async (query: string) => (await service.call('GET', `${a}/fits?${query}`)).body;
+  await alloc(60);
+  expect(await fits('size=30')).toMatchObject({ count: '31', largestFitting: '940' });
+  expect(await fits('size=30&owner=ann')).toMatchObject({ count: '1', largestFitting: '40' });
+  expect(await fits('size=30&owner=bob')).toMatchObject({ count: '3', largestFitting: '100' });
+  expect(await fits('size=30&owner=none')).toMatchObject({ count: '0', largestFitting: '0' });
+  await service.refused('invalid-request', 'GET', `${a}/fits?size=1&owner=`);
+  const child = { name: 'child', source: 'a', ownerLimit: 70 };
+  await service.call('POST', '/v1/arenas', child);
+  const { body } = await service.call('GET', '/v1/arenas/child/fits?size=30&owner=ann');
+  expect(body).toMatchObject({ count: '0', importable: '2', largestFitting: '70' });
+});
+
 it('what owners hold, and may, is the same after a restore', async () => {
   await alloc(60);
   await alloc(2, { owner: 'big' });

@@ -18,7 +18,8 @@ export const fits = named(
     arena: arenaName,
     size: integerOutput('Size of a block, rounded up to the quantum.'),
     count: integerOutput(
-      'Blocks that the free segments of the arena have room for side by side, and that its limit allows.',
+      'Blocks that the free segments of the arena have room for side by side, and that its limit allows, and ' +
+        'that of the `owner` given.',
     ),
     atLeast: z.boolean().meta({
       description:
