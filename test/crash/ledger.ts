@@ -18,7 +18,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Allocation } from '../../src/http/wire/allocation.ts';
-import type { Arena } from '../../src/http/wire/arena.ts';
+import type { Arena, Band } from '../../src/http/wire/arena.ts';
 import type { Span } from '../../src/http/wire/span.ts';
 import type { ArenaState, State } from './state.ts';
 
@@ -32,6 +32,7 @@ export interface GrantRequest {
   readonly waitSeconds?: number;
   readonly lease?: string;
   readonly owner?: string;
+  readonly band?: string;
 }
 
 export interface Grant {
@@ -78,6 +79,7 @@ export interface ArenaRequest {
   readonly quantumCacheMax?: string;
   readonly quarantineSeconds?: number;
   readonly ownerLimit?: string;
+  readonly bands?: Band[];
   readonly ownerLimits?: readonly { readonly owner: string; readonly limit: string }[];
   readonly spans?: readonly SpanRequest[];
 }
@@ -192,8 +194,8 @@ export class Ledger {
   }
 }
 
-/** What the size of an allocation depends on. */
-export type Rounding = Pick<Arena, 'quantum' | 'quantumCacheMax'>;
+/** What the size of an allocation depends on, and where it may lie. */
+export type Rounding = Pick<Arena, 'quantum' | 'quantumCacheMax' | 'bands'>;
 
 /** Whether an allocation is what was asked for. */
 export function fulfils(
@@ -213,8 +215,22 @@ export function fulfils(
     JSON.stringify(allocation.labels) === JSON.stringify(request.labels) &&
     address % BigInt(align) === 0n &&
     address >= BigInt(min) &&
+    liesRight(address, end, request, rounding) &&
     (nocross === undefined || address / BigInt(nocross) === end / BigInt(nocross))
   );
+}
+
+/** Inside of the band that it names; or outside of all that only those get who name them. */
+function liesRight(
+  address: bigint,
+  end: bigint,
+  { band }: GrantRequest,
+  { bands = [] }: Rounding,
+): boolean {
+  return bands.every(({ name, min, max, exclusive }) => {
+    if (name === band) return address >= BigInt(min) && end <= BigInt(max);
+    return !exclusive || band !== undefined || end < BigInt(min) || address > BigInt(max);
+  });
 }
 
 /** Whole quanta; a quantum cache may give a larger piece where nothing is constrained. */

@@ -50,6 +50,18 @@ const initialArenas: readonly (ArenaRequest & { sizeBits: number })[] = [
     ownerLimit: '900',
     ownerLimits: [{ owner: 'bob', limit: '300' }],
   },
+  // Small as well, so that what no band has is full while they are not, and the other way around.
+  {
+    name: 'banded',
+    quantum: '1',
+    policy: 'instantfit',
+    sizeBits: 7,
+    spans: [{ base: '0', size: '4000' }],
+    bands: [
+      { name: 'closed', min: '500', max: '1499', exclusive: true },
+      { name: 'open', min: '2000', max: '2499', exclusive: false },
+    ],
+  },
 ];
 
 const loopCount = 8;
@@ -74,6 +86,8 @@ const waitingShare = 0.1;
 /** And so many have an owner, of whom each may hold so much there. */
 const ownedShare = 0.5;
 const owners = ['ann', 'bob'];
+/** Where there are bands, so many name one. */
+const bandedShare = 0.5;
 /** Of those that were answered, so many are asked for again when the service is back. */
 const againAfterStart = 10;
 /** None runs out by itself: when it does is nothing that a ledger could know. */
@@ -221,7 +235,7 @@ export class Load {
     const waits = arena === 'tight' && this.#random.chance(waitingShare);
     const waiting = waits ? { waitSeconds: 1 } : {};
     const asked = { size: String(size), labels: {}, ...constraint, ...waiting };
-    return this.#grant(arena, { ...asked, ...this.#owner(arena) }, known);
+    return this.#grant(arena, { ...asked, ...this.#owner(arena), ...this.#band(known) }, known);
   }
 
   async #grant(arena: string, asked: GrantRequest, rounding: Rounding): Promise<boolean> {
@@ -287,6 +301,12 @@ export class Load {
     return true;
   }
 
+  /** The band that a grant is to lie in: in the arena that has some. */
+  #band({ bands = [] }: Rounding): Pick<GrantRequest, 'band'> {
+    if (bands.length === 0 || !this.#random.chance(bandedShare)) return {};
+    return { band: this.#random.pick(bands).name };
+  }
+
   /** Whom a grant is for: in the arena where that is limited. */
   #owner(arena: string): Pick<GrantRequest, 'owner'> {
     if (arena !== 'tight' || !this.#random.chance(ownedShare)) return {};
@@ -325,7 +345,10 @@ export class Load {
   }
 
   async #resize(): Promise<boolean> {
-    const candidates = this.#shared().filter(({ request }) => request.min === undefined);
+    const candidates = this.#shared().filter(({ request: { min, band } }) => {
+      // What a band does not keep in any more could not be told from what was never in it.
+      return min === undefined && band === undefined;
+    });
     if (candidates.length === 0) return this.#alloc(false);
     const grant = this.#random.pick(candidates);
     const before = grant.answer!;
@@ -337,8 +360,8 @@ export class Load {
     delete grant.resizing;
     if (answer.status !== 200) {
       const { code } = JSON.parse(answer.text) as { code: string };
-      const isRefused = code === 'taken' || code === 'never-fits' || isOverdrawn(answer, [grant]);
-      if (!isRefused) throw unexpected(path, answer);
+      const isRefused = ['taken', 'never-fits', 'band-required'].includes(code);
+      if (!isRefused && !isOverdrawn(answer, [grant])) throw unexpected(path, answer);
       return true;
     }
     grant.answer = JSON.parse(answer.text);
@@ -380,7 +403,12 @@ export class Load {
       const [arena, rounding] = this.#random.pick([...this.#arenas]);
       const number = this.#next();
       const size = String(this.#random.magnitude(1n << BigInt(rounding.sizeBits)));
-      const request = { size, labels: { [grantLabel]: number }, ...this.#owner(arena) };
+      const request = {
+        size,
+        labels: { [grantLabel]: number },
+        ...this.#owner(arena),
+        ...this.#band(rounding),
+      };
       const grant: Grant = { arena, request };
       return { number, grant, rounding };
     });
@@ -487,8 +515,8 @@ export class Load {
     const answer = await this.#ask('POST', '/v1/arenas', request, [201]);
     if (answer === lost) return false;
     Object.assign(arena, { answer: JSON.parse(answer.text) });
-    const { quantum, quantumCacheMax = '0' } = request;
-    const rounding = { quantum, quantumCacheMax };
+    const { quantum, quantumCacheMax = '0', bands } = request;
+    const rounding = { quantum, quantumCacheMax, ...(bands !== undefined && { bands }) };
     if (sizeBits === undefined) this.#own.set(request.name, rounding);
     else this.#arenas.set(request.name, { ...rounding, sizeBits });
     return true;
