@@ -8,6 +8,7 @@ import type { Alloc, Constraint } from './command.ts';
 import type { Arenas, Ask } from './import.ts';
 import { exceedsLimit, largestFitting, plan, sourceOf } from './import.ts';
 import { pieceSizeFor } from './limit.ts';
+import { overdrawn } from './limit.ts';
 import { leftTo } from './owners.ts';
 import type { Exhaustion, NextRest } from './refusal.ts';
 import { couldReuse, largestRestingPiece } from './reuse.ts';
@@ -30,7 +31,7 @@ export function exhaustionOf(
     free: space.free,
     largestFree: space.largestFree,
     largestFitting: plain > piece ? plain : piece,
-    limitedBy: limitedBy(arenas, arena, ask, { reuse, unbanded, pieceSize }),
+    limitedBy: limitedBy(arenas, arena, ask, { reuse, unbanded, pieceSize, owner }),
     resting: rests.size,
     ...whenMore(arenas, arena, reuse),
   };
@@ -82,10 +83,12 @@ function limitedBy(
     reuse,
     unbanded,
     pieceSize,
+    owner,
   }: {
     readonly reuse: boolean;
     readonly unbanded: Ask['windows'];
     readonly pieceSize: bigint | undefined;
+    readonly owner: string | undefined;
   },
 ): string[] {
   const fits = (constraint: Constraint, more: Partial<Ask> = {}, unlimited = false): boolean => {
@@ -94,6 +97,10 @@ function limitedBy(
     if (plan(arenas, arena, other, { left: 0, unlimited }) !== undefined) return true;
     return reuse && couldReuse(arenas, arena, other, { unlimited });
   };
+  // Whatever else gave way, its owner may not have so much.
+  if (overdrawn(arena, owner, ask.size) !== undefined) {
+    return fits(ask.constraint) ? ['ownerLimit'] : [];
+  }
   const { align, phase, nocross, min, max } = ask.constraint;
   const names: string[] = [];
   if (align !== undefined && fits({ ...without(ask, 'align'), phase: 0n })) names.push('align');

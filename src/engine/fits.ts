@@ -54,7 +54,7 @@ export function fits(arenas: Arenas, arena: Arena, wanted: Fits): FitsView | Ref
     largestFitting: smaller(largestFitting(arenas, arena, ask), own - (own % arena.quantum)),
     holes: space.holes,
     resting: arena.rests.size,
-    ...(one === undefined ? whyNone(arenas, arena, ask, wanted.band) : {}),
+    ...(one === undefined || own < size ? whyNone(arenas, arena, ask, wanted) : {}),
     histogram: histogramOf(arena),
   };
 }
@@ -107,9 +107,13 @@ function whyNone(
   arenas: Arenas,
   arena: Arena,
   ask: Ask,
-  band: string | undefined,
+  { band, owner }: Fits,
 ): Pick<FitsView, 'whyNone'> {
-  const request = { type: 'xalloc', ...(band === undefined ? {} : { band }) } as const;
+  const request = {
+    type: 'xalloc',
+    ...(band === undefined ? {} : { band }),
+    ...(owner === undefined ? {} : { owner }),
+  } as const;
   return { whyNone: exhaustionOf(arenas, arena, ask, request) };
 }
 

@@ -318,7 +318,11 @@ it('what still fits is told of an owner, too', async () => {
   expect(await fits('size=30')).toMatchObject({ count: '31', largestFitting: '940' });
   expect(await fits('size=30&owner=ann')).toMatchObject({ count: '1', largestFitting: '40' });
   expect(await fits('size=30&owner=bob')).toMatchObject({ count: '3', largestFitting: '100' });
-  expect(await fits('size=30&owner=none')).toMatchObject({ count: '0', largestFitting: '0' });
+  const limitedBy = ['ownerLimit'];
+  const nothing = { count: '0', largestFitting: '0', limitedBy };
+  expect(await fits('size=30&owner=none')).toMatchObject(nothing);
+  // Without the limit there would be no room for it either.
+  expect(await fits('size=941&owner=ann')).not.toHaveProperty('limitedBy');
   await service.refused('invalid-request', 'GET', `${a}/fits?size=1&owner=`);
   const child = { name: 'child', source: 'a', ownerLimit: 70 };
   await service.call('POST', '/v1/arenas', child);

@@ -59,8 +59,8 @@ export const limitedBy = z
     description:
       'The constraints without any one of which the request would be granted now: `align` (also ' +
       'that of a prefix), `phase`, `nocross`, `min`, `max`; `band` is the one given, or exclusive ' +
-      'ones that are kept out of; `limit` is that of the arena or of a source; `resting` says that ' +
-      'it would be granted if nothing rested. Absent where no single one is in the way. More may come.',
+      'ones that are kept out of; `limit` is that of the arena or of a source; `ownerLimit`, of ' +
+      'fits, that of the owner given; `resting` says that it would be granted if nothing rested. Absent where no single one is in the way. More may come.',
   });
 
 /** When there may be room. */
