@@ -52,6 +52,7 @@ export const flagTypes: Readonly<Record<CommandName, Readonly<Record<string, Fla
     map: text,
     create: given,
     span: text,
+    reuse: given,
     'dry-run': given,
     report: text,
     json: given,

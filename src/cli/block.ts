@@ -15,10 +15,12 @@ export interface Block {
   readonly owner?: string;
   readonly externalId?: string;
   readonly labels: Labels;
+  /** Whether it may take what rests there. */
+  readonly reuse: boolean;
 }
 
 /** The block of an entry, or why it can be none. */
-export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
+export function blockIn(target: Target, entry: Entry, reuse: boolean): Block | RefusedRow {
   const { line, text, owner, externalId, labels } = entry;
   try {
     const { base, size } = blockOf(entry.place, target);
@@ -28,6 +30,7 @@ export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
       base,
       size: (size + target.quantum - 1n) & -target.quantum,
       labels,
+      reuse,
       ...(owner !== undefined && { owner }),
       ...(externalId !== undefined && { externalId }),
     };
@@ -43,9 +46,13 @@ export function blockIn(target: Target, entry: Entry): Block | RefusedRow {
   }
 }
 
-/** What xalloc is asked for. */
-export function requestOf({ base, size, owner, externalId, labels }: Block): object {
+/** What xalloc is asked for: in an exclusive band only who names it gets what is there. */
+export function requestOf(block: Block): object {
+  const { target, base, size, owner, externalId, labels, reuse } = block;
+  const band = target.exclusive.find(({ min, max }) => base >= min && base + size - 1n <= max);
   return {
+    ...(band !== undefined && { band: band.name }),
+    ...(reuse && { reuse }),
     address: base.toString(),
     size: size.toString(),
     ...(owner !== undefined && { owner }),

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { exitCode } from '../exit-code.ts';
 import { labelKeyPattern } from '../http/wire/field.ts';
 import { refusedRow, type Entry, type Place, type ReadRow, type Row } from './entry.ts';
+import { unguarded } from './csv-line.ts';
 import { decoded, shown } from './row-text.ts';
 import { ToolError } from './tool-error.ts';
 
@@ -100,7 +101,7 @@ interface Read {
 
 function columnsOf(header: Read['record'], options: CsvOptions): Column[] {
   const names = header.map((bytes, index) => {
-    const name = decoded(bytes ?? '')?.trim();
+    const name = textIn(bytes ?? '', options)?.trim();
     if (name === undefined) throw noHeader('it is not UTF-8');
     if (name === '') throw noHeader(`column ${index + 1} has no name`);
     return name;
@@ -163,6 +164,12 @@ function keyOf(name: string, netbox: boolean): string {
   return netbox ? key.toLowerCase() : key;
 }
 
+/** The text of a field; undefined where it is not UTF-8. NetBox guards nothing. */
+function textIn(bytes: string, { netbox }: Pick<CsvOptions, 'netbox'>): string | undefined {
+  const text = decoded(bytes);
+  return text === undefined || netbox ? text : unguarded(text);
+}
+
 /** The status by which NetBox marks a prefix that is there for others to lie in. */
 const container = 'container';
 
@@ -182,7 +189,7 @@ function entryOf(
   let externalId: string | undefined;
   let status: string | undefined;
   for (const [index, column] of columns.entries()) {
-    const value = decoded(record[index] ?? '');
+    const value = textIn(record[index] ?? '', options);
     if (value === undefined) return refusedRow(row, `field ${index + 1} is not UTF-8`);
     if (record[index] === undefined) continue;
     if (column.is === 'place') place[column.name] = value.trim();

@@ -2,7 +2,7 @@
 import { exitCode } from '../exit-code.ts';
 import type { Allocation } from '../http/wire/allocation.ts';
 import { labelColumn, maskLabel } from './csv-entries.ts';
-import { csvLine } from './csv-line.ts';
+import { csvLine, sheetLine } from './csv-line.ts';
 import type { ExportOptions, Writer, Written } from './export.ts';
 import { ToolError } from './tool-error.ts';
 
@@ -29,12 +29,12 @@ export function csvWriter(options: ExportOptions, keys: readonly string[]): Writ
     ...keys.map((key) => labelColumn(key, { netbox: false, owner })),
   ];
   return {
-    head: csvLine(head),
+    head: sheetLine(head),
     write: (allocation): Written => {
       const { arena, address, end, size, cidr, labels } = allocation;
       const place = [...(several ? [arena] : []), address, end, size, cidr, allocation.owner];
       return {
-        line: csvLine([...place, allocation.externalId, ...labelsOf(labels, keys, options)]),
+        line: sheetLine([...place, allocation.externalId, ...labelsOf(labels, keys, options)]),
       };
     },
   };

@@ -194,6 +194,7 @@ broke off, or rows were corrected, import the whole file again. docs/import.md h
   --create           make arenas that are missing
   --span SPANS       with --create: their spans, such as 10.0.0.0/8 or 100-199, with commas between
                      several; all ports unless given with services
+  --reuse            take addresses that rest, too
   --dry-run          change nothing: tell what would be refused, also for a row before it
   --report FILE      the refused rows, as CSV, instead of on the standard error
 ${jsonFlag}

@@ -45,6 +45,8 @@ interface Settings {
   readonly arena: string | undefined;
   readonly creation: Creation | undefined;
   readonly rehearsed: boolean;
+  /** Whether rows may take what rests. */
+  readonly reuse: boolean;
   readonly report: string | undefined;
 }
 
@@ -77,7 +79,7 @@ export async function importFile(flags: Flags, terminal: Terminal): Promise<void
 }
 
 function settingsOf(flags: Flags, { environment, input }: Terminal): Settings {
-  const { from, arena, format, owner, label, map, report, 'dry-run': rehearsed } = flags;
+  const { from, arena, format, owner, label, map, report, reuse, 'dry-run': rehearsed } = flags;
   const path = from === undefined || from === '-' ? undefined : pathOf('from', from);
   if (from === undefined && input.isTTY === true) {
     throw new InvalidSetting('--from is missing: the file to import, or - to type it.');
@@ -89,6 +91,7 @@ function settingsOf(flags: Flags, { environment, input }: Terminal): Settings {
     path,
     arena: name === undefined ? undefined : nameOf('arena', name),
     rehearsed: rehearsed === true,
+    reuse: reuse === true,
     report: report === undefined ? undefined : pathOf('report', report),
   };
   const arenaOf = mapOf(map);
@@ -195,7 +198,7 @@ class Import {
       await this.#refuse(refusedRow(entry, `there is no arena ${entry.arena}: ${remedy}`));
       return;
     }
-    const block = blockIn(target, entry);
+    const block = blockIn(target, entry, this.#settings.reuse);
     if ('kind' in block) {
       await this.#refuse(block);
       return;

@@ -2,7 +2,7 @@
  * Rows that were refused, one line each: to the standard error, or to a file as CSV.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { csvLine } from './csv-line.ts';
+import { sheetLine } from './csv-line.ts';
 import type { RefusedRow } from './entry.ts';
 import type { Progress } from './progress.ts';
 import { print, type Terminal } from './terminal.ts';
@@ -35,7 +35,7 @@ export class RefusedRows {
     if (path === undefined) return new RefusedRows(undefined, '', errors, progress);
     try {
       const file = await open(path, 'w', 0o600);
-      await file.writeFile(csvLine(['line', 'reason', 'row']));
+      await file.writeFile(sheetLine(['line', 'reason', 'row']));
       return new RefusedRows(file, path, errors, progress);
     } catch (error) {
       throw fileError(error, path);
@@ -49,7 +49,7 @@ export class RefusedRows {
       return;
     }
     try {
-      await this.#file.writeFile(csvLine([String(line), reason, text]));
+      await this.#file.writeFile(sheetLine([String(line), reason, text]));
     } catch (error) {
       throw fileError(error, this.#path);
     }

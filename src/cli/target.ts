@@ -1,13 +1,16 @@
 /** The arenas that rows go to: as the service has them, or as they are made on the way. */
-import type { Notation, Range, Width } from '../engine/command.ts';
+import type { Band, Notation, Range, Width } from '../engine/command.ts';
 import { exitCode } from '../exit-code.ts';
 import type { ArenaSpace } from '../http/address-space.ts';
+import { readBands } from '../http/arenas.ts';
 import type { Arena } from '../http/wire/arena.ts';
 import { problemOf, type Client } from './client.ts';
 import { ToolError } from './tool-error.ts';
 
 export interface Target extends ArenaSpace {
   readonly name: string;
+  /** Bands that a request has to name, to get what is in them. */
+  readonly exclusive: readonly Band[];
   /** Of an arena that is yet to be made, and only rehearsed with: the spans that it will have. */
   readonly spans?: readonly Range[];
 }
@@ -49,7 +52,7 @@ export class Targets {
     if (reply.status === 200) return targetOf(reply.body as Arena);
     if (this.#creation === undefined) return undefined;
     const { notation, width, spans } = this.#creation;
-    if (this.#rehearsed) return { name, notation, width, quantum: 1n, spans };
+    if (this.#rehearsed) return { name, notation, width, quantum: 1n, exclusive: [], spans };
     const request = {
       name,
       notation,
@@ -67,6 +70,7 @@ export class Targets {
   }
 }
 
-function targetOf({ name, notation, width, quantum }: Arena): Target {
-  return { name, notation, width, quantum: BigInt(quantum) };
+function targetOf({ name, notation, width, quantum, bands = [] }: Arena): Target {
+  const exclusive = readBands(bands, { notation, width }).filter((band) => band.exclusive);
+  return { name, notation, width, quantum: BigInt(quantum), exclusive };
 }

@@ -510,7 +510,7 @@ describe('the round trip of CSV', () => {
     await create(pods);
     await create({ name: 'six', notation: 'ipv6', spans: [{ cidr: '2001:db8::/32' }] });
     await create({ name: 'low', notation: 'ipv4', source: 'pods' });
-    const texts = ['', 'a,b', '"', ' x ', 'ü', '=1+1', "'"];
+    const texts = ['', 'a,b', '"', ' x ', 'ü', '=1+1', "'", "'=1", '@a', '-1'];
     for (const [index, text] of texts.entries()) {
       const labels = { text, owner: 'o', size: String(index), end_: 'e', A: 'a' };
       const owner = `"${index}", ${text}`;
@@ -523,10 +523,11 @@ describe('the round trip of CSV', () => {
     expect(text.split('\n')[0]).toBe(
       'arena,address,end,size,cidr,owner,externalId,A,label:end_,label:owner,label:size,text',
     );
+    expect(text).toContain(`,"'=1+1"\n`);
     for (const arena of ['low', 'pods', 'six']) {
       await service.call('DELETE', `/v1/arenas/${arena}/allocations`);
     }
-    expect(await imported(text, [])).toMatchObject({ imported: 14, refused: 0 });
+    expect(await imported(text, [])).toMatchObject({ imported: 2 * texts.length, refused: 0 });
     const after = [await allocations('pods'), await allocations('six')];
     const own = before.map((list) => list.filter(({ importedBy }) => importedBy === undefined));
     expect(after).toEqual(own);
@@ -536,6 +537,34 @@ describe('the round trip of CSV', () => {
       '10.0.0.0,10.0.0.0,1,10.0.0.0/32,"""0"", ",,a,0',
     ]);
   });
+});
+
+test('an arena with every setting gets back what it had', async () => {
+  const bands = [
+    { name: 'closed', min: '10.0.1.0', max: '10.0.1.255', exclusive: true },
+    { name: 'open', min: '10.0.2.0', max: '10.0.2.255' },
+  ];
+  const limits = { limit: 2000, ownerLimit: 600, ownerLimits: [{ owner: 'web', limit: 700 }] };
+  const more = { quantum: 4, quantumCacheMax: 16, quarantineSeconds: 3600, policy: 'randomfit' };
+  await create({ ...pods, bands, ...limits, ...more, labels: { a: 'b' } });
+  for (let i = 0; i < 20; i++) {
+    const band = ['closed', 'open', undefined][i % 3];
+    const body = { size: 4 * (i + 1), owner: i % 2 === 0 ? 'web' : 'db', ...(band && { band }) };
+    await service.call('POST', '/v1/arenas/pods/alloc', body);
+  }
+  const before = await allocations('pods');
+  expect(before.length).toBeGreaterThan(15);
+  const text = await exported('--arena', 'pods');
+  expect(await imported(text, ['--arena', 'pods'])).toMatchObject({ present: before.length });
+  await service.call('DELETE', '/v1/arenas/pods/allocations');
+  const words = ['--arena', 'pods'];
+  const refused = await imported(text, words, exitCode.rowsRefused);
+  expect(refused).toMatchObject({ imported: 0, refused: before.length });
+  expect(refused.errors).toContain('rests');
+  const rehearsed = await imported(text, [...words, '--reuse', '--dry-run']);
+  expect(rehearsed).toMatchObject({ imported: before.length });
+  expect(await imported(text, [...words, '--reuse'])).toMatchObject({ imported: before.length });
+  expect(await allocations('pods')).toEqual(before);
 });
 
 describe('a service', () => {
