@@ -27,7 +27,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Deadlines } from './deadlines.ts';
 import { assert, AssertionError } from './engine/assert.ts';
-import type { Alloc, At, Command } from './engine/command.ts';
+import type { Alloc, At, Batch, Command } from './engine/command.ts';
 import type { Engine } from './engine/engine.ts';
 import { changes, type Event } from './engine/event.ts';
 import type { Refusal } from './engine/refusal.ts';
@@ -223,6 +223,7 @@ export class Sequencer {
   #perform<T>(order: Order<T>, patience?: Patience): Promise<Outcome<T>> {
     const { command } = order;
     try {
+      if (command.type === 'batch') return this.#performBatch(command, order);
       const decision = this.#engine.decide(command);
       if (!('refused' in decision)) return this.#apply(decision, order);
       if (patience !== undefined && mayWait(command, decision)) {
@@ -233,6 +234,19 @@ export class Sequencer {
       if (this.#engine.broken) this.#stop(error);
       return Promise.reject(error as Error);
     }
+  }
+
+  /** What deciding a batch has tried is kept, once there is a record of it. */
+  #performBatch<T>(command: At<Batch>, order: Order<T>): Promise<Outcome<T>> {
+    let body: string | undefined;
+    const decision = this.#engine.perform(command, (event) => {
+      if (!hasRecord(event, order)) return false;
+      body = encode(event);
+      return true;
+    });
+    if ('refused' in decision) return this.#whenDurable(decision, false);
+    if (body === undefined) return this.#answerUnchanged(decision, order.read);
+    return this.#applied(decision, body, order);
   }
 
   /** Waits until room is found for the command, or until its time is over. */
@@ -247,10 +261,8 @@ export class Sequencer {
   }
 
   /** Applies an event that was decided on the present state, and serves those who wait for room. */
-  #apply<T>(event: Event, { read, keyed }: Order<T>): Promise<Outcome<T>> {
-    // With a key it has a record after all, that the answer is stored with.
-    if (!changes(event) && keyed === undefined) return this.#answerUnchanged(event, read);
-    const revision = this.#engine.revision + 1;
+  #apply<T>(event: Event, order: Order<T>): Promise<Outcome<T>> {
+    if (!hasRecord(event, order)) return this.#answerUnchanged(event, order.read);
     let body: string;
     try {
       // Encoded before it is applied: an event that has no record must not change anything.
@@ -258,23 +270,37 @@ export class Sequencer {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    let value: T;
-    let kept: Keyed | undefined;
     try {
-      this.#engine.apply(event, revision);
-      assert(this.#engine.revision === revision, `revision ${revision} is applied`);
+      this.#engine.apply(event, this.#engine.revision + 1);
+    } catch (error) {
+      // Memory may be half changed: it must answer nobody any more.
+      this.#stop(error);
+      return Promise.reject(error as Error);
+    }
+    return this.#applied(event, body, order);
+  }
+
+  /** Hands an event that was just applied to the journal, as this record, and makes its answer. */
+  #applied<T>(event: Event, body: string, { read, keyed }: Order<T>): Promise<Outcome<T>> {
+    const { revision } = this.#engine;
+    let value: T;
+    let record: JournalRecord = { revision, body };
+    try {
+      const last = this.#gathering.at(-1)?.revision ?? this.#sentRevision;
+      assert(revision === last + 1, `revision ${last + 1} is applied`);
       this.deadlines.note(event);
       value = read(this.#engine, event, revision);
       if (keyed !== undefined) {
-        kept = { key: keyed.key, request: keyed.request, reply: keyed.reply(value, revision) };
-        body = withKeyed(body, kept);
+        const { key, request } = keyed;
+        const kept = { key, request, reply: keyed.reply(value, revision) };
+        record = { revision, body: withKeyed(body, kept), keyed: kept };
       }
     } catch (error) {
       // Memory may be half changed: it must answer nobody any more.
       this.#stop(error);
       return Promise.reject(error as Error);
     }
-    this.#gathering.push(kept === undefined ? { revision, body } : { revision, body, keyed: kept });
+    this.#gathering.push(record);
     this.#schedule();
     const outcome = this.#whenDurable<Outcome<T>>({ revision, value }, true);
     this.room.serve(event);
@@ -459,6 +485,11 @@ export class Sequencer {
     }
     await this.#journal.close();
   }
+}
+
+/** With a key, what changes nothing has a record after all, that the answer is stored with. */
+function hasRecord(event: Event, { keyed }: { readonly keyed: unknown }): boolean {
+  return keyed !== undefined || changes(event);
 }
 
 /** Whether there may be room for a command later that was refused for want of it. */

@@ -50,7 +50,8 @@ export function bandNamed(arena: Arena, name: string): Band | Refusal {
 
 /** Where a request may go that names no band; undefined where there is nothing to keep out of. */
 export function openWindows({ tuning, limit }: Arena): Window[] | undefined {
-  const closed = tuning.bands?.filter(({ exclusive }) => exclusive) ?? [];
+  if (tuning.bands === undefined) return undefined;
+  const closed = tuning.bands.filter(({ exclusive }) => exclusive);
   if (closed.length === 0) return undefined;
   const open: Window[] = [];
   let min = 0n;

@@ -1,7 +1,8 @@
 /**
  * Batches: several commands, all or nothing. Each is decided on the state that those before it lead
  * to, which is made by applying them; afterwards all of it is taken back, so that deciding a batch
- * changes nothing, and the event that comes of it is applied like any other.
+ * changes nothing, and the event that comes of it is applied like any other. Whoever would apply it at
+ * once may have it kept instead.
  */
 import { apply } from './apply.ts';
 import { assert } from './assert.ts';
@@ -16,9 +17,10 @@ import type { State } from './state.ts';
 export function decideBatch(
   state: State,
   { operations, piecesMax, at }: At<Batch>,
+  keeps: (event: Event) => boolean = () => false,
 ): Event | Refusal {
   assert(operations.length > 0, 'a batch has an operation');
-  return state.undo.after((): Event | Refusal => {
+  const trial = (): Event | Refusal => {
     const events: BatchEvent[] = [];
     const blocks: (Range | undefined)[] = [];
     let piecesLeft = piecesMax;
@@ -35,7 +37,8 @@ export function decideBatch(
       blocks.push(blockOf(state, event));
     }
     return { type: 'batched', at, events };
-  });
+  };
+  return state.undo.after(trial, (outcome) => !('refused' in outcome) && keeps(outcome));
 }
 
 /** The command, to lead to no more pieces than the batch has left. */

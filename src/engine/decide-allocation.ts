@@ -117,14 +117,16 @@ function closedTo(arena: Arena, command: Alloc): Refusal | undefined {
 
 /** The band of the command, if it names one, is there. */
 function askOf(arena: Arena, command: Alloc): Ask {
-  const { size, constraint, policy, seed } = command;
+  const { size, constraint, policy = arena.tuning.policy, seed } = command;
+  // Sources have policies of their own, and draw from what this arena draws from.
+  const draws = policy === 'randomfit' || arena.source !== undefined;
   const band = bandOf(arena, command);
   assert(band === undefined || !('refused' in band), 'whoever asks for a band knows of it');
   return {
     size: arena.roundup(size),
     constraint,
-    policy: policy ?? arena.tuning.policy,
-    seed: seed ?? seedOf(arena),
+    policy,
+    seed: seed ?? (draws ? seedOf(arena) : 0),
     windows: band === undefined ? openWindows(arena) : [band],
   };
 }

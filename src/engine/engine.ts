@@ -49,7 +49,7 @@ import type { Arena } from './arena.ts';
 import { stateName } from './arena.ts';
 import { assert } from './assert.ts';
 import { decideBatch } from './batch.ts';
-import type { Alloc, At, Command, Range } from './command.ts';
+import type { Alloc, At, Batch, Command, Range } from './command.ts';
 import { grant } from './decide-allocation.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
@@ -110,6 +110,20 @@ export class Engine {
   decide(command: Command): Event | Refusal {
     if (command.type === 'batch') return decideBatch(this.#state, command);
     return decide(this.#state, command);
+  }
+
+  /**
+   * Decides a batch and, where `accepts` takes its event, makes that true: as `decide` and `apply` do,
+   * but what was tried is kept and not done again. Otherwise, and where `accepts` throws, nothing has
+   * changed.
+   */
+  perform(command: At<Batch>, accepts: (event: Event) => boolean): Event | Refusal {
+    assert(this.#restore === undefined, 'events come after the snapshot');
+    return decideBatch(this.#state, command, (event) => {
+      if (!accepts(event)) return false;
+      this.#state.revision += 1;
+      return true;
+    });
   }
 
   /**

@@ -37,16 +37,28 @@ export class Undo {
     this.#afterwards.push(step);
   }
 
-  /** Runs `trial` and takes back all that it changed, whatever comes of it. */
-  after<T>(trial: () => T): T {
+  /**
+   * Runs `trial` and takes back all that it changed, unless `keeps` says of what came of it that it is
+   * to stay.
+   */
+  after<T>(trial: () => T, keeps: (outcome: T) => boolean): T {
     assert(!this.#trying && !this.#failed, 'one trial at a time');
     this.#trying = true;
+    let kept = false;
     try {
-      return trial();
+      const outcome = trial();
+      kept = keeps(outcome);
+      return outcome;
     } finally {
       this.#trying = false;
-      this.#takeBack();
+      if (kept) this.#forget();
+      else this.#takeBack();
     }
+  }
+
+  #forget(): void {
+    this.#steps = [];
+    this.#afterwards = [];
   }
 
   #takeBack(): void {

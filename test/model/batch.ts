@@ -105,7 +105,10 @@ function withoutReuse(operation: Operation, before: readonly Operation[]): Opera
   return { ...operation, command: { ...operation.command, reuse: false } };
 }
 
-/** Lets the engine decide and apply a batch; says what is wrong with what came of it. */
+/**
+ * Lets the engine decide a batch and then do it; says what is wrong with what came of it. That the
+ * state is the one that applying the event leads to, the session sees: another engine does that.
+ */
 export function judgeBatch(
   engine: Engine,
   model: Model,
@@ -127,7 +130,10 @@ export function judgeBatch(
     return { complaint: `${show(outcome.events)}, must be ${show(events)}`, outcome };
   }
   const revision = engine.revision + (changes(outcome) ? 1 : 0);
-  if (changes(outcome)) engine.apply(outcome, revision);
+  const performed = engine.perform(batch, changes);
+  if (!isDeepStrictEqual(performed, outcome)) {
+    return { complaint: `done at once, led to ${show(performed)}`, outcome };
+  }
   for (const [i, command] of commands.entries()) {
     const complaint = model.judge(command, events[i]!, revision);
     if (complaint !== undefined) return { complaint: `operation ${i}: ${complaint}`, outcome };
