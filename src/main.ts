@@ -120,7 +120,7 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
       file: join(directory, 'backup.tmp'),
       make: (file) => journal.backup(file),
     },
-    logger: httpLogger(logger),
+    logger,
     version,
     secondsLeft: (rest) => restTimer.secondsLeft(rest),
     ...(tokens !== undefined && { tokens }),
@@ -167,11 +167,6 @@ function noteBook(logger: Logger, event: BookEvent): void {
     case 'failed':
       logger.error(fields, 'history failed');
   }
-}
-
-/** The framework has a start line of its own, which says less than ours: not at info. */
-function httpLogger(logger: Logger): Logger {
-  return logger.child({}, { level: logger.level === 'info' ? 'warn' : logger.level });
 }
 
 /** A signal to a whole process group reaches this process more than once; that is one wish. */

@@ -217,6 +217,7 @@ export class Sequencer {
     const unavailable = this.#unavailable();
     if (unavailable !== undefined) return Promise.reject(unavailable);
     const order = { command, read, keyed };
+    if (!this.room.serving) return this.#perform(order, patience);
     return this.room.afterServing(() => this.#perform(order, patience));
   }
 

@@ -52,7 +52,7 @@ export class ArenaSpaces {
   }
 
   /** The address space of an arena; undefined where there is no such arena. */
-  of(arena: string): ArenaSpace | undefined | Promise<ArenaSpace | undefined> {
+  of(arena: string): ArenaSpace | Promise<ArenaSpace | undefined> {
     return this.#known.get(arena) ?? this.#ask(arena);
   }
 

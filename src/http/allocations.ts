@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
 import type { Alloc, At } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Event } from '../engine/event.ts';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import type { AllocationView } from '../engine/view.ts';
 import type { ArenaSpace } from './address-space.ts';
@@ -21,6 +22,7 @@ import {
   arenaParams,
   conditionOf,
   ifMatchHeaders,
+  inArena,
   type RouteDependencies,
 } from './route.ts';
 import {
@@ -68,9 +70,11 @@ function allocRoute(app: App, dependencies: RouteDependencies): void {
     body: allocRequest,
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
-  app.post('/v1/arenas/:arena/alloc', { schema }, async (request, reply) => {
-    return allocate('alloc', request, reply, dependencies);
-  });
+  app.post('/v1/arenas/:arena/alloc', { schema }, (request, reply) =>
+    inArena(request.params.arena, reply, dependencies, (space) =>
+      allocate('alloc', request, reply, space, dependencies),
+    ),
+  );
 }
 
 function xallocRoute(app: App, dependencies: RouteDependencies): void {
@@ -85,9 +89,11 @@ function xallocRoute(app: App, dependencies: RouteDependencies): void {
     body: xallocRequest,
     response: allocResponse(),
   } satisfies FastifyZodOpenApiSchema;
-  app.post('/v1/arenas/:arena/xalloc', { schema }, async (request, reply) => {
-    return allocate('xalloc', request, reply, dependencies);
-  });
+  app.post('/v1/arenas/:arena/xalloc', { schema }, (request, reply) =>
+    inArena(request.params.arena, reply, dependencies, (space) =>
+      allocate('xalloc', request, reply, space, dependencies),
+    ),
+  );
 }
 
 interface AllocInput {
@@ -96,14 +102,13 @@ interface AllocInput {
   readonly headers: Parameters<typeof conditionOf>[0];
 }
 
-async function allocate(
+function allocate(
   type: Alloc['type'],
   { params: { arena }, body, headers }: AllocInput,
   reply: FastifyReply,
-  { sequencer, mutate, spaces, secondsLeft }: RouteDependencies,
-): Promise<FastifyReply> {
-  const space = await spaces.of(arena);
-  if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
+  space: ArenaSpace,
+  { sequencer, mutate, secondsLeft }: RouteDependencies,
+): Promise<void> {
   const command = {
     ...allocCommand(type, arena, body, space),
     at: Date.now(),
@@ -114,14 +119,22 @@ async function allocate(
   }
   const fields = placementPointers(body);
   if (body.validateOnly === true) {
-    const preview = await sequencer.read((engine) => previewOf(engine, command));
-    if ('refused' in preview) return sendRefusal(reply, preview, fields, secondsLeft);
-    reply.header('ETag', etagOf(preview.tag));
-    return reply.code(200).send(allocationRepresentation(preview.view, space));
+    return sequencer
+      .read((engine) => previewOf(engine, command))
+      .then((preview) => {
+        if ('refused' in preview) sendRefusal(reply, preview, fields, secondsLeft);
+        else {
+          reply.header('ETag', etagOf(preview.tag));
+          reply.code(200).send(allocationRepresentation(preview.view, space));
+        }
+      });
   }
   return mutate(reply, {
     command,
-    read: (engine, event) => {
+    read: (engine, event, revision) => {
+      if (event.type === 'allocated' && event.lease === undefined) {
+        return { status: 201, view: viewMade(event, revision) } as const;
+      }
       assert(event.type === 'allocated' || event.type === 'allocationKept', 'there is a block');
       const status = event.type === 'allocated' ? 201 : 200;
       return { status, view: engine.allocation(arena, event.base) } as const;
@@ -197,18 +210,30 @@ function previewOf(
     return { view: engine.allocation(command.arena, decision.base)!, tag };
   }
   assert(decision.type === 'allocated', 'an alloc leads to an allocation');
-  const { arena, base, size, labels, owner, externalId, lease, at } = decision;
-  const about = {
+  const { lease } = decision;
+  const view = viewMade(decision, 0);
+  // Of one that would be made, nothing is promised.
+  if (lease === undefined || command.ttlSeconds !== undefined) return { view, tag };
+  return { view: { ...view, lease }, tag };
+}
+
+/** The allocation that an event has made, as the engine has it then, but for its lease. */
+function viewMade(event: Extract<Event, { type: 'allocated' }>, revision: number): AllocationView {
+  const { arena, base: address, size, labels, owner, externalId, at: createdAt } = event;
+  return {
+    arena,
+    address,
+    size,
     labels,
     ...(owner !== undefined && { owner }),
     ...(externalId !== undefined && { externalId }),
-    // Of one that would be made, nothing is promised.
-    ...(lease !== undefined && command.ttlSeconds === undefined && { lease }),
+    createdAt,
+    revision,
   };
-  return { view: { arena, address: base, size, ...about, createdAt: at, revision: 0 }, tag };
 }
 
-function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies): void {
+function getAllocationRoute(app: App, dependencies: RouteDependencies): void {
+  const { sequencer } = dependencies;
   const schema = {
     operationId: 'getAllocation',
     tags,
@@ -220,21 +245,24 @@ function getAllocationRoute(app: App, { sequencer, spaces }: RouteDependencies):
       ...problems(400, 401, 404, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
-  app.get('/v1/arenas/:arena/allocations/:address', { schema }, async (request, reply) => {
-    const { arena } = request.params;
-    const space = await spaces.of(arena);
-    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
-    const address = parseAddress(request.params.address, space, '/path/address');
-    const view = await sequencer.read((engine) =>
-      engine.addressing(arena) === undefined ? 'no arena' : engine.allocation(arena, address),
-    );
-    if (view === 'no arena') return sendRefusal(reply, arenaNotFound(arena));
-    if (view === undefined) {
-      const detail = `No allocation of ${arena} begins at ${formatAddress(address, space)}.`;
-      return sendRefusal(reply, refuse('allocation-not-found', detail));
-    }
-    reply.header('ETag', etagOf(view.revision));
-    return reply.code(200).send(allocationRepresentation(view, space));
+  app.get('/v1/arenas/:arena/allocations/:address', { schema }, ({ params }, reply) => {
+    const { arena } = params;
+    return inArena(arena, reply, dependencies, (space) => {
+      const address = parseAddress(params.address, space, '/path/address');
+      const found = sequencer.read((engine) =>
+        engine.addressing(arena) === undefined ? 'no arena' : engine.allocation(arena, address),
+      );
+      return found.then((view) => {
+        if (view === 'no arena') sendRefusal(reply, arenaNotFound(arena));
+        else if (view === undefined) {
+          const detail = `No allocation of ${arena} begins at ${formatAddress(address, space)}.`;
+          sendRefusal(reply, refuse('allocation-not-found', detail));
+        } else {
+          reply.header('ETag', etagOf(view.revision));
+          reply.code(200).send(allocationRepresentation(view, space));
+        }
+      });
+    });
   });
 }
 
@@ -272,7 +300,8 @@ function updateAllocationRoute(app: App, { mutate, spaces }: RouteDependencies):
   });
 }
 
-function freeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
+function freeRoute(app: App, dependencies: RouteDependencies): void {
+  const { mutate } = dependencies;
   const size = integerInput('Verified: rounded up to the quantum it must be the allocation’s.');
   const schema = {
     operationId: 'free',
@@ -286,24 +315,25 @@ function freeRoute(app: App, { mutate, spaces }: RouteDependencies): void {
       ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),
     },
   } satisfies FastifyZodOpenApiSchema;
-  app.delete('/v1/arenas/:arena/allocations/:address', { schema }, async (request, reply) => {
+  const fields = { ...addressPointers, '/size': '/query/size' };
+  app.delete('/v1/arenas/:arena/allocations/:address', { schema }, (request, reply) => {
     const { arena } = request.params;
-    const space = await spaces.of(arena);
-    if (space === undefined) return sendRefusal(reply, arenaNotFound(arena));
-    const address = parseAddress(request.params.address, space, '/path/address');
-    const sizeText = request.query.size;
-    return mutate(reply, {
-      command: {
-        type: 'free',
-        at: Date.now(),
-        arena,
-        address,
-        ...(sizeText !== undefined && { size: parseSize(sizeText, '/query/size') }),
-        ...conditionOf(request.headers),
-      },
-      read: () => undefined,
-      answer: () => ({ status: 204 }),
-      fields: { ...addressPointers, '/size': '/query/size' },
+    return inArena(arena, reply, dependencies, (space) => {
+      const address = parseAddress(request.params.address, space, '/path/address');
+      const sizeText = request.query.size;
+      return mutate(reply, {
+        command: {
+          type: 'free',
+          at: Date.now(),
+          arena,
+          address,
+          ...(sizeText !== undefined && { size: parseSize(sizeText, '/query/size') }),
+          ...conditionOf(request.headers),
+        },
+        read: () => undefined,
+        answer: () => ({ status: 204 }),
+        fields,
+      });
     });
   });
 }

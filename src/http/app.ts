@@ -5,13 +5,7 @@
  */
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import {
-  fastify,
-  LogController,
-  type FastifyBaseLogger,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import { fastify, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
@@ -38,7 +32,7 @@ import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.t
 import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
 import { ownerRoutes } from './owners.ts';
-import { handleClientError, handleError, problemOf, sendProblem } from './problem.ts';
+import { errorHandler, handleClientError, problemOf, sendProblem } from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
@@ -68,19 +62,20 @@ export interface AppOptions {
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { sequencer, feed, history, backups, tokens, version, events, secondsLeft } = options;
-  const app = newApp(options.logger);
+  const { sequencer, feed, history, backups, logger, tokens, version, events } = options;
+  const { secondsLeft } = options;
+  const app = newApp(logger);
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.setErrorHandler(handleError);
+  app.setErrorHandler(errorHandler(logger));
   parseJsonAlone(app);
   refuseUnknownRoutes(app);
   if (tokens !== undefined) requireToken(app, new BearerTokens(tokens));
-  logAnswers(app);
-  const answers = new AnswerCount(app);
+  logAnswers(app, logger);
+  const answers = new AnswerCount();
   const keys = new IdempotencyKeys(app, sequencer, tokens !== undefined);
-  hangUpWhenStopping(app);
+  finishReplies(app, answers, keys);
   app.addHook('preClose', async () => sequencer.closeRoom());
   await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
   await app.register(fastifySwagger, documentOptions.swagger(version));
@@ -102,7 +97,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   historyRoutes(app, { ...dependencies, history });
   eventRoutes(app, { sequencer, feed, streams });
   fitsRoute(app, dependencies);
-  stateRoutes(app, { sequencer, backups });
+  stateRoutes(app, { sequencer, backups, logger });
   healthRoutes(app, dependencies);
   metricsRoute(app, { sequencer, streams, history, version, answers, keys });
   documentRoutes(app);
@@ -110,13 +105,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
   return app;
 }
 
+/**
+ * The framework gets no logger: with one it listens to the end of every reply, though most requests
+ * write no line. Those that write one name the request themselves.
+ */
 function newApp(logger: FastifyBaseLogger): App {
+  const handleError = errorHandler(logger);
   const app = fastify({
-    loggerInstance: logger,
-    // A logger for each request costs more than all lines that most of them write: none. Those that
-    // write one name the request themselves.
-    childLoggerFactory: (parent) => parent,
-    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytesMax,
     connectionTimeout: limits.connectionTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -144,16 +139,35 @@ function newApp(logger: FastifyBaseLogger): App {
  */
 function parseJsonAlone(app: App): void {
   app.removeAllContentTypeParsers();
-  const parseJson = app.getDefaultJsonParser('error', 'error');
+  const parseWarily = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser<string>(
     'application/json',
     { parseAs: 'string' },
     (request, body, done) => {
-      if (request.method !== 'DELETE') parseJson(request, body, done);
-      else if (body === '') done(null, undefined);
-      else done(invalidInput('', 'DELETE takes no body'), undefined);
+      if (request.method === 'DELETE') {
+        if (body === '') done(null, undefined);
+        else done(invalidInput('', 'DELETE takes no body'), undefined);
+        return;
+      }
+      const value = mayPoison(body) ? undefined : jsonOf(body);
+      if (value === undefined) parseWarily(request, body, done);
+      else done(null, value);
     },
   );
+}
+
+/** Whether the keys that the wary parser refuses may be in there, also spelled with escapes. */
+function mayPoison(text: string): boolean {
+  return text.includes('__proto__') || text.includes('constructor') || text.includes('\\');
+}
+
+/** Undefined where it is not JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Answers 404 and 405 before anything of the request is read. */
@@ -215,24 +229,27 @@ function requireToken(app: App, tokens: BearerTokens): void {
   });
 }
 
-/** A connection whose request was under way when the stop began would else stay open, idle. */
-function hangUpWhenStopping(app: App): void {
+/** All that is done with every reply, in one hook: each one costs every request. */
+function finishReplies(app: App, answers: AnswerCount, keys: IdempotencyKeys): void {
   let stopping = false;
   app.addHook('preClose', (done) => {
     stopping = true;
     done();
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    answers.note(reply.statusCode);
+    keys.release(request);
+    // A connection whose request was under way when the stop began would else stay open, idle.
     if (stopping) reply.header('Connection', 'close');
     done();
   });
 }
 
 /** One line per request at debug, without bodies and headers. */
-function logAnswers(app: App): void {
-  if (app.log.level !== 'debug' && app.log.level !== 'trace') return;
+function logAnswers(app: App, logger: FastifyBaseLogger): void {
+  if (logger.level !== 'debug' && logger.level !== 'trace') return;
   app.addHook('onResponse', (request, reply, done) => {
-    request.log.debug(
+    logger.debug(
       {
         reqId: request.id,
         method: request.method,

@@ -51,7 +51,6 @@ export class IdempotencyKeys {
     app.addHook('onRoute', (route) => {
       if (!isMutation(route)) return;
       route.preValidation = [this.#take, ...[route.preValidation ?? []].flat()];
-      route.onSend = [...[route.onSend ?? []].flat(), this.#release];
     });
   }
 
@@ -61,15 +60,10 @@ export class IdempotencyKeys {
     else void this.#lookUp(request, reply, done).catch((error: unknown) => reply.send(error));
   };
 
-  readonly #release = (
-    request: FastifyRequest,
-    _reply: FastifyReply,
-    payload: unknown,
-    done: (error: null, payload: unknown) => void,
-  ): void => {
-    if (request.keyed !== undefined) this.#underWay.delete(request.keyed.key);
-    done(null, payload);
-  };
+  /** The request is about to be answered. */
+  release({ keyed }: FastifyRequest): void {
+    if (keyed !== undefined) this.#underWay.delete(keyed.key);
+  }
 
   async #lookUp(request: FastifyRequest, reply: FastifyReply, goOn: () => void): Promise<unknown> {
     const key = this.#digestOf(keyOf(request), request);

@@ -42,12 +42,8 @@ type DelayHistogram = ReturnType<typeof monitorEventLoopDelay>;
 export class AnswerCount {
   readonly #counts = [0, 0, 0, 0, 0];
 
-  /** Counts the replies of all routes that are added from now on. */
-  constructor(app: App) {
-    app.addHook('onResponse', (_request, reply, done) => {
-      this.#counts[Math.floor(reply.statusCode / 100) - 1]! += 1;
-      done();
-    });
+  note(status: number): void {
+    this.#counts[Math.floor(status / 100) - 1]! += 1;
   }
 
   /** By class, `2xx`. */

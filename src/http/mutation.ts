@@ -39,13 +39,13 @@ export interface Mutation<T> {
 }
 
 /** Does what a mutation says and sends what came of it. Rejects as `Sequencer.execute` does. */
-export type Mutate = <T>(reply: FastifyReply, mutation: Mutation<T>) => Promise<FastifyReply>;
+export type Mutate = <T>(reply: FastifyReply, mutation: Mutation<T>) => Promise<void>;
 
 export function mutator(
   sequencer: Pick<Sequencer, 'execute'>,
   secondsLeft: SecondsLeft | undefined,
 ): Mutate {
-  return async <T>(
+  return <T>(
     reply: FastifyReply,
     { command, read, answer, fields, waitSeconds = 0 }: Mutation<T>,
   ) => {
@@ -57,14 +57,16 @@ export function mutator(
       reply: (value: T, revision: number) => (stored = write(reply, answer(value, revision))),
     };
     const done = sequencer.execute(command, read, stores, patient);
-    const outcome = await (patient === undefined ? done : done.finally(() => patient.end()));
-    if ('refused' in outcome) {
-      // Whoever waited in vain may come back at once, and waits again, behind the others.
-      if (patient !== undefined && waitable.has(outcome.refused)) reply.header('Retry-After', '1');
-      return sendRefusal(reply, outcome, fields, secondsLeft);
-    }
-    if (keyed !== undefined) return sendStored(reply, stored);
-    return send(reply, answer(outcome.value, outcome.revision));
+    const ended = patient === undefined ? done : done.finally(() => patient.end());
+    return ended.then((outcome) => {
+      if ('refused' in outcome) {
+        // Whoever waited in vain may come back at once, and waits again, behind the others.
+        const again = patient !== undefined && waitable.has(outcome.refused);
+        if (again) reply.header('Retry-After', '1');
+        sendRefusal(reply, outcome, fields, secondsLeft);
+      } else if (keyed !== undefined) sendStored(reply, stored);
+      else send(reply, answer(outcome.value, outcome.revision));
+    });
   };
 }
 

@@ -5,7 +5,7 @@
  * What is unexpected is logged with its cause and answered with "internal" and nothing more,
  * because its message was not written for clients.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { refuse, type Exhaustion, type NextRest, type Refusal } from '../engine/refusal.ts';
@@ -103,18 +103,20 @@ export function arenaNotFound(arena: string): Refusal {
 }
 
 /** Answers whatever was thrown on the way: invalid input, a journal that is gone, or a bug. */
-export function handleError(
-  error: Error & { code?: string; statusCode?: number },
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  const problem = problemOfError(error);
-  if (error instanceof Busy || error instanceof TooManyWaiters) reply.header('Retry-After', '1');
-  if (error instanceof HistoryUnavailable) reply.header('Retry-After', '10');
-  if (problem.code === 'internal') {
-    request.log.error({ reqId: request.id, err: error }, 'unexpected error');
-  }
-  return sendProblem(reply, problem);
+export function errorHandler(logger: Pick<FastifyBaseLogger, 'error'>) {
+  return (
+    error: Error & { code?: string; statusCode?: number },
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply => {
+    const problem = problemOfError(error);
+    if (error instanceof Busy || error instanceof TooManyWaiters) reply.header('Retry-After', '1');
+    if (error instanceof HistoryUnavailable) reply.header('Retry-After', '10');
+    if (problem.code === 'internal') {
+      logger.error({ reqId: request.id, err: error }, 'unexpected error');
+    }
+    return sendProblem(reply, problem);
+  };
 }
 
 function problemOfError(error: Error & { code?: string; statusCode?: number }): Problem {

@@ -1,9 +1,10 @@
 /** What routes share: reading, changing, what is remembered of arenas, and common parameters. */
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Sequencer } from '../sequencer.ts';
-import type { ArenaSpaces } from './address-space.ts';
+import type { ArenaSpace, ArenaSpaces } from './address-space.ts';
 import type { Mutate } from './mutation.ts';
-import type { SecondsLeft } from './problem.ts';
+import { arenaNotFound, sendRefusal, type SecondsLeft } from './problem.ts';
 import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/field.ts';
 
 export interface RouteDependencies {
@@ -34,4 +35,23 @@ export function conditionOf(headers: { 'if-match'?: string }): { ifRevision?: nu
   const tag = headers['if-match'];
   if (tag === undefined || tag === '*') return {};
   return { ifRevision: Number(tag.slice(1, -1)) };
+}
+
+/**
+ * Does something with the address space of an arena: at once where that is known, as it nearly always
+ * is. Where there is no such arena, that is the answer.
+ */
+export function inArena(
+  arena: string,
+  reply: FastifyReply,
+  { spaces }: Pick<RouteDependencies, 'spaces'>,
+  use: (space: ArenaSpace) => Promise<void>,
+): Promise<void> | undefined {
+  const space = spaces.of(arena);
+  if (!(space instanceof Promise)) return use(space);
+  return space.then((asked) => {
+    if (asked !== undefined) return use(asked);
+    sendRefusal(reply, arenaNotFound(arena));
+    return undefined;
+  });
 }

@@ -2,7 +2,7 @@
  * Routes of the state as a whole: its hash, and backups. Both are made in another thread, by the
  * journal, while everything else is answered.
  */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { createHash } from 'node:crypto';
 import { open, rm, type FileHandle } from 'node:fs/promises';
@@ -29,6 +29,7 @@ export interface BackupMaker {
 export interface StateDependencies {
   readonly sequencer: Pick<Sequencer, 'state' | 'journal' | 'durableRevision'>;
   readonly backups: BackupMaker;
+  readonly logger: Pick<FastifyBaseLogger, 'error'>;
 }
 
 const tags = ['State'];
@@ -39,7 +40,7 @@ export function stateRoutes(app: App, dependencies: StateDependencies): void {
   backupRoute(app, dependencies);
 }
 
-function getStateRoute(app: App, { sequencer }: StateDependencies): void {
+function getStateRoute(app: App, { sequencer }: Pick<StateDependencies, 'sequencer'>): void {
   const hashes = new SharedHash(sequencer);
   const schema = {
     operationId: 'getState',
@@ -107,7 +108,7 @@ class SharedHash {
   }
 }
 
-function backupRoute(app: App, { backups }: StateDependencies): void {
+function backupRoute(app: App, { backups, logger }: StateDependencies): void {
   const transfer = new BackupTransfer(backups);
   app.addHook('preClose', (done) => {
     transfer.stop();
@@ -148,7 +149,7 @@ function backupRoute(app: App, { backups }: StateDependencies): void {
     } catch (error) {
       // Both were written for whoever runs the service, and that is who asks for a backup.
       if (!(error instanceof RecoveryError || error instanceof StorageFailure)) throw error;
-      request.log.error({ reqId: request.id, err: error }, 'backup failed');
+      logger.error({ reqId: request.id, err: error }, 'backup failed');
       return sendProblem(reply, problemOf('internal', `The backup failed. ${error.message}`));
     }
   });
