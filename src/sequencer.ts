@@ -99,7 +99,9 @@ interface Waiting {
   readonly revision: number;
   /** Whether a command of its own was applied, whose outcome a failure may leave open. */
   readonly applied: boolean;
-  release(): void;
+  /** What `resolve` is called with. */
+  readonly value: unknown;
+  resolve(value: unknown): void;
   reject(error: Error): void;
 }
 
@@ -388,7 +390,13 @@ export class Sequencer {
     const { revision } = this.#engine;
     if (revision === this.#durableRevision) return Promise.resolve(value);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ revision, applied, release: () => resolve(value), reject });
+      this.#waiting.push({
+        revision,
+        applied,
+        value,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+      });
     });
   }
 
@@ -454,7 +462,7 @@ export class Sequencer {
     const durable = this.#durableRevision;
     const kept = this.#waiting.findIndex(({ revision }) => revision > durable);
     const released = this.#waiting.splice(0, kept === -1 ? this.#waiting.length : kept);
-    for (const { release } of released) release();
+    for (const { resolve, value } of released) resolve(value);
   }
 
   /** Rejects all that waits and stops for good. A commit under way is left to end by itself. */

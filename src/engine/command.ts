@@ -7,6 +7,9 @@
  * every range is half-open: `[base, base + size)`. `min` and `max` are inclusive.
  */
 
+/** A value that is put together field by field: of a literal with many spreads each costs. */
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 export const policies = [
   'instantfit',
   'bestfit',

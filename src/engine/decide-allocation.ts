@@ -4,10 +4,19 @@
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import { bandNamed, keptOut, openWindows } from './bands.ts';
-import type { Alloc, At, Band, Free, Resize, Undelete, UpdateAllocation } from './command.ts';
+import type {
+  Alloc,
+  At,
+  Band,
+  Draft,
+  Free,
+  Resize,
+  Undelete,
+  UpdateAllocation,
+} from './command.ts';
 import { keptFor } from './decide-kept.ts';
 import { fullLease, noLease } from './decide-lease.ts';
-import type { Event } from './event.ts';
+import type { Allocated, Event } from './event.ts';
 import { exhaustionOf } from './exhaustion.ts';
 import type { Arenas, Ask } from './import.ts';
 import { chainRevision, couldFit, plan, releases } from './import.ts';
@@ -65,29 +74,34 @@ export function grant(
     plan(arenas, arena, ask) ??
     (command.reuse === true ? planReusing(arenas, arena, ask, { pieceSize }) : undefined);
   if (found === undefined) return undefined;
-  return {
-    ...grantOf(arena, command),
-    base: found.base,
-    size: found.size,
-    policy: found.piece === true ? 'instantfit' : policy,
-    imported: found.imported,
-    ...(found.reused === undefined ? {} : { reused: found.reused }),
-  };
+  const { base, imported, piece, reused } = found;
+  const by = piece === true ? 'instantfit' : policy;
+  const event = grantOf(arena, command, { base, size: found.size, policy: by, imported });
+  if (reused !== undefined) event.reused = reused;
+  return event;
 }
 
-/** What every grant of the request has in common. */
-function grantOf({ name }: Arena, command: At<Alloc>) {
-  const { labels, owner, externalId, lease, ttlSeconds, at } = command;
-  return {
+/** The grant of the request: what it says is to be known, of the block that is found for it. */
+function grantOf(
+  { name: arena }: Arena,
+  { labels, owner, externalId, lease, ttlSeconds, at }: At<Alloc>,
+  { base, size, policy, imported }: Pick<Allocated, 'base' | 'size' | 'policy' | 'imported'>,
+): Draft<Allocated & { readonly at: number }> {
+  const event: ReturnType<typeof grantOf> = {
     type: 'allocated',
     at,
-    arena: name,
+    arena,
+    base,
+    size,
+    policy,
     labels,
-    ...(owner === undefined ? {} : { owner }),
-    ...(externalId === undefined ? {} : { externalId }),
-    ...(lease === undefined ? {} : { lease }),
-    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-  } as const;
+    imported,
+  };
+  if (owner !== undefined) event.owner = owner;
+  if (externalId !== undefined) event.externalId = externalId;
+  if (lease !== undefined) event.lease = lease;
+  if (ttlSeconds !== undefined) event.ttlSeconds = ttlSeconds;
+  return event;
 }
 
 /** Whether the lease that the request names takes an allocation; a new one does. */
@@ -149,14 +163,10 @@ function fromCache(
       : { base: piece, imported: [] };
   if (found === undefined) return undefined;
   const { base, imported } = found;
-  return {
-    ...grantOf(arena, command),
-    base,
-    size: pieceSize,
-    policy: 'instantfit',
-    imported,
-    ...(piece === undefined ? { slab: { base, size: cache.slabSize } } : {}),
-  };
+  const block = { base, size: pieceSize, policy: 'instantfit', imported } as const;
+  const event = grantOf(arena, command, block);
+  if (piece === undefined) event.slab = { base, size: cache.slabSize };
+  return event;
 }
 
 function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal {

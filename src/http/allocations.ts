@@ -4,7 +4,7 @@ import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import type { Alloc, At } from '../engine/command.ts';
+import type { Alloc, At, Draft } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Event } from '../engine/event.ts';
 import { refuse, type Refusal } from '../engine/refusal.ts';
@@ -156,31 +156,26 @@ export function allocCommand(
   space: ArenaSpace,
 ): Alloc {
   const { size, constraint } = readPlacement(input, space);
+  const { band, policy, owner, externalId, lease, ttlSeconds, reuse } = input;
   // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
-  const constrained = constraint.align !== undefined || input.band !== undefined;
-  return {
-    type: constrained ? 'xalloc' : type,
-    arena,
-    size,
-    constraint,
-    ...(input.band !== undefined && { band: input.band }),
-    ...(input.policy !== undefined && { policy: input.policy }),
-    labels: input.labels ?? {},
-    ...(input.owner !== undefined && { owner: input.owner }),
-    ...(input.externalId !== undefined && { externalId: input.externalId }),
-    ...leaseOf(input),
-    ...(input.reuse !== undefined && { reuse: input.reuse }),
-  };
-}
-
-/** The lease that is joined, or one that is made, by a new id. */
-function leaseOf({
-  lease,
-  ttlSeconds,
-}: Pick<AllocInput['body'], 'lease' | 'ttlSeconds'>): Pick<Alloc, 'lease' | 'ttlSeconds'> {
-  if (ttlSeconds === undefined) return lease === undefined ? {} : { lease };
-  if (lease === undefined) return { lease: randomUUID(), ttlSeconds };
-  throw invalidInput('/ttlSeconds', 'must not be given together with lease, which has its own');
+  const constrained = constraint.align !== undefined || band !== undefined;
+  const labels = input.labels ?? {};
+  const kind = constrained ? 'xalloc' : type;
+  const command: Draft<Alloc> = { type: kind, arena, size, constraint, labels };
+  if (band !== undefined) command.band = band;
+  if (policy !== undefined) command.policy = policy;
+  if (owner !== undefined) command.owner = owner;
+  if (externalId !== undefined) command.externalId = externalId;
+  if (reuse !== undefined) command.reuse = reuse;
+  if (lease !== undefined) command.lease = lease;
+  if (ttlSeconds === undefined) return command;
+  if (lease !== undefined) {
+    throw invalidInput('/ttlSeconds', 'must not be given together with lease, which has its own');
+  }
+  // A lease of its own, by a new id.
+  command.lease = randomUUID();
+  command.ttlSeconds = ttlSeconds;
+  return command;
 }
 
 export function allocationAnswer(
@@ -218,18 +213,15 @@ function previewOf(
 }
 
 /** The allocation that an event has made, as the engine has it then, but for its lease. */
-function viewMade(event: Extract<Event, { type: 'allocated' }>, revision: number): AllocationView {
+export function viewMade(
+  event: Extract<Event, { type: 'allocated' }>,
+  revision: number,
+): AllocationView {
   const { arena, base: address, size, labels, owner, externalId, at: createdAt } = event;
-  return {
-    arena,
-    address,
-    size,
-    labels,
-    ...(owner !== undefined && { owner }),
-    ...(externalId !== undefined && { externalId }),
-    createdAt,
-    revision,
-  };
+  const view: Draft<AllocationView> = { arena, address, size, labels, createdAt, revision };
+  if (owner !== undefined) view.owner = owner;
+  if (externalId !== undefined) view.externalId = externalId;
+  return view;
 }
 
 function getAllocationRoute(app: App, dependencies: RouteDependencies): void {

@@ -15,7 +15,7 @@ import type { BatchEvent } from '../engine/event.ts';
 import type { AllocationView, LeaseView } from '../engine/view.ts';
 import { limits } from '../limits.ts';
 import type { ArenaSpace } from './address-space.ts';
-import { allocCommand } from './allocations.ts';
+import { allocCommand, viewMade } from './allocations.ts';
 import { answer, noQuery, problems, type App } from './contract.ts';
 import { InvalidInput, invalidInput } from './invalid-input.ts';
 import { parseAddress } from './notation.ts';
@@ -95,18 +95,17 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
     });
     return mutate(reply, {
       command: { type: 'batch', at: Date.now(), operations, piecesMax: limits.batchPiecesMax },
-      read: (engine, event) => {
+      read: (engine, event, revision) => {
         assert(event.type === 'batched', 'a batch leads to one event');
-        return event.events.map((one) => stateAfter(engine, one));
+        return statesAfter(engine, event.events, revision);
       },
       answer: (states, revision) => ({
         status: 200,
         body: {
           revision,
-          results: states.map((state, place) => ({
-            ...representationOf(state, known),
-            op: inputs[place]!.op,
-          })),
+          results: states.map((state, place) =>
+            resultOf(inputs[place]!.op, representationOf(state, known)),
+          ),
         },
       }),
       fields,
@@ -262,6 +261,20 @@ type After =
   | { readonly block: AllocationView }
   | { readonly arena: string; readonly range: Range; readonly pieces?: readonly Range[] };
 
+function statesAfter(
+  engine: Engine,
+  events: readonly BatchEvent[],
+  revision: number,
+): readonly After[] {
+  // Nothing behind a grant has changed what it made, where there are but grants.
+  const grants = events.every((event) => event.type === 'allocated');
+  return events.map((event) =>
+    grants && event.type === 'allocated' && event.lease === undefined
+      ? { block: viewMade(event, revision) }
+      : stateAfter(engine, event),
+  );
+}
+
 function stateAfter(engine: Engine, event: BatchEvent): After {
   if (event.type === 'leaseRenewed') {
     return { lease: event.lease, view: engine.lease(event.lease) };
@@ -272,6 +285,11 @@ function stateAfter(engine: Engine, event: BatchEvent): After {
   const view = event.type === 'freed' ? undefined : engine.allocation(arena, base);
   if (view !== undefined) return { block: view };
   return { arena, range: { base, size: 'size' in event ? event.size : 1n } };
+}
+
+function resultOf(op: OperationName, result: Omit<OperationResult, 'op'>): OperationResult {
+  (result as OperationResult).op = op;
+  return result as OperationResult;
 }
 
 function representationOf(

@@ -49,10 +49,11 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (httpPart === 'body' && (value === undefined || value === null)) {
       return { error: bodyMissing() };
     }
-    if (accepts?.(value) === true) return { value };
+    // Without a value that takes its place: in place of headers it would be merged with them.
+    if (accepts?.(value) === true) return true;
     const unprepared = isObject(value) ? prepare?.(value) : undefined;
     if (unprepared !== undefined) return { error: new InvalidInput([unprepared]) };
-    if (prepare !== undefined && accepts?.(value) === true) return { value };
+    if (prepare !== undefined && accepts?.(value) === true) return true;
     const result = schema.safeParse(value);
     if (result.success) return { value: result.data };
     return { error: new InvalidInput(result.error.issues.flatMap((i) => errorsOf(i, prefix))) };

@@ -58,13 +58,11 @@ export function arenaRepresentation(view: ArenaView, waiting: number): Arena {
 
 /** What is written of every range: its ends, its size and, where it is one prefix, that. */
 export function rangeRepresentation({ base, size }: Range, space: AddressSpace) {
+  const address = formatAddress(base, space);
+  const end = size === 1n ? address : formatAddress(base + size - 1n, space);
   const cidr = formatCidr(base, size, space);
-  return {
-    address: formatAddress(base, space),
-    end: formatAddress(base + size - 1n, space),
-    size: size.toString(),
-    ...(cidr !== undefined && { cidr }),
-  };
+  const range = { address, end, size: size.toString() };
+  return cidr === undefined ? range : { ...range, cidr };
 }
 
 export function ownerLimitsRepresentation(ownerLimits: readonly OwnerLimit[]): WireOwnerLimit[] {
@@ -80,19 +78,27 @@ export function bandsRepresentation(bands: readonly Band[], space: AddressSpace)
   }));
 }
 
+/** Most of what is answered is this, so that it is put together field by field. */
 export function allocationRepresentation(view: AllocationView, space: AddressSpace): Allocation {
-  return {
+  const { address, size, owner, importedBy, externalId, lease, deadline } = view;
+  const first = formatAddress(address, space);
+  const shown: Allocation = {
     arena: view.arena,
-    ...rangeRepresentation({ base: view.address, size: view.size }, space),
+    address: first,
+    end: size === 1n ? first : formatAddress(address + size - 1n, space),
+    size: size.toString(),
     labels: view.labels,
-    ...(view.owner !== undefined && { owner: view.owner }),
-    ...(view.importedBy !== undefined && { importedBy: view.importedBy }),
-    ...(view.externalId !== undefined && { externalId: view.externalId }),
-    ...(view.lease !== undefined && { lease: view.lease }),
-    ...(view.deadline !== undefined && { expiresAt: timeAfter(view.deadline - performance.now()) }),
     createdAt: timeText(view.createdAt),
     revision: view.revision,
   };
+  const cidr = formatCidr(address, size, space);
+  if (cidr !== undefined) shown.cidr = cidr;
+  if (owner !== undefined) shown.owner = owner;
+  if (importedBy !== undefined) shown.importedBy = importedBy;
+  if (externalId !== undefined) shown.externalId = externalId;
+  if (lease !== undefined) shown.lease = lease;
+  if (deadline !== undefined) shown.expiresAt = timeAfter(deadline - performance.now());
+  return shown;
 }
 
 export function leaseRepresentation(view: LeaseView): Lease {

@@ -132,24 +132,13 @@ export function fieldSet<T extends object>(
   fields: Fields<T>,
   problem: (value: T) => string | undefined = () => undefined,
 ): FieldSet<T> {
-  const plan = Object.entries<Field<unknown, 'always' | 'optional'>>(fields).map(
-    ([key, { codec, presence, omitted }]) => {
-      return { key, codec, presence, omitted, head: `,${JSON.stringify(key)}:` };
-    },
+  const plan: Step[] = Object.entries<Field<unknown, 'always' | 'optional'>>(fields).map(
+    ([key, field]) => ({ key, ...field }),
   );
+  const write = compiledWriter(plan);
   return {
     write(value) {
-      let json = '';
-      for (const { key, codec, presence, omitted, head } of plan) {
-        const member = (value as Record<string, unknown>)[key];
-        if (member === undefined && presence === 'optional') continue;
-        if (member !== undefined && omitted?.holds(member) === true) continue;
-        try {
-          json += head + codec.write(member);
-        } catch (error) {
-          throw within(key, error);
-        }
-      }
+      const json = write(value);
       const wrong = problem(value);
       if (wrong !== undefined) throw new Misfit(wrong);
       return json;
@@ -177,6 +166,42 @@ export function fieldSet<T extends object>(
       return value as T;
     },
   };
+}
+
+interface Step extends Field<unknown, 'always' | 'optional'> {
+  readonly key: string;
+}
+
+/**
+ * The writing of fields as code, one line a field, in the way serialisers are compiled of schemas: a
+ * record takes half the time that a loop over the fields would. What gets into the code are names of
+ * fields of ours, as JSON.
+ */
+function compiledWriter(plan: readonly Step[]): (value: object) => string {
+  const lines = plan.map(({ key, presence, omitted }, at) => {
+    const name = JSON.stringify(key);
+    const there =
+      presence === 'optional'
+        ? 'member !== undefined'
+        : omitted !== undefined
+          ? `member === undefined || !plan[${at}].omitted.holds(member)`
+          : 'true';
+    const text = JSON.stringify(`,${name}:`);
+    return `at = ${at}; member = value[${name}]; if (${there}) json += ${text} + codec${at}.write(member);`;
+  });
+  const source = `
+    ${plan.map((_, at) => `const codec${at} = plan[${at}].codec;`).join('\n')}
+    return (value) => {
+      let json = '', at = 0, member;
+      try {
+        ${lines.join('\n')}
+      } catch (error) {
+        throw within(plan[at].key, error);
+      }
+      return json;
+    };`;
+  // oxlint-disable-next-line no-new-func -- see above
+  return new Function('plan', 'within', source)(plan, within) as (value: object) => string;
 }
 
 /** An object within a record. */
