@@ -1,7 +1,7 @@
 /**
  * The thread that keeps the book and answers questions from it. It follows the journal on a port of
- * its own, a page at a time, and between two pages answers what was asked. A question waits until
- * the book has everything that was durable when it was asked.
+ * its own, a page at a time, and between two pages answers what was asked and rests (pace.ts). A
+ * question waits until the book has everything that was durable when it was asked.
  *
  * The book is derived. Where its file is missing, of another version, damaged, or of another journal,
  * it is made anew; where it cannot be written, there are no answers until it can.
@@ -12,13 +12,14 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { assert, AssertionError } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
-import { FollowPort, type Beginning } from '../journal/follower.ts';
+import { FollowPort, type Beginning, type FollowPage } from '../journal/follower.ts';
 import { recordsOf } from '../journal/replay.ts';
 import { decodePart } from '../journal/snapshot-part.ts';
 import { assertRoom, isDamage, newBook, openBook } from './book-file.ts';
 import { BookReader } from './book-reader.ts';
 import { BookWriter } from './book-writer.ts';
 import type { Extent, HistoryAnswer, HistoryQuery, NamedSpace, TooEarly } from './history.ts';
+import { restMs } from './pace.ts';
 
 export interface BookSettings {
   readonly directory: string;
@@ -66,8 +67,6 @@ const pageCharacters = 1 << 16;
 const longPageCharacters = 1 << 18;
 /** While there is much to do, so much is committed together: what is near is written once. */
 const commitCharacters = 1 << 22;
-/** When nothing is asked, what comes is gathered for so long. */
-const gatherMs = 50;
 /** The log of the file is folded in after so much text of records, or after so long. */
 const foldCharacters = 32 << 20;
 const foldMs = 60_000;
@@ -104,6 +103,8 @@ class Keeper {
   #unfolded = 0;
   #foldedAt = performance.now();
   #toldAt = 0;
+  /** The last one that was stored when a page was read. */
+  #lastRevision = 0;
   #closing = false;
   #wake: (() => void) | undefined;
 
@@ -192,12 +193,23 @@ class Keeper {
     this.#reader = new BookReader(this.#db!);
   }
 
-  /** Takes the next page, and answers who waited for it. */
+  /** Takes the next page, answers who waited for it, and rests. */
   async #step(): Promise<void> {
     const characters = this.#making === undefined ? pageCharacters : longPageCharacters;
     const page = await this.#orClosed(this.#journal.page(characters));
     if (page === undefined) return;
     assert(page.type === 'groups', 'groups follow');
+    const began = performance.now();
+    await this.#take(page);
+    const { behind, lastRevision } = page;
+    const coming = lastRevision > this.#lastRevision;
+    this.#lastRevision = lastRevision;
+    if (this.#waiting.length > 0 || (this.#making !== undefined && behind > 0)) return;
+    const ms = restMs({ tookMs: performance.now() - began, behind, coming });
+    if (ms > 0) await this.#pause(ms);
+  }
+
+  async #take(page: Extract<FollowPage, { type: 'groups' }>): Promise<void> {
     const writer = this.#writer!;
     const { groups, head, lastRevision, trimmedRevision } = page;
     this.#wanted = page.wantedRevision;
@@ -223,7 +235,6 @@ class Keeper {
       await turn();
       more = writer.sweep();
     }
-    if (done && this.#waiting.length === 0) await this.#pause(gatherMs);
   }
 
   #done(): void {

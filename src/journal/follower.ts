@@ -44,6 +44,8 @@ export type FollowPage =
       /** Where the groups end. */
       readonly head: Head;
       readonly lastRevision: number;
+      /** Bytes of the text of the records after them. */
+      readonly behind: number;
       readonly trimmedRevision: number;
       /** Up to here history waits for nothing but that the follower has it for good; 0: none does. */
       readonly wantedRevision: number;
@@ -172,10 +174,16 @@ export class Follower {
     }
     this.#trimmedTold = trimmedRevision;
     this.#wantedTold = wantedRevision;
-    const { revision, chain } = reader.mark;
-    const head = { revision, chain };
-    const lastRevision = last.revision;
-    return { type: 'groups', groups, head, lastRevision, trimmedRevision, wantedRevision };
+    const { revision, chain, bytesTotal } = reader.mark;
+    return {
+      type: 'groups',
+      groups,
+      head: { revision, chain },
+      lastRevision: last.revision,
+      behind: last.bytesTotal - bytesTotal,
+      trimmedRevision,
+      wantedRevision,
+    };
   }
 
   #partsRead(): void {
