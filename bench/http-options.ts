@@ -22,8 +22,8 @@ export interface HttpOptions {
 
 const CONNECTIONS = [1, 16, 64, 256];
 const QUICK = [1, 64];
-const SECONDS = 3;
-const ROUNDS = 5;
+const SECONDS = 2;
+const ROUNDS = 3;
 const ADDRESSES = 2 ** 20;
 const RESULTS = new URL('results/', import.meta.url).pathname;
 
@@ -35,8 +35,8 @@ export const help = `\
 Usage: npm run bench -- http [options]
 
 The service over HTTP, beside a bare Fastify route with the same requests and replies: requests a
-second, waiting times, and what a request costs. The load comes from wrk, which has to be installed
-(apt-get install wrk). The table goes to the standard output, progress to the standard error.
+second, waiting times, and what a request costs. A whole run takes about ten minutes. The load comes from
+wrk, which has to be installed (apt-get install wrk). The table goes to the standard output, progress to the standard error.
 
   --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
   --seconds N        how long one is measured at a time, an integer  ${SECONDS}, quick: 1

@@ -18,6 +18,7 @@ const FREES = 50_000;
 const WORKING_SET = 20_000;
 const SAMPLE_PAGES = 100;
 const BATCH = 10_000;
+const SETTLE_TRIES = 30;
 
 export interface Setting {
   /** Where the service is; absent for one that holds nothing. */
@@ -88,6 +89,16 @@ export const httpWorkloads: Readonly<Record<string, HttpWorkload>> = {
   'batch-100': batch(100),
   'batch-1000': batch(1000),
 };
+
+/** Waits until the book of history, which falls behind under load, has everything. */
+export async function settle(url: string): Promise<void> {
+  for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+    // It is answered when it has what was durable when it was asked, or refused after ten seconds.
+    const { status } = await fetch(`${url}${ARENA}/history?address=0&limit=1`);
+    if (status !== 503) return;
+  }
+  throw new Error('The book of history does not catch up.');
+}
 
 /** Frees and allocations of single addresses by turns, with so much of the arena allocated. */
 function mixed(share: number): HttpWorkload {

@@ -18,7 +18,7 @@ import {
   type HttpRow,
   type Side,
 } from './http-report.ts';
-import { httpWorkloads, type HttpWorkload } from './http-workload.ts';
+import { httpWorkloads, settle, type HttpWorkload } from './http-workload.ts';
 import { thisMachine } from './machine.ts';
 import { difference, readMetrics } from './metrics.ts';
 import { Missing } from './missing.ts';
@@ -156,7 +156,10 @@ class Comparison {
     if (!isBare) this.#first = false;
     const before = await readMetrics(url);
     const { requests, seconds, p50, p99, p999 } = await load({ url, ...run, words });
-    const { cpu, loopDelay, group } = difference(before, await readMetrics(url));
+    const { loopDelay, group } = difference(before, await readMetrics(url));
+    // What was put off under load is paid for by who put it off, and not while the other is measured.
+    if (!isBare) await settle(url);
+    const { cpu } = difference(before, await readMetrics(url));
     const rate = requests / seconds;
     const cpuMicroseconds = (cpu / requests) * 1e6;
     const grouped = group !== undefined && { group };

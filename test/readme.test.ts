@@ -254,7 +254,7 @@ describe('the tables', () => {
     expect(documented.map(([policy]) => policy)).toEqual([...policies]);
   });
 
-  test.each(['engine', 'scale', 'peers'])(
+  test.each(['engine', 'http', 'scale', 'peers'])(
     'figures of bench %s are those of the last run',
     (kind) => {
       const pattern = new RegExp(`<!-- bench:${kind} -->\\n(.*?)<!-- /bench:${kind} -->`, 's');
