@@ -31,29 +31,29 @@ export interface ScaleRun {
 export interface Memory {
   /** When nothing is left to do and garbage has been collected. */
   readonly kept: number;
-  /** The most so far; 0 where the system does not tell. */
+  /** The most until then; 0 where the system does not tell. */
   readonly peak: number;
+  /** After a restart, when garbage has been collected. */
+  readonly restarted: number;
 }
 
 export class ScaleService {
-  readonly #server: Server;
+  readonly #directory: string;
   readonly #state: ScaleState;
-  readonly #file: string;
+  #server: Server;
 
-  private constructor(server: Server, state: ScaleState, file: string) {
-    this.#server = server;
+  private constructor(directory: string, state: ScaleState, server: Server) {
+    this.#directory = directory;
     this.#state = state;
-    this.#file = file;
+    this.#server = server;
   }
 
   /** Starts it on an empty directory and makes its state. */
   static async start(directory: string, shape: Shape, empty: boolean): Promise<ScaleService> {
-    const environment = { NODE_OPTIONS: `--expose-gc --import=${collect}` };
-    const server = await Server.start({ data: directory, environment });
-    const state = new ScaleState(server.url, shape, empty);
-    const own = new ScaleService(server, state, `${directory}.held`);
+    const state = new ScaleState(shape, empty);
+    const own = new ScaleService(directory, state, await started(directory));
     try {
-      await state.make();
+      await state.make(own.#server.url);
       await own.#settle();
       return own;
     } catch (error) {
@@ -65,24 +65,31 @@ export class ScaleService {
   /** Frees and allocations by turns, at so many connections. */
   async run(connections: number, seconds: number): Promise<ScaleRun> {
     const { url } = this.#server;
-    const words = await this.#state.load(this.#file);
+    const words = await this.#state.load(url, `${this.#directory}.held`);
     const before = await readMetrics(url);
     const { requests, seconds: took, p50, p99 } = await load({ url, connections, seconds, words });
     const { cpu } = difference(before, await readMetrics(url));
     return { rate: requests / took, p50, p99, cpu: (cpu / requests) * 1e6 };
   }
 
+  /** It is started anew for that. */
   async memory(): Promise<Memory> {
-    await this.#settle();
-    kill(this.#server.pid, 'SIGUSR2');
-    await sleep(COLLECT_MS);
-    const metrics = await readMetrics(this.#server.url);
-    const kept = metrics.get('process_resident_memory_bytes') ?? 0;
-    return { kept, peak: await peakOf(this.#server.pid) };
+    const kept = await this.#resident();
+    const peak = await peakOf(this.#server.pid);
+    await this.stop();
+    this.#server = await started(this.#directory);
+    return { kept, peak, restarted: await this.#resident() };
   }
 
   async stop(): Promise<void> {
     if (this.#server.running) await this.#server.stop();
+  }
+
+  async #resident(): Promise<number> {
+    await this.#settle();
+    kill(this.#server.pid, 'SIGUSR2');
+    await sleep(COLLECT_MS);
+    return (await readMetrics(this.#server.url)).get('process_resident_memory_bytes') ?? 0;
   }
 
   /** Waits until what follows a load, such as a checkpoint, is done. */
@@ -97,6 +104,11 @@ export class ScaleService {
       before = after;
     }
   }
+}
+
+function started(data: string): Promise<Server> {
+  const environment = { NODE_OPTIONS: `--expose-gc --import=${collect}` };
+  return Server.start({ data, environment });
 }
 
 async function peakOf(pid: number): Promise<number> {

@@ -25,15 +25,13 @@ const LARGE = 2 ** 48;
 const VALUES = 1000;
 
 export class ScaleState {
-  readonly #url: string;
   readonly #shape: Shape;
   /** Those that allocations are made in; of a chain the lowest. */
   readonly #arenas: readonly string[];
   /** Numbers of each of them. */
   readonly #size: number;
 
-  constructor(url: string, shape: Shape, empty: boolean) {
-    this.#url = url;
+  constructor(shape: Shape, empty: boolean) {
     this.#shape = shape;
     const { live, arenas } = shape;
     const each = live / arenas;
@@ -42,9 +40,9 @@ export class ScaleState {
   }
 
   /** Makes the arenas and the allocations. */
-  async make(): Promise<void> {
-    await this.#makeArenas();
-    const connection = await Connection.open(this.#url);
+  async make(url: string): Promise<void> {
+    await this.#makeArenas(url);
+    const connection = await Connection.open(url);
     try {
       const { live } = this.#shape;
       for (let from = 0; from < live; from += BATCH) {
@@ -58,8 +56,8 @@ export class ScaleState {
   }
 
   /** The words for wrk, which holds a working set of what there is now; `file` is written for it. */
-  async load(file: string): Promise<readonly string[]> {
-    const connection = await Connection.open(this.#url);
+  async load(url: string, file: string): Promise<readonly string[]> {
+    const connection = await Connection.open(url);
     try {
       const lines: string[] = [];
       for (const [arena, from, limit] of this.#pages()) {
@@ -77,11 +75,11 @@ export class ScaleState {
     return ['spread', JSON.stringify({ size: '1', ...this.#labels(0) }), file];
   }
 
-  async #makeArenas(): Promise<void> {
+  async #makeArenas(url: string): Promise<void> {
     const { nesting } = this.#shape;
     let next = 0;
     const work = async (): Promise<void> => {
-      const connection = await Connection.open(this.#url);
+      const connection = await Connection.open(url);
       try {
         for (let at = next++; at < this.#arenas.length; at = next++) {
           const name = this.#arenas[at]!;

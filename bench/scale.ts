@@ -74,8 +74,8 @@ async function measured(options: ScaleOptions): Promise<ScaleReport> {
   try {
     const syncMs = await syncTime(directory);
     empty = await ScaleService.start(join(directory, 'empty'), EMPTY, true);
-    if (options.warmUp) await empty.run(connections, seconds);
     const emptyMemory = await empty.memory();
+    if (options.warmUp) await empty.run(connections, seconds);
     const results: ScaleResult[] = [];
     for (const row of rows) {
       const name = scaleNameOf(row);
@@ -126,7 +126,7 @@ async function figuresOf(
       empty: medianOf(others),
       ratio: median(own.map(({ rate }, round) => rate / others[round]!.rate)),
       memory,
-      bytesPerLive: (memory.kept - emptyMemory.kept) / shape.live,
+      bytesPerLive: (memory.restarted - emptyMemory.restarted) / shape.live,
     };
   } finally {
     await service.stop();
