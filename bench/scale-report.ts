@@ -23,7 +23,7 @@ export interface ScaleFigures {
   readonly ratio: number;
   readonly memory: Memory;
   /** Resident bytes for a live allocation after a restart, above those of the empty service. */
-  readonly bytesPerLive: number;
+  readonly bytesPerLive?: number;
 }
 
 export interface ScaleReport {
@@ -39,8 +39,6 @@ export interface ScaleReport {
 }
 
 const GOAL = { live: 1e6, ratio: 0.9, bytes: 150 };
-/** With fewer allocations it is chance what a process keeps. */
-const BYTES_FROM_LIVE = 1e5;
 const MIB = 2 ** 20;
 
 /** The report as text. */
@@ -57,7 +55,7 @@ export function showScale(report: ScaleReport, markdown: boolean): string {
       'most until then, "restarted" as\n"kept" after a restart. "B/live" is, after a restart, what ' +
       'is there beyond the empty service, for each live allocation.',
     `The empty service: kept ${mib(emptyMemory.kept)}, peak ${mib(emptyMemory.peak)}, ` +
-      `restarted ${mib(emptyMemory.restarted)}.`,
+      `restarted ${mib(emptyMemory.restarted) || 'not measured'}.`,
     render({ head: HEAD, rows: results.map(cells), figuresFrom: 1 }, markdown),
     ...results.flatMap(({ row, failure }) =>
       failure === undefined ? [] : [`${scaleNameOf(row)} failed: ${failure}.`],
@@ -132,7 +130,7 @@ function cells({ row, figures }: ScaleResult): string[] {
     ...[run.p50, run.p99].map((ms) => ms.toFixed(2)),
     ...[run.cpu, empty.cpu].map((us) => us.toFixed(0)),
     ...[memory.kept, memory.peak, memory.restarted].map(mib),
-    live < BYTES_FROM_LIVE ? '' : bytesPerLive.toFixed(0),
+    bytesPerLive?.toFixed(0) ?? '',
   ];
 }
 
@@ -141,8 +139,8 @@ function countText(value: number): string {
   return value < 1000 ? String(value) : power(value);
 }
 
-function mib(bytes: number): string {
-  return (bytes / MIB).toFixed(0);
+function mib(bytes: number | undefined): string {
+  return bytes === undefined ? '' : (bytes / MIB).toFixed(0);
 }
 
 /** Requests a second against what is varied, with the empty service in the same rounds. */

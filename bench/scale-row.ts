@@ -49,6 +49,7 @@ const LIVE: Readonly<Record<keyof Shape, number>> = {
   labels: 1e5,
 };
 const LIVE_QUICK = 1000;
+const BYTES_FROM_LIVE = 1e5;
 
 export interface PlanOptions {
   readonly quick: boolean;
@@ -73,6 +74,11 @@ export function planScale({ quick, large, only }: PlanOptions): ScaleRow[] {
 /** The name that `--only` is matched with: `live/1000000`. */
 export function scaleNameOf({ dimension, shape }: ScaleRow): string {
   return `${dimension}/${shape[dimension]}`;
+}
+
+/** Whether it shows what an allocation takes: with fewer it is chance what a process keeps. */
+export function tellsMemory({ shape }: ScaleRow): boolean {
+  return shape.live >= BYTES_FROM_LIVE;
 }
 
 /** How long a row takes, relative to others: for the progress line. */

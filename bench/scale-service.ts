@@ -33,8 +33,8 @@ export interface Memory {
   readonly kept: number;
   /** The most until then; 0 where the system does not tell. */
   readonly peak: number;
-  /** After a restart, when garbage has been collected. */
-  readonly restarted: number;
+  /** After a restart, when garbage has been collected; where it was asked for. */
+  readonly restarted?: number;
 }
 
 export class ScaleService {
@@ -72,10 +72,10 @@ export class ScaleService {
     return { rate: requests / took, p50, p99, cpu: (cpu / requests) * 1e6 };
   }
 
-  /** It is started anew for that. */
-  async memory(): Promise<Memory> {
+  async memory(restart: boolean): Promise<Memory> {
     const kept = await this.#resident();
     const peak = await peakOf(this.#server.pid);
+    if (!restart) return { kept, peak };
     await this.stop();
     this.#server = await started(this.#directory);
     return { kept, peak, restarted: await this.#resident() };

@@ -20,7 +20,7 @@ import {
   type ScaleReport,
   type ScaleResult,
 } from './scale-report.ts';
-import { EMPTY, scaleNameOf, scaleWeightOf, type ScaleRow } from './scale-row.ts';
+import { EMPTY, scaleNameOf, scaleWeightOf, tellsMemory, type ScaleRow } from './scale-row.ts';
 import { ScaleService, type Memory, type ScaleRun } from './scale-service.ts';
 import { findWrk } from './wrk.ts';
 
@@ -74,7 +74,7 @@ async function measured(options: ScaleOptions): Promise<ScaleReport> {
   try {
     const syncMs = await syncTime(directory);
     empty = await ScaleService.start(join(directory, 'empty'), EMPTY, true);
-    const emptyMemory = await empty.memory();
+    const emptyMemory = await empty.memory(rows.some(tellsMemory));
     if (options.warmUp) await empty.run(connections, seconds);
     const results: ScaleResult[] = [];
     for (const row of rows) {
@@ -105,13 +105,13 @@ async function attempt(row: ScaleRow, work: () => Promise<ScaleFigures>): Promis
 }
 
 async function figuresOf(
-  { shape }: ScaleRow,
+  row: ScaleRow,
   directory: string,
   empty: ScaleService,
   emptyMemory: Memory,
   { connections, seconds, rounds, warmUp }: ScaleOptions,
 ): Promise<ScaleFigures> {
-  const service = await ScaleService.start(directory, shape, false);
+  const service = await ScaleService.start(directory, row.shape, false);
   try {
     if (warmUp) await service.run(connections, seconds);
     const own: ScaleRun[] = [];
@@ -120,13 +120,14 @@ async function figuresOf(
       others.push(await empty.run(connections, seconds));
       own.push(await service.run(connections, seconds));
     }
-    const memory = await service.memory();
+    const memory = await service.memory(tellsMemory(row));
+    const beyond = (memory.restarted ?? 0) - (emptyMemory.restarted ?? 0);
     return {
       run: medianOf(own),
       empty: medianOf(others),
       ratio: median(own.map(({ rate }, round) => rate / others[round]!.rate)),
       memory,
-      bytesPerLive: (memory.restarted - emptyMemory.restarted) / shape.live,
+      ...(tellsMemory(row) && { bytesPerLive: beyond / row.shape.live }),
     };
   } finally {
     await service.stop();

@@ -53,8 +53,8 @@ test.runIf(hasWrk)('a run leaves a table, figures and plots', { timeout: timeMsM
   }
   expect(memory.peak).toBeGreaterThanOrEqual(memory.kept);
   expect(memory.kept).toBeGreaterThan(2 ** 20);
-  expect(memory.restarted).toBeGreaterThan(2 ** 20);
-  expect(bytesPerLive).toBe((memory.restarted - report.emptyMemory.restarted) / 1000);
+  // So few allocations tell nothing about the memory of each.
+  expect([memory.restarted, bytesPerLive]).toEqual([undefined, undefined]);
   expect(stdout).toBe(showScale(report, false));
   expect(await readFile(join(directory, 'scale.md'), 'utf8')).toContain(
     showScale(report, true).trimEnd(),
