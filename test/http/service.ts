@@ -84,6 +84,22 @@ interface Operation {
   readonly responses: Record<string, { content?: Record<string, { schema: { $ref: string } }> }>;
 }
 
+interface Path {
+  readonly pattern: RegExp;
+  readonly operations: Record<string, Operation>;
+}
+
+/** Of the first service: all have the same, and to write the document takes longer than to start. */
+let documented: readonly Path[] | undefined;
+
+function pathsOf(app: App): readonly Path[] {
+  const { paths = {} } = app.swagger() as { paths?: Record<string, unknown> };
+  return Object.entries(paths).map(([path, operations]) => ({
+    pattern: new RegExp(`^${path.replaceAll(/\{[a-z]+\}/g, '[^/]+')}$`),
+    operations: operations as Record<string, Operation>,
+  }));
+}
+
 export class Service {
   readonly app: App;
   readonly engine: Engine;
@@ -91,7 +107,7 @@ export class Service {
   readonly sequencer: Sequencer;
   /** Looks only when it is told to. */
   readonly restTimer: RestTimer;
-  readonly #paths: readonly { pattern: RegExp; operations: Record<string, Operation> }[];
+  readonly #paths: readonly Path[];
 
   private constructor(
     app: App,
@@ -105,11 +121,7 @@ export class Service {
     this.journal = journal;
     this.sequencer = sequencer;
     this.restTimer = restTimer;
-    const document = app.swagger() as { paths?: Record<string, unknown> };
-    this.#paths = Object.entries(document.paths ?? {}).map(([path, operations]) => ({
-      pattern: new RegExp(`^${path.replaceAll(/\{[a-z]+\}/g, '[^/]+')}$`),
-      operations: operations as Record<string, Operation>,
-    }));
+    this.#paths = documented ??= pathsOf(app);
   }
 
   static async start(

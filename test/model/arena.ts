@@ -39,7 +39,9 @@ export class ModelArena {
   cursor = 0n;
   /** By base: since when an imported span is wholly free, in milliseconds. */
   idleSince = new Map<bigint, number>();
-  #free: Segment[] | undefined;
+  /** Computed since the last change. */
+  #segments: readonly SegmentView[] | undefined;
+  #free: readonly Segment[] | undefined;
   readonly #stateOf = (base: bigint): 'busy' | 'resting' | undefined => {
     if (this.heldAt(base) !== undefined) return 'busy';
     return this.restAt(base) === undefined ? undefined : 'resting';
@@ -81,7 +83,17 @@ export class ModelArena {
   }
 
   /** Every segment in the order of addresses, as the engine's walk must show it. */
-  segments(): SegmentView[] {
+  segments(): readonly SegmentView[] {
+    return (this.#segments ??= this.#cut());
+  }
+
+  #changed(): void {
+    this.#segments = undefined;
+    this.#free = undefined;
+  }
+
+  /** The runs, cut into what is taken and what is free between. */
+  #cut(): SegmentView[] {
     const found: SegmentView[] = [];
     const taken = this.#taken();
     let next = 0;
@@ -123,6 +135,7 @@ export class ModelArena {
 
   /** In slabs and neither allocated nor resting. */
   cached(): bigint {
+    if (this.slabs.length === 0) return 0n;
     const inside = ({ base }: Segment) => this.slabHolding(base) !== undefined;
     return sum(this.slabs) - sum(this.held.filter(inside)) - sum(this.resting.filter(inside));
   }
@@ -143,12 +156,12 @@ export class ModelArena {
 
   hold(held: Held): void {
     insert(this.held, held);
-    this.#free = undefined;
+    this.#changed();
   }
 
   /** Forgets the block at `base`, which must be held, and its slab if that was the last of it. */
   drop(base: bigint): Held {
-    this.#free = undefined;
+    this.#changed();
     const dropped = remove(this.held, base);
     this.#closeSlab(base);
     return dropped;
@@ -162,7 +175,7 @@ export class ModelArena {
 
   /** The block at `base`, which must be held, rests; a span of another arena is no former allocation. */
   rest(base: bigint, since: number): Held {
-    this.#free = undefined;
+    this.#changed();
     const held = remove(this.held, base);
     const { lease: _, ...unleased } = held;
     const former = held.importedBy === undefined ? { former: unleased } : {};
@@ -172,14 +185,14 @@ export class ModelArena {
 
   /** The end of the block at `base` is cut off, and rests. */
   restTail(base: bigint, size: bigint, since: number): void {
-    this.#free = undefined;
+    this.#changed();
     const held = remove(this.held, base);
     insert(this.held, { ...held, size });
     insert(this.resting, { base: base + size, size: held.size - size, since });
   }
 
   endRest(base: bigint): Rest {
-    this.#free = undefined;
+    this.#changed();
     const rest = remove(this.resting, base);
     this.#closeSlab(base);
     return rest;
@@ -187,19 +200,19 @@ export class ModelArena {
 
   /** What rests at `base` is held again. */
   undelete(base: bigint): void {
-    this.#free = undefined;
+    this.#changed();
     insert(this.held, remove(this.resting, base).former!);
   }
 
   /** A resting piece of a slab is a cached one. */
   reusePiece(base: bigint): void {
-    this.#free = undefined;
+    this.#changed();
     remove(this.resting, base);
   }
 
   /** The range is free of rests, and of slabs without a piece that is held. */
   endRestsIn(range: Segment): void {
-    this.#free = undefined;
+    this.#changed();
     this.slabs = this.slabs.filter((slab) => !overlap(slab, range) || this.isBusy(slab));
     for (const rest of this.resting.filter((one) => overlap(one, range))) {
       remove(this.resting, rest.base);
@@ -222,7 +235,7 @@ export class ModelArena {
 
   openSlab(slab: Slab): void {
     insert(this.slabs, slab);
-    this.#free = undefined;
+    this.#changed();
   }
 
   slabHolding(address: bigint): Slab | undefined {
@@ -239,11 +252,11 @@ export class ModelArena {
 
   addSpan(span: Span): void {
     insert(this.spans, span);
-    this.#free = undefined;
+    this.#changed();
   }
 
   dropSpan(base: bigint): Span {
-    this.#free = undefined;
+    this.#changed();
     return remove(this.spans, base);
   }
 

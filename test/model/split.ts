@@ -138,7 +138,7 @@ export function drawMerge(arena: ModelArena, random: Random, at: number): Merge 
   const draft = { type: 'merge', at, arena: name, partsMax: piecesMax } as const;
   const more: { labels?: Labels } = random.chance(0.3) ? { labels: { colour: 'blue' } } : {};
   if (held.length === 0) return { ...draft, address: 0n, others: [arena.settings.quantum] };
-  const touching = held.filter(({ base, size }) => arena.heldAt(base + size) !== undefined);
+  const touching = held.filter(({ base, size }, i) => held[i + 1]?.base === base + size);
   const first = random.pick(touching.length > 0 && random.chance(0.85) ? touching : held);
   const parts: Range[] = [];
   let end = first.base + first.size;
