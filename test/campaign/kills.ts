@@ -19,6 +19,8 @@ const killsPerRound = 5;
 const killsPerBriefRound = 2;
 const answersMax = 20_000n;
 const answersBrief = 120;
+/** Of a batch, in a round that is not brief. */
+const batchGrantsMax = 2_000;
 /** A start takes a few hundred milliseconds; recovery is its last part. */
 const startMsMax = 600;
 
@@ -39,7 +41,7 @@ export const kills: Part = {
 export async function killInTurn(round: Round, build: Build = {}): Promise<void> {
   const random = new Random(round.seed, 'kills');
   const ledger = new Ledger();
-  const load = new Load(ledger, random);
+  const load = new Load(ledger, random, round.brief ? undefined : batchGrantsMax);
   const options = {
     data: round.folder,
     flags: random.pick(settings),

@@ -3,8 +3,9 @@
  * without a constraint, in arenas that import through three levels and such with quantum caches,
  * resizes, frees, new spans, new arenas. Each loop has an arena of its own, which it empties at
  * once now and then: nobody else allocates there, so it knows what that has to remove.
- * Batches make some grants and free others. Some wait for room where there is none. Some grants are asked for with an idempotency key, and then again: while the load goes on, and, of
- * those that got no answer, when the service is back.
+ * Batches make some grants and free others. Some wait for room where there is none. Some grants are
+ * asked for with an idempotency key, and then again: while the load goes on, and, of those that got
+ * no answer, when the service is back.
  * What is asked and what comes back goes into the ledger; an answer that is unexpected throws.
  */
 import { adoptBatch, operationsOf } from './batched-grants.ts';
@@ -92,9 +93,11 @@ const bandedShare = 0.5;
 const againAfterStart = 10;
 /** None runs out by itself: when it does is nothing that a ledger could know. */
 const leaseSeconds = 86_400;
-/** Of a batch. */
+/** Of a batch, unless the load is told to make larger ones. */
 const batchGrantsMax = 60;
 const batchFreesMax = 20;
+/** Where larger batches go: they would never fit into the others. */
+const roomyArenas = new Set(['root', 'mid', 'leaf']);
 /** Own arenas take any size up to 2^this; the small ones come from the quantum cache. */
 const ownSizeBits = 6;
 
@@ -117,6 +120,7 @@ export interface LoadOptions {
 export class Load {
   readonly ledger: Ledger;
   readonly #random: Random;
+  readonly #grantsMax: number;
   /** The quantum and the largest size by arena, of those that are there for certain. */
   readonly #arenas = new Map<string, KnownArena>();
   /** Arenas that only one loop uses. */
@@ -129,9 +133,11 @@ export class Load {
   #answersLeft = 0;
   #options: LoadOptions = {};
 
-  constructor(ledger: Ledger, random: Random) {
+  /** Batches have up to so many grants. */
+  constructor(ledger: Ledger, random: Random, grantsMax = batchGrantsMax) {
     this.ledger = ledger;
     this.#random = random;
+    this.#grantsMax = grantsMax;
   }
 
   /** Creates the arenas to begin with. Resolves to whether all of that was answered. */
@@ -398,9 +404,11 @@ export class Load {
 
   /** Some grants in arenas that all loops use, and some frees, all or nothing. */
   async #batch(): Promise<boolean> {
-    const count = 1 + Number(this.#random.magnitude(BigInt(batchGrantsMax)));
+    const count = 1 + Number(this.#random.magnitude(BigInt(this.#grantsMax)));
+    const large = count > batchGrantsMax;
+    const arenas = [...this.#arenas].filter(([name]) => !large || roomyArenas.has(name));
     const made = Array.from({ length: count }, () => {
-      const [arena, rounding] = this.#random.pick([...this.#arenas]);
+      const [arena, rounding] = this.#random.pick(arenas);
       const number = this.#next();
       const size = String(this.#random.magnitude(1n << BigInt(rounding.sizeBits)));
       const request = {
@@ -412,7 +420,9 @@ export class Load {
       const grant: Grant = { arena, request };
       return { number, grant, rounding };
     });
-    const removed = this.#random.shuffle(this.#shared()).slice(0, this.#random.int(batchFreesMax));
+    // On average a large one frees as many as it makes.
+    const removedMax = large ? 2 * count : batchFreesMax;
+    const removed = this.#random.shuffle(this.#shared()).slice(0, this.#random.int(removedMax));
     for (const { number, grant } of made) this.ledger.grants.set(number, grant);
     for (const grant of removed) grant.removal = 'asked';
     const what = `batch of ${made[0]!.number}`;
