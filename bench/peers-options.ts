@@ -12,6 +12,8 @@ export interface PeersOptions {
   /** Peers to be measured, vmemd among them. */
   readonly names: readonly string[];
   readonly held: number;
+  /** All are measured once before, which does not count. */
+  readonly warmUp: boolean;
   readonly data: string;
   readonly markdown: boolean;
   readonly json?: string;
@@ -84,6 +86,7 @@ export function parsePeersOptions(words: readonly string[]): PeersOptions | unde
     rounds: count('rounds', values.rounds ?? String(quick ? 1 : ROUNDS)),
     names: namesOf(only),
     held: count('held', held ?? String(quick ? HELD_QUICK : HELD)),
+    warmUp: !quick,
     data: values.data ?? tmpdir(),
     markdown: values.markdown === true,
     ...(json !== undefined && { json }),

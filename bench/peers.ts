@@ -90,9 +90,9 @@ class Comparison {
     this.#progress = new Progress(names.length * clients.length * rounds);
   }
 
-  /** Starts all that are installed; their clients hold what they are to hold. */
+  /** Starts all that are installed, has their clients hold what they are to hold, and warms up. */
   async start(): Promise<void> {
-    const { names, clients, held } = this.#options;
+    const { names, clients, held, seconds, warmUp } = this.#options;
     for (const peer of names) {
       const directory = join(this.#directory, peer);
       this.#progress.begins(`${peer} starts`);
@@ -102,6 +102,7 @@ class Comparison {
         const contestant = await Contestant.start({ peer, directory, clients: most, pool, held });
         this.#contestants.set(peer, contestant);
         this.versions[peer] = contestant.version;
+        if (warmUp) await contestant.run({ clients: most, seconds });
       } catch (error) {
         if (error instanceof Missing) this.skipped[peer] = error.message;
         else this.#failures.set(peer, messageOf(error));

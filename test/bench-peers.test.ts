@@ -29,7 +29,7 @@ test('those that are there are measured', { timeout: timeMsMax }, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'vmemd-bench-peers-'));
   try {
     const json = join(directory, 'peers.json');
-    const few = ['--clients', '4', '--seconds', '0.2', '--rounds', '2', '--held', '32'];
+    const few = ['--quick', '--clients', '4', '--seconds', '0.2', '--rounds', '2', '--held', '32'];
     const only = ['--only', 'sqlite', '--only', 'redis'];
     const { stdout } = await bench(...few, ...only, '--json', json, '--results', directory);
     const report = JSON.parse(await readFile(json, 'utf8')) as PeersReport;
