@@ -8,7 +8,7 @@
  * single address are put in the order of time.
  */
 import type { Database, Statement } from 'better-sqlite3';
-import { factsOf } from './book-writer.ts';
+import { factsOf } from './period-table.ts';
 import { forkOf, pathTo } from './fork.ts';
 import {
   endings,
