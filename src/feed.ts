@@ -60,7 +60,7 @@ export class Feed {
   /** Takes the records that have become durable, in order. */
   add(records: readonly JournalRecord[]): void {
     for (const { revision, body } of records) {
-      assert(revision === this.#last + 1, `revision ${this.#last + 1} comes next`);
+      assert(revision === this.#last + 1, 'the next revision has become durable', revision);
       if (revision - this.#first === this.#slots.length) this.#dropFirst();
       // Without what is stored beside the record of a request with an idempotency key.
       this.#slots[revision % this.#slots.length] = { revision, body };

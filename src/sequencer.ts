@@ -290,7 +290,7 @@ export class Sequencer {
     let record: JournalRecord = { revision, body };
     try {
       const last = this.#gathering.at(-1)?.revision ?? this.#sentRevision;
-      assert(revision === last + 1, `revision ${last + 1} is applied`);
+      assert(revision === last + 1, 'the next revision is applied', revision);
       this.deadlines.note(event);
       value = read(this.#engine, event, revision);
       if (keyed !== undefined) {

@@ -1,13 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AssertionError } from '../src/engine/assert.ts';
-import type { Engine } from '../src/engine/engine.ts';
+import type { CreateArena, Operation } from '../src/engine/command.ts';
+import { Engine } from '../src/engine/engine.ts';
 import type { Event } from '../src/engine/event.ts';
 import { digestOfKeyed, keyedDigestOf } from '../src/journal/keyed.ts';
 import { decode } from '../src/journal/record.ts';
 import { Busy, JournalUnavailable, Sequencer, type SequencerOptions } from '../src/sequencer.ts';
 import { alloc, CountingEngine, missingArena } from './journal/counting-engine.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
+import { linesOf } from './model/checkpoint.ts';
 
 let journal: MemoryJournal;
 let counting: CountingEngine;
@@ -430,5 +432,82 @@ describe('a command whose request had a key', () => {
     expect(failures).toEqual([bug]);
     expect(journal.groups).toEqual([]);
     await expect(sequencer.keyed(keyed.key)).rejects.toThrow(JournalUnavailable);
+  });
+});
+
+describe('batches', () => {
+  const grant = (owner?: unknown) => ({
+    command: {
+      type: 'alloc' as const,
+      arena: 'a',
+      size: 1n,
+      constraint: {},
+      labels: {},
+      ...(owner !== undefined && { owner: owner as string }),
+    },
+    references: [],
+  });
+  const arena: Omit<CreateArena, 'type'> = {
+    arena: 'a',
+    notation: 'decimal',
+    width: 32,
+    quantum: 1n,
+    quantumCacheMax: 0n,
+    policy: 'instantfit',
+    largeImport: false,
+    keepSpans: 0,
+    releaseAfterSeconds: 0,
+    quarantineSeconds: 0,
+    labels: {},
+    spans: [{ base: 0n, size: 2n }],
+  };
+  const batch = (...operations: Operation[]) =>
+    ({ type: 'batch', at: 1, operations, piecesMax: 10 }) as const;
+
+  async function serve(): Promise<Engine> {
+    const engine = new Engine();
+    journal = new MemoryJournal();
+    journal.automatic = true;
+    sequencer = new Sequencer(engine, journal, { onFailure: (cause) => void failures.push(cause) });
+    await sequencer.execute({ ...arena, type: 'createArena', at: 0 }, revisionOf);
+    journal.automatic = false;
+    return engine;
+  }
+
+  const revisionOf = (_engine: Engine, _event: Event, revision: number) => revision;
+
+  test('are done once, and what their record says leads to the same state', async () => {
+    const engine = await serve();
+    const done = follow(sequencer.execute(batch(grant(), grant('ann')), revisionOf));
+    expect(engine.allocation('a', 1n)).toMatchObject({ owner: 'ann', revision: 2 });
+    await turn();
+    expect(done.settled).toBe(false);
+    journal.complete();
+    await turn();
+    expect(done.value).toEqual({ revision: 2, value: 2 });
+    const replayed = new Engine();
+    journal.stored.forEach(({ body, revision }) => replayed.apply(decode(body), revision));
+    expect(linesOf(replayed)).toEqual(linesOf(engine));
+  });
+
+  test('of which one operation is refused change nothing', async () => {
+    const engine = await serve();
+    const before = linesOf(engine);
+    const refused = await sequencer.execute(batch(grant(), grant(), grant()), revisionOf);
+    expect(refused).toMatchObject({ refused: 'exhausted', operation: 2 });
+    expect(linesOf(engine)).toEqual(before);
+    expect(journal.groups).toHaveLength(1);
+  });
+
+  test('that have no record change nothing, and the next one is done', async () => {
+    const engine = await serve();
+    const before = linesOf(engine);
+    const asked = sequencer.execute(batch(grant(), grant(5)), revisionOf);
+    await expect(asked).rejects.toBeInstanceOf(AssertionError);
+    expect(linesOf(engine)).toEqual(before);
+    expect(sequencer.failed).toBe(false);
+    journal.automatic = true;
+    const next = await sequencer.execute(batch(grant()), revisionOf);
+    expect(next).toEqual({ revision: 2, value: 2 });
   });
 });

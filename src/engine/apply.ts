@@ -142,13 +142,13 @@ function tiles(parts: readonly Range[], { base, size }: Range): boolean {
 
 function arenaNamed(arenas: ReadonlyMap<string, Arena>, name: string): Arena {
   const arena = arenas.get(name);
-  assert(arena !== undefined, `the event's arena '${name}' exists`);
+  assert(arena !== undefined, "the event's arena exists", name);
   return arena;
 }
 
 function leaseNamed(leases: Leases, id: string): number {
   const lease = leases.find(id);
-  assert(lease !== 0, `the event's lease ${id} is there`);
+  assert(lease !== 0, "the event's lease is there", id);
   return lease;
 }
 

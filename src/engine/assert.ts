@@ -6,9 +6,13 @@ export class AssertionError extends Error {
   override name = 'AssertionError';
 }
 
-/** Throws {@link AssertionError} unless `condition` holds. State the invariant positively. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new AssertionError(message);
+/**
+ * Throws {@link AssertionError} unless `condition` holds. State the invariant positively. What it is
+ * about is put into words only where it fails: most assertions are on the way of every request.
+ */
+export function assert(condition: unknown, message: string, about?: unknown): asserts condition {
+  if (condition) return;
+  throw new AssertionError(about === undefined ? message : `${message}: ${String(about)}`);
 }
 
 /** Marks a branch that the types say cannot be reached. */

@@ -119,8 +119,11 @@ export class Engine {
    */
   perform(command: At<Batch>, accepts: (event: Event) => boolean): Event | Refusal {
     assert(this.#restore === undefined, 'events come after the snapshot');
+    const { charged } = this.#state;
+    const chargedBefore = charged.length;
     return decideBatch(this.#state, command, (event) => {
       if (!accepts(event)) return false;
+      charged.splice(0, chargedBefore);
       this.#state.revision += 1;
       return true;
     });
@@ -186,10 +189,7 @@ export class Engine {
   /** Makes the event true. `revision` is the next one: they have no gaps. */
   apply(event: Event, revision: number): void {
     assert(this.#restore === undefined, 'events come after the snapshot');
-    assert(
-      revision === this.#state.revision + 1,
-      `revision ${this.#state.revision + 1} comes next`,
-    );
+    assert(revision === this.#state.revision + 1, 'the next revision is applied', revision);
     this.#state.charged.length = 0;
     apply(this.#state, event, revision);
     this.#state.revision = revision;
@@ -424,7 +424,7 @@ export class Engine {
 
   #named(name: string): Arena {
     const arena = this.#arenas.get(name);
-    assert(arena !== undefined, `callers know that '${name}' exists`);
+    assert(arena !== undefined, 'callers know that the arena exists', name);
     return arena;
   }
 

@@ -141,8 +141,13 @@ export function chargeOwner(
   const { owners, undo } = arena;
   if (owners === undefined || owner === undefined) return;
   owners.add(owner, size, count);
-  if (undo.trying) undo.push(() => owners.add(owner, -size, -count));
-  else if (owners.limit(owner) !== undefined) arena.charged.push({ arena: arena.name, owner });
+  const limited = owners.limit(owner) !== undefined;
+  if (limited) arena.charged.push({ arena: arena.name, owner });
+  if (!undo.trying) return;
+  undo.push(() => {
+    owners.add(owner, -size, -count);
+    if (limited) arena.charged.pop();
+  });
 }
 
 /** Nobody holds anything any more. */

@@ -137,11 +137,11 @@ export class PeriodTable {
     const living = this.#arenaOf(arena);
     const held = this.#statements.drop.get(living.id, keyOf(base));
     if (held !== undefined) {
-      assert(sizeOf(held.size) === size, `what ends at ${when.revision} has its size`);
+      assert(sizeOf(held.size) === size, 'what ends has its size', when.revision);
       this.#insertEnded(living, held, ending, when);
       return;
     }
-    assert(this.#partial, `what ends at ${when.revision} was held`);
+    assert(this.#partial, 'what ends was held', when.revision);
     const unknown = { from_revision: 0, from_at: null, granted_at: null, facts: null };
     const range = { base: keyOf(base), size: storedSizeOf(size), importer: importer ?? null };
     this.#insertEnded(living, { ...unknown, ...range }, ending, when);
@@ -179,7 +179,7 @@ export class PeriodTable {
     const held = this.#held(id, address);
     // What it was before is not known, nor how large it is.
     if (held === undefined && this.#partial) return;
-    assert(held !== undefined, `what is changed at ${when.revision} is held`);
+    assert(held !== undefined, 'what is changed is held', when.revision);
     const { owner, labels } = changes;
     const text = textOf({
       ...factsOf(held.facts),
@@ -205,7 +205,7 @@ export class PeriodTable {
     const living = this.#arenaOf(arena);
     const whole = this.#statements.drop.get(living.id, keyOf(address));
     if (whole === undefined && this.#partial) return;
-    assert(whole !== undefined, `what is split at ${when.revision} is held`);
+    assert(whole !== undefined, 'what is split is held', when.revision);
     this.#insertEnded(living, whole, 'split', when);
     // An external id is that of one allocation: the first piece keeps it.
     const { externalId: _, ...facts } = factsOf(whole.facts);
@@ -221,7 +221,7 @@ export class PeriodTable {
     let first: Held | undefined;
     for (const [index, { base }] of merged.parts.entries()) {
       const part = this.#statements.drop.get(living.id, keyOf(base));
-      assert(part !== undefined || this.#partial, `what is merged at ${when.revision} is held`);
+      assert(part !== undefined || this.#partial, 'what is merged is held', when.revision);
       if (part !== undefined) this.#insertEnded(living, part, 'merged', when);
       if (index === 0) first = part;
     }

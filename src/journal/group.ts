@@ -27,8 +27,8 @@ export function joinRecords(records: readonly JournalRecord[]): Group {
   assert(first !== undefined, 'a group has at least one record');
   let expected = first.revision;
   for (const record of records) {
-    assert(record.revision === expected, `record ${record.revision} follows ${expected - 1}`);
-    assert(!record.body.includes('\n'), `record ${record.revision} is one line`);
+    assert(record.revision === expected, 'records follow one another', record.revision);
+    assert(!record.body.includes('\n'), 'a record is one line', record.revision);
     expected += 1;
   }
   const body = records.length === 1 ? first.body : records.map((r) => r.body).join('\n');

@@ -66,7 +66,7 @@ const version = 1;
 export function encode(event: Event): string {
   // The fields of an event's type take exactly that event; the compiler can't follow the lookup.
   const fields = fieldSets[event.type] as FieldSet<object> | undefined;
-  assert(fields !== undefined, `event type ${event.type} is known`);
+  assert(fields !== undefined, 'the type of an event is known', event.type);
   return written('event', () => `{"v":${version},"type":"${event.type}"${fields.write(event)}}`);
 }
 
@@ -281,7 +281,7 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
 const part: Codec<BatchEvent> = {
   write(event) {
     const fields = partSets[event.type] as FieldSet<object> | undefined;
-    assert(fields !== undefined, `event type ${event.type} can be part of a batch`);
+    assert(fields !== undefined, 'an event can be part of a batch', event.type);
     return `{"type":"${event.type}"${fields.write(event)}}`;
   },
   read(raw) {

@@ -242,6 +242,27 @@ describe('who waits for the limit of its owner', () => {
     ]);
   });
 
+  it('is served by what a batch gives back', async () => {
+    await alloc(100);
+    const [small, large] = [waits(10, ann), waits(90, ann)];
+    while (service.sequencer.room.figures.waiting < 2) await turn();
+    const operations = [
+      { op: 'alloc', arena: 'a', size: 1 },
+      { op: 'free', arena: 'a', address: 0 },
+      { op: 'alloc', arena: 'a', size: 20, ...ann },
+    ];
+    const refused = [...operations, { op: 'free', arena: 'a', address: 999 }];
+    await service.refused('allocation-not-found', 'POST', '/v1/batch', { operations: refused });
+    expect(service.sequencer.room.figures).toMatchObject({ waiting: 2, tries: 0 });
+    await service.call('POST', '/v1/batch', { operations });
+    expect((await small).status).toBe(201);
+    expect(service.sequencer.room.figures.waiting).toBe(1);
+    await service.call('POST', '/v1/batch', {
+      operations: [{ op: 'free', arena: 'a', address: 0 }],
+    });
+    expect((await large).status).toBe(201);
+  });
+
   it('is served when the limit is raised, or none any more', async () => {
     await alloc(100);
     const [small, large] = [waits(10, ann), waits(400, ann)];
