@@ -3,7 +3,7 @@ import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import type { At, CreateLease, ExpireLeases, RenewLease, RevokeLease } from './command.ts';
 import type { EndedLease, Event, FreedRange, LeasesEnded } from './event.ts';
-import { releasesOfAll } from './import.ts';
+import { releasesOfAll } from './release.ts';
 import type { Holding } from './leases.ts';
 import { refuse } from './refusal.ts';
 import type { Refusal } from './refusal.ts';

@@ -22,8 +22,8 @@ import { alloc, free, resize, undelete, updateAllocation } from './decide-alloca
 import { createLease, expireLeases, renewLease, revokeLease } from './decide-lease.ts';
 import { merge, split } from './decide-split.ts';
 import type { Event } from './event.ts';
-import type { Arenas } from './import.ts';
-import { releaseAll, releases } from './import.ts';
+import { releaseAll, releases } from './release.ts';
+import type { Arenas } from './source.ts';
 import { BUSY } from './narrow/segments.ts';
 import { inOrderOfOwner } from './owners.ts';
 import { invalid, refuse, written } from './refusal.ts';

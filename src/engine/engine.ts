@@ -35,7 +35,7 @@
  * a B+-tree in typed arrays; `bins.ts` files free segments by size class for `instantfit`;
  * `guided-tree.ts` keeps, per kind of constraint in use, the largest block that fits below each
  * node, which makes every search exact and logarithmic; `search.ts` holds the policies. `import.ts`
- * plans imports and releases across arenas, `decide.ts` and `apply.ts` are the two functions above.
+ * and `release.ts` plan across arenas, `decide.ts` and `apply.ts` are the two functions above.
  * `unrested.ts` has an arena's segments once more, as if nothing rested, where that is asked for.
  * `allocation-search.ts` finds allocations by what is known of them.
  * `snapshot.ts` reads the whole state out in plain parts, and `restore.ts` rebuilds it from them.
@@ -53,7 +53,7 @@ import type { Alloc, At, Batch, Command, Range } from './command.ts';
 import { grant } from './decide-allocation.ts';
 import { decide } from './decide.ts';
 import type { Event } from './event.ts';
-import { chainRevision } from './import.ts';
+import { chainRevision } from './source.ts';
 import { fits } from './fits.ts';
 import type { Fits } from './fits.ts';
 import type { LeaseClock } from './leases.ts';

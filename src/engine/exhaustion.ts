@@ -5,8 +5,10 @@
 import type { Arena } from './arena.ts';
 import { openWindows } from './bands.ts';
 import type { Alloc, Constraint } from './command.ts';
-import type { Arenas, Ask } from './import.ts';
-import { exceedsLimit, largestFitting, plan, sourceOf } from './import.ts';
+import type { Ask } from './ask.ts';
+import { exceedsLimit, largestFitting, plan } from './import.ts';
+import { sourceOf } from './source.ts';
+import type { Arenas } from './source.ts';
 import { pieceSizeFor } from './limit.ts';
 import { overdrawn } from './limit.ts';
 import { leftTo } from './owners.ts';

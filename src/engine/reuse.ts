@@ -8,17 +8,14 @@
  * A slab of a quantum cache becomes room for other blocks once none of its pieces is in use.
  */
 import type { Arena } from './arena.ts';
-import {
-  coversOf,
-  confinedTo,
-  exceedsLimit,
-  freeRooms,
-  plan,
-  sourceOf,
-  withSpan,
-} from './import.ts';
+import { confinedTo } from './ask.ts';
+import type { Ask } from './ask.ts';
+import { coversOf, freeRooms } from './cover.ts';
+import { exceedsLimit, plan, withSpan } from './import.ts';
+import type { Generous, Plan } from './import.ts';
+import { sourceOf } from './source.ts';
+import type { Arenas } from './source.ts';
 import type { Reused } from './event.ts';
-import type { Arenas, Ask, Generous, Plan } from './import.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
 import type { Joint } from './space.ts';

@@ -7,7 +7,8 @@
 import type { Arena } from './arena.ts';
 import { openWindows } from './bands.ts';
 import type { Alloc, Constraint, Range } from './command.ts';
-import { fitOf, type Arenas } from './import.ts';
+import { fitOf } from './ask.ts';
+import type { Arenas } from './source.ts';
 import { pieceFor } from './limit.ts';
 import { BUSY, FREE, VOID } from './narrow/segments.ts';
 import { leftTo } from './owners.ts';
