@@ -20,6 +20,7 @@ import type { State } from './state.ts';
 import { tuningOf } from './tuning.ts';
 import type { Undo } from './undo.ts';
 import { Unrested } from './unrested.ts';
+import type { Rested } from './unrested.ts';
 import type { AllocationView, ArenaView, SegmentState } from './view.ts';
 import { UnitSpace as WideSpace } from './wide/unit-space.ts';
 
@@ -453,7 +454,7 @@ export class Arena {
   withoutRests(): Space {
     if (this.rests.count === 0) return this.space;
     if (this.unrested === undefined) {
-      this.unrested = this.makeUnrested();
+      this.unrested = new Unrested(this.#freshSpace(), this.rested);
       // What a trial did before is not taken back in it; the next trial should find it all the same.
       if (this.undo.trying) {
         this.undo.push(() => (this.unrested = undefined));
@@ -463,10 +464,10 @@ export class Arena {
     return this.unrested.space;
   }
 
-  makeUnrested(): Unrested {
+  /** What `unrested` is made of. */
+  get rested(): Rested {
     const { quantum, space, cache, spans } = this;
-    const stretches = [...spans.stretches()];
-    return new Unrested(this.#freshSpace(), { quantum, space, cache, stretches });
+    return { quantum, space, cache, stretches: [...spans.stretches()] };
   }
 
   /** It is made anew when it is asked for. */

@@ -31,9 +31,19 @@ export class Unrested {
   /** `fresh` is an empty space of the same window as that of the arena. */
   constructor(fresh: Space, rested: Rested) {
     this.space = fresh;
-    const filling = new Filling(fresh.load(rested.stretches, true), rested);
-    rested.space.walk(0n, (found) => filling.take(found));
+    const filling = new Filling(fresh.load(rested.stretches, true), rested.quantum);
+    eachRun(rested, (_, size, used) => filling.add(size, used));
     filling.end();
+  }
+
+  /** Whether they are what the arena's own segments say, by a walk over these. */
+  agrees(rested: Rested): boolean {
+    let agrees = true;
+    eachRun(rested, (base, size, used) => {
+      const found = this.space.find(base);
+      agrees &&= found.base === base && found.size === size && (found.state === BUSY) === used;
+    });
+    return agrees;
   }
 
   /** The block is in use from now on; the slab, if it lies in one, does not know that yet. */
@@ -58,72 +68,75 @@ export class Unrested {
   }
 }
 
+type Visit = (base: bigint, size: bigint, used: boolean) => void;
+
+/** The segments as they are if nothing rests, in order: free neighbours are one, and so is a slab. */
+function eachRun({ space, cache, stretches }: Rested, visit: Visit): void {
+  let stretch = -1;
+  let end = 0n;
+  let slabEnd = 0n;
+  // What is free up to here, and has not been visited yet.
+  let gap = 0n;
+  let from = 0n;
+  const close = (): void => {
+    if (gap > 0n) visit(from, gap, false);
+    gap = 0n;
+  };
+  const add = (base: bigint, size: bigint, used: boolean): void => {
+    if (used) {
+      close();
+      visit(base, size, true);
+      return;
+    }
+    if (gap === 0n) from = base;
+    gap += size;
+  };
+  space.walk(0n, ({ base, size, state }: Found) => {
+    if (base >= end) {
+      close();
+      const { base: start, size: length } = stretches[++stretch]!;
+      end = start + length;
+    }
+    if (base < slabEnd) return true;
+    const slab = state === FREE ? undefined : cache?.holding(base);
+    if (slab === undefined) add(base, size, state === BUSY);
+    else {
+      slabEnd = slab.base + slab.size;
+      add(base, slab.size, slab.used > slab.resting);
+    }
+    return true;
+  });
+  close();
+}
+
 /** Columns of segments, in order of address. */
 class Filling {
   readonly #loading: Loading;
-  readonly #rested: Rested;
+  readonly #quantum: bigint;
   #sizes: Quanta[] = [];
   #states: number[] = [];
   #free = 0;
-  /** The stretch that is being filled, and its end. */
-  #stretch = -1;
-  #end = 0n;
-  /** What is free up to here, and has not been written yet. */
-  #gap = 0n;
-  /** Up to where a slab has been written. */
-  #slabEnd = 0n;
 
-  constructor(loading: Loading, rested: Rested) {
+  constructor(loading: Loading, quantum: bigint) {
     this.#loading = loading;
-    this.#rested = rested;
+    this.#quantum = quantum;
   }
 
-  take({ base, size, state }: Found): boolean {
-    if (base >= this.#end) {
-      this.#close();
-      const { base: start, size: length } = this.#rested.stretches[++this.#stretch]!;
-      this.#end = start + length;
-    }
-    if (base < this.#slabEnd) return true;
-    const slab = state === FREE ? undefined : this.#rested.cache?.holding(base);
-    if (slab !== undefined) {
-      this.#slabEnd = slab.base + slab.size;
-      this.#add(slab.size, slab.used > slab.resting);
-    } else this.#add(size, state === BUSY);
-    return true;
+  add(size: bigint, used: boolean): void {
+    const quanta = size / this.#quantum;
+    this.#sizes.push(quanta <= Number.MAX_SAFE_INTEGER ? Number(quanta) : quanta);
+    this.#states.push(used ? BUSY : FREE);
+    if (!used) this.#free++;
+    if (this.#sizes.length === SEGMENTS_MAX) this.#send();
   }
 
   end(): void {
-    this.#close();
     this.#send();
     for (let from = 0; from < this.#free; from += SEGMENTS_MAX) {
       const length = Math.min(SEGMENTS_MAX, this.#free - from);
       this.#loading.gaps(Array.from({ length }, (_, i) => from + i));
     }
     this.#loading.end();
-  }
-
-  #add(size: bigint, used: boolean): void {
-    if (!used) {
-      this.#gap += size;
-      return;
-    }
-    this.#close();
-    this.#write(size, BUSY);
-  }
-
-  #close(): void {
-    if (this.#gap === 0n) return;
-    this.#write(this.#gap, FREE);
-    this.#free++;
-    this.#gap = 0n;
-  }
-
-  #write(size: bigint, state: number): void {
-    const quanta = size / this.#rested.quantum;
-    this.#sizes.push(quanta <= Number.MAX_SAFE_INTEGER ? Number(quanta) : quanta);
-    this.#states.push(state);
-    if (this.#sizes.length === SEGMENTS_MAX) this.#send();
   }
 
   #send(): void {

@@ -261,6 +261,7 @@ describe('parts', () => {
     type Parts = 'name' | 'tuning' | 'spans' | 'allocations' | 'rests' | 'space' | 'cache';
     type Derived =
       | 'unrested'
+      | 'rested'
       | 'children'
       | 'limit'
       | 'allocated'
