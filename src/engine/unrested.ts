@@ -6,6 +6,7 @@
  * They are made when that is first asked, in one pass, and kept up from then on. What a block is does
  * not matter here, only where blocks are: a slab is one.
  */
+import { assert } from './assert.ts';
 import type { Range } from './command.ts';
 import { BUSY, FREE } from './narrow/segments.ts';
 import type { QuantumCache, Slab } from './quantum-cache.ts';
@@ -14,6 +15,8 @@ import type { SpanStretch } from './spans.ts';
 
 /** Segments that are handed over at a time. */
 const SEGMENTS_MAX = 4096;
+/** Larger numbers of quanta stay bigints. */
+const NUMBER_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 /** Blocks have no records here. */
 const ANY = 1;
 
@@ -31,8 +34,13 @@ export class Unrested {
   /** `fresh` is an empty space of the same window as that of the arena. */
   constructor(fresh: Space, rested: Rested) {
     this.space = fresh;
-    const filling = new Filling(fresh.load(rested.stretches, true), rested.quantum);
-    eachRun(rested, (_, size, used) => filling.add(size, used));
+    const filling = new Filling(fresh.load(rested.stretches, true));
+    const shift = BigInt(rested.quantum.toString(2).length - 1);
+    const lengths = rested.stretches.map(({ size }) => quantaOf(size >> shift));
+    const slabs = rested.cache?.slabs.length ?? 0;
+    if (slabs === 0 && lengths.every((length) => typeof length === 'number')) {
+      eachLength(rested.space, lengths, (quanta, used) => filling.add(quanta, used));
+    } else eachRun(rested, (_, size, used) => filling.add(quantaOf(size >> shift), used));
     filling.end();
   }
 
@@ -109,22 +117,53 @@ function eachRun({ space, cache, stretches }: Rested, visit: Visit): void {
   close();
 }
 
+/** The same in quanta, where there are no slabs: no address is worked out. `lengths` are of the stretches. */
+function eachLength(
+  space: Space,
+  lengths: readonly number[],
+  visit: (quanta: number, used: boolean) => void,
+): void {
+  let stretch = 0;
+  let left = 0;
+  let gap = 0;
+  const close = (): void => {
+    if (gap > 0) visit(gap, false);
+    gap = 0;
+  };
+  for (const { sizes, states } of space.save().segments(SEGMENTS_MAX)) {
+    for (const [i, quanta] of sizes.entries()) {
+      if (left === 0) {
+        close();
+        left = lengths[stretch++]!;
+      }
+      assert(typeof quanta === 'number', 'a segment is no longer than the stretch that it lies in');
+      left -= quanta;
+      if (states[i] === BUSY) {
+        close();
+        visit(quanta, true);
+      } else gap += quanta;
+    }
+  }
+  close();
+}
+
+function quantaOf(quanta: bigint): Quanta {
+  return quanta <= NUMBER_MAX ? Number(quanta) : quanta;
+}
+
 /** Columns of segments, in order of address. */
 class Filling {
   readonly #loading: Loading;
-  readonly #quantum: bigint;
   #sizes: Quanta[] = [];
   #states: number[] = [];
   #free = 0;
 
-  constructor(loading: Loading, quantum: bigint) {
+  constructor(loading: Loading) {
     this.#loading = loading;
-    this.#quantum = quantum;
   }
 
-  add(size: bigint, used: boolean): void {
-    const quanta = size / this.#quantum;
-    this.#sizes.push(quanta <= Number.MAX_SAFE_INTEGER ? Number(quanta) : quanta);
+  add(quanta: Quanta, used: boolean): void {
+    this.#sizes.push(quanta);
     this.#states.push(used ? BUSY : FREE);
     if (!used) this.#free++;
     if (this.#sizes.length === SEGMENTS_MAX) this.#send();
