@@ -6,13 +6,12 @@
  * The book is derived. Where its file is missing, of another version, damaged, or of another journal,
  * it is made anew; where it cannot be written, there are no answers until it can.
  */
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { assert, AssertionError } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
 import { FollowPort, type Beginning, type FollowPage } from '../journal/follower.ts';
+import { yieldToOthers } from '../journal/priority.ts';
 import { recordsOf } from '../journal/replay.ts';
 import { decodePart } from '../journal/snapshot-part.ts';
 import { assertRoom, isDamage, newBook, openBook } from './book-file.ts';
@@ -71,8 +70,6 @@ const commitCharacters = 1 << 22;
 const foldCharacters = 32 << 20;
 const foldMs = 60_000;
 const retryMs = 60_000;
-/** Behind the threads that serve, where processors are short. */
-const niceness = 5;
 
 interface Waiting {
   readonly id: number;
@@ -359,16 +356,6 @@ function isConstraint(error: unknown): boolean {
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** On Linux the priority of a thread can be told by its id, and lowering one needs no right. */
-function yieldToOthers(): void {
-  try {
-    const thread = readlinkSync('/proc/thread-self').split('/').at(-1);
-    setPriority(Number(thread), niceness);
-  } catch {
-    // Elsewhere it has the priority of the process.
-  }
 }
 
 function serve(port: NonNullable<typeof parentPort>, settings: BookSettings): void {

@@ -10,6 +10,7 @@ import { assert } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
 import { partDigest, partsStart } from './checkpoint-table.ts';
 import { JobPort, type JobResult } from './job.ts';
+import { yieldToOthers } from './priority.ts';
 import { recover } from './recovery.ts';
 import { visitPages } from './replay.ts';
 import { encodePart } from './snapshot-part.ts';
@@ -50,6 +51,7 @@ async function make(port: JobPort, { revision, chain, stored }: CheckpointJob): 
 }
 
 assert(parentPort !== null, 'runs as a worker thread');
+yieldToOthers();
 const job = workerData as CheckpointJob;
 const port = new JobPort(parentPort);
 await port.run(() => make(port, job), job.directory);
