@@ -4,6 +4,7 @@
  */
 import { Worker, type MessagePort } from 'node:worker_threads';
 import { assert } from '../engine/assert.ts';
+import { threadOptions } from '../journal/thread.ts';
 import { limits } from '../limits.ts';
 import type { BookEvent, BookReplies, BookRequest, BookSaid } from './book-worker.ts';
 import {
@@ -48,11 +49,10 @@ export class Book implements History {
     this.#onEvent = onEvent;
     this.#waitMs = waitMs ?? limits.historyWaitMs;
     const file = new URL('./book-worker.ts', import.meta.url);
-    // Without the flags of the main thread: some of them, such as --input-type, forbid a file.
     this.#worker = new Worker(file, {
+      ...threadOptions,
       workerData: { directory, port },
       transferList: [port],
-      execArgv: [],
     });
     this.#worker.on('message', (said: BookSaid) => this.#take(said));
     this.#worker.on('error', (error) => this.#lose(error as Error));

@@ -10,10 +10,10 @@ import { assert } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
 import { partDigest, partsStart } from './checkpoint-table.ts';
 import { JobPort, type JobResult } from './job.ts';
-import { yieldToOthers } from './priority.ts';
 import { recover } from './recovery.ts';
 import { visitPages } from './replay.ts';
 import { encodePart } from './snapshot-part.ts';
+import { yieldToOthers } from './thread.ts';
 
 export interface CheckpointJob {
   readonly type: 'checkpoint';

@@ -12,6 +12,7 @@ import type { CheckpointJob } from './checkpoint-worker.ts';
 import { failureOf, errorOf, type Failure } from './failure.ts';
 import type { StepLimit } from './group-table.ts';
 import type { Page, Replay } from './replay.ts';
+import { threadOptions } from './thread.ts';
 
 export type Task = CheckpointJob | BackupJob;
 
@@ -71,9 +72,8 @@ export class Job {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Without the flags of the main thread: some of them, such as --input-type, forbid a file.
     const { task } = options;
-    this.#worker = new Worker(files[task.type], { workerData: task, execArgv: [] });
+    this.#worker = new Worker(files[task.type], { ...threadOptions, workerData: task });
     this.#worker.on('message', (request: JobRequest) => this.#step(request));
     this.#worker.on('error', (error) => this.#reject(error));
     this.#ended = new Promise((resolve) => {

@@ -42,6 +42,7 @@ import type {
   Settings,
   WorkerSettings,
 } from './sqlite-worker.ts';
+import { threadOptions } from './thread.ts';
 
 export interface SqliteOptions {
   /** The data directory; created (mode 0700) if missing. */
@@ -332,8 +333,7 @@ class Connection {
 
   constructor(settings: WorkerSettings) {
     const file = new URL('./sqlite-worker.ts', import.meta.url);
-    // Without the flags of the main thread: some of them, such as --input-type, forbid a file.
-    this.#worker = new Worker(file, { workerData: settings, execArgv: [] });
+    this.#worker = new Worker(file, { ...threadOptions, workerData: settings });
     this.#worker.on('message', (said: Said) => this.#take(said));
     this.#worker.on('error', (error) => this.#lose(error as Error));
     this.ended = new Promise((resolved) => {
