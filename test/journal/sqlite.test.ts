@@ -151,7 +151,7 @@ describe('storage', () => {
     await expect(journal.load(visiting(() => undefined))).rejects.toThrow(/load comes once/);
     await expect(journal.append([])).rejects.toThrow(/at least one/);
     await expect(journal.append([record(2)])).rejects.toThrow(/revision 1 is next/);
-    await expect(journal.append([record(1), record(3)])).rejects.toThrow(/record 3/);
+    await expect(journal.append([record(1), record(3)])).rejects.toThrow(/follow one another: 3/);
     const first = journal.append([record(1)]);
     await expect(journal.append([record(2)])).rejects.toThrow(/one append at a time/);
     expect(await first).toBe('acked');
