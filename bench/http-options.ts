@@ -20,7 +20,7 @@ export interface HttpOptions {
   readonly results?: string;
 }
 
-const CONNECTIONS = [1, 16, 64, 256];
+const CONNECTIONS = [1, 64, 256];
 const QUICK = [1, 64];
 const SECONDS = 2;
 const ROUNDS = 3;
