@@ -160,7 +160,8 @@ export type DumpLine<T extends LineType = LineType> = { [K in T]: z.output<Schem
 
 const types = Object.keys(schemas) as LineType[];
 
-type Validate = (value: unknown) => { value: unknown } | { error: Error };
+/** `true`: the value is as it has to be. */
+type Validate = (value: unknown) => true | { value: unknown } | { error: Error };
 
 const validators = Object.fromEntries(
   types.map((type) => {
@@ -181,6 +182,7 @@ export function readLine(text: string): DumpLine {
   const known = types.find((name) => name === type);
   if (known === undefined) throw invalidInput('/type', `must be one of ${types.join(', ')}`);
   const result = validators[known](value);
+  if (result === true) return value as DumpLine;
   if ('error' in result) throw result.error;
   return result.value as DumpLine;
 }

@@ -51,7 +51,7 @@ const sabotages: readonly Sabotage[] = [
   },
   {
     what: 'answers come before the append',
-    sign: /is gone|is not in|a reply had shown|answer was lost/,
+    sign: /is gone|is not in|a reply had shown|answer was lost|was done again/,
     edits: [
       {
         file: 'src/sequencer.ts',
