@@ -79,9 +79,9 @@ const sabotages: readonly Sabotage[] = [
     edits: [
       {
         file: 'src/sequencer.ts',
-        text: 'this.#gathering.push(',
+        text: 'let record: JournalRecord = { revision, body };',
         instead: `if (revision % 3 === 0) body = body.replace('"grant":"', '"grant":"9');
-    this.#gathering.push(`,
+    let record: JournalRecord = { revision, body };`,
       },
     ],
     check: killInTurn,

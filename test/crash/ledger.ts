@@ -280,7 +280,7 @@ function grantProblem(
 }
 
 /** All but when its lease runs out, which the next renewal and the next start put off. */
-function lasting({ expiresAt: _expiresAt, ...allocation }: Allocation): unknown {
+export function lasting({ expiresAt: _expiresAt, ...allocation }: Allocation): unknown {
   return allocation;
 }
 
