@@ -6,6 +6,7 @@
  * and recovery before the first connection, so that whoever can connect gets true answers. Stopping
  * goes the other way: no new connections, answer what was asked, then close the journal.
  */
+import './inlining.ts';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { pino, type Logger } from 'pino';
