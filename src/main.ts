@@ -20,7 +20,6 @@ import { exitCode, type ExitCode } from './exit-code.ts';
 import { Feed } from './feed.ts';
 import { Book } from './history/book.ts';
 import type { BookEvent } from './history/book-worker.ts';
-import { buildApp } from './http/app.ts';
 import type { App } from './http/contract.ts';
 import { StorageFailure } from './journal/journal.ts';
 import { RecoveryError } from './journal/recovery-error.ts';
@@ -87,16 +86,20 @@ async function start(settings: Settings, logger: Logger): Promise<void> {
   const startedAt = performance.now();
   const { data: directory, acceptRevision, checkpointBytes } = settings;
   const { historyDays, historyBytes, keysMax } = settings;
-  const journal = await openSqliteJournal({
-    directory,
-    checkpointBytes,
-    historyDays,
-    historyBytes,
-    keysMax,
-    followed: true,
-    ...(acceptRevision !== undefined && { acceptRevision }),
-    onEvent: (event) => note(logger, event),
-  });
+  // The thread of the journal begins while what answers requests is loaded, which no tool needs.
+  const [journal, { buildApp }] = await Promise.all([
+    openSqliteJournal({
+      directory,
+      checkpointBytes,
+      historyDays,
+      historyBytes,
+      keysMax,
+      followed: true,
+      ...(acceptRevision !== undefined && { acceptRevision }),
+      onEvent: (event) => note(logger, event),
+    }),
+    import('./http/app.ts'),
+  ]);
   for (const warning of journal.warnings) logger.warn(warning);
   const engine = new Engine();
   const { revision, checkpoint, records, arenas } = await recover(journal, engine, {
