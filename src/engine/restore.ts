@@ -192,9 +192,9 @@ class ArenaRestore {
 
   segments({ sizes, states, createdAt, revisions, restingSince = [] }: SegmentsPart): void {
     const arena = this.#arena;
-    for (const revision of [...revisions, ...restingSince]) {
-      assert(revision <= arena.revision, 'an allocation is no younger than its arena');
-    }
+    const young = (revision: number) => revision > arena.revision;
+    const none = !revisions.some(young) && !restingSince.some(young);
+    assert(none, 'an allocation is no younger than its arena');
     for (const since of restingSince) this.#restingSince.push(since);
     const first = arena.allocations.load(createdAt, revisions, restingSince.length);
     let next = first;

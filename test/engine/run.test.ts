@@ -3,13 +3,15 @@
  * addresses and leave the same queues, and the tiling built from a run must go on like one that was
  * there from the start.
  */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { verify } from '../../src/engine/narrow/check.ts';
 import { Run } from '../../src/engine/narrow/run.ts';
 import { largestFree, place, plainFit } from '../../src/engine/narrow/search.ts';
 import { BUSY, Segments } from '../../src/engine/narrow/segments.ts';
 import { LIMIT, NONE, ZERO } from '../../src/engine/narrow/unit.ts';
+import { linesOf, reborn } from '../model/checkpoint.ts';
 import { Random } from '../model/random.ts';
+import { Driver } from './harness.ts';
 
 const seeds = [1, 2, 3, 4, 5, 6];
 
@@ -107,4 +109,22 @@ describe('a run and the ordered segments', () => {
     expect(run.free).toBe(100);
     expect(run.find(50)).toBe(0);
   });
+});
+
+test('an order is made for a question that needs one, not for a check, a saving or a restore', () => {
+  const made = vi.spyOn(Segments, 'of');
+  const driver = new Driver();
+  const arena = driver.arena('a', { policy: 'instantfit', spans: [[0n, 1000n]] });
+  for (let i = 0; i < 9; i++) arena.alloc(10n);
+  arena.free(40n);
+  const restored = reborn(driver.engine);
+  for (const engine of [driver.engine, restored]) {
+    expect(engine.check('a').problems).toEqual([]);
+    linesOf(engine);
+    engine.allocation('a', 30n);
+  }
+  expect(made).not.toHaveBeenCalled();
+  arena.xalloc(10n, { min: 500n });
+  expect(made).toHaveBeenCalledOnce();
+  made.mockRestore();
 });
