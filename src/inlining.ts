@@ -10,7 +10,7 @@ import { setFlagsFromString } from 'node:v8';
 const bytesInAll = 5000;
 const bytesEach = 1500;
 /** Calls per run of the caller from which on inlining is worth the while. */
-const frequency = 0.02;
+const frequency = 0.005;
 
 setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${bytesInAll}`);
 setFlagsFromString(`--max-inlined-bytecode-size=${bytesEach}`);
