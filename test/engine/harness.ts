@@ -30,6 +30,14 @@ export type Options = Partial<Omit<CreateArena, 'type' | 'spans' | 'arena'>> & {
 
 const everything = 1_000_000;
 
+/**
+ * What `expect(actual).toBe(expected)` says, for loops of many thousands: `expect` is only made where
+ * it fails, because to make it takes longer than what is tested.
+ */
+export function expectSame<T>(actual: T, expected: T): void {
+  if (!Object.is(actual, expected)) expect(actual).toBe(expected);
+}
+
 export class Driver {
   readonly engine = new Engine();
   /** Milliseconds, the time of the next command. */

@@ -266,6 +266,6 @@ function report(
     `${nameOf(session)}: step ${step}: ${complaint}`,
     `command: ${shown}`,
     `model's segments (after, if it adopted the outcome): ${state}`,
-    `replay: ${variables} npm test -- model.test -t '${test}'`,
+    `replay: ${variables} npm test -- model/model -t '${test}'`,
   ].join('\n');
 }

@@ -19,7 +19,8 @@ export interface Setting {
   readonly quantum: bigint;
 }
 
-export const shapes = [
+/** Arenas that stand alone. */
+export const plainShapes = [
   'single',
   'manySpans',
   'adjacentSpans',
@@ -29,12 +30,11 @@ export const shapes = [
   'checkerboard',
   'comb',
   'nearlyFull',
-  'imports2',
-  'imports3',
-  'imports4',
   'caches',
-  'cachesAndImports',
 ] as const;
+/** Arenas that import from others. */
+export const chainShapes = ['imports2', 'imports3', 'imports4', 'cachesAndImports'] as const;
+export const shapes = [...plainShapes, ...chainShapes] as const;
 export type Shape = (typeof shapes)[number] | 'deep' | (typeof tightShapes)[number];
 
 /** So small that a request often finds no room but what rests. */

@@ -60,7 +60,8 @@ interface Tiling {
 function verifyTiling(tiling: Tiling, problems: string[]): { holes: number; largest: Unit } {
   const { say, wrong } = reportTo(problems);
   const { bins } = tiling;
-  const histogram = Array.from(bins.histogram(), () => 0);
+  const counted = bins.histogram();
+  const histogram = counted.map(() => 0);
   let free = ZERO;
   let size = ZERO;
   let largest = ZERO;
@@ -90,7 +91,6 @@ function verifyTiling(tiling: Tiling, problems: string[]): { holes: number; larg
   say(free === tiling.free, 'the free units equal a recount');
   say(size === tiling.size, 'the units of all spans equal a recount');
   say(holes === bins.count, 'the holes equal a recount');
-  const counted = bins.histogram();
   say(
     histogram.every((n, i) => n === counted[i]),
     'the histogram equals a recount',

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/engine/command.ts';
 import { Random } from '../../model/random.ts';
-import { arena, type ArenaDriver, type Pair } from '../harness.ts';
+import { arena, expectSame, type ArenaDriver, type Pair } from '../harness.ts';
 
 const M = 2n ** 64n;
 const timeout = 120_000;
@@ -58,14 +58,14 @@ describe('reserve', () => {
       expect(['invalid-request', 'never-fits']).toContain(answer);
     }
     const order = random.shuffle(Array.from({ length: count }, (_, node) => BigInt(node) * size));
-    for (const base of order) expect(a.reserve(base, size)).toBe(base);
-    for (const base of order) expect(a.reserve(base, size)).toBe('taken');
+    for (const base of order) expectSame(a.reserve(base, size), base);
+    for (const base of order) expectSame(a.reserve(base, size), 'taken');
     let next = 0;
     for (const prime of primesBelow(count).filter((_, at) => at % 16 === 0)) {
       const some = Array.from({ length: prime }, (_, at) => order[(next + at) % count]!);
       next += prime;
-      for (const base of some) expect(a.free(base, size)).toBe('ok');
-      for (const base of random.shuffle(some)) expect(a.reserve(base, size)).toBe(base);
+      for (const base of some) expectSame(a.free(base, size), 'ok');
+      for (const base of random.shuffle(some)) expectSame(a.reserve(base, size), base);
     }
     expect(a.view.free).toBe(0n);
     a.finish();
@@ -83,12 +83,12 @@ describe('insert', () => {
   for (const [policy, place] of Object.entries(places) as [Policy, (n: number) => number][]) {
     test.each([1n, 3n, 2n ** 31n + 1n, 2n ** 53n + 1n])(`${policy}, nodes of %s`, (size) => {
       const a = arena({ policy, spans: [[0n, BigInt(count) * size]] });
-      for (let n = 0; n < count; n++) expect(a.alloc(size)).toBe(BigInt(place(n)) * size);
+      for (let n = 0; n < count; n++) expectSame(a.alloc(size), BigInt(place(n)) * size);
       expect(a.alloc(size)).toBe('exhausted');
       const random = new Random(count);
       for (const prime of [1, 7, 61, 251, 509]) {
         const freed = random.shuffle(a.blocks()).slice(0, prime);
-        for (const [base] of freed) expect(a.free(base)).toBe('ok');
+        for (const [base] of freed) expectSame(a.free(base), 'ok');
         const got = freed.map(() => a.alloc(size));
         expect(sorted(got)).toEqual(sorted(freed.map(([base]) => base)));
       }
@@ -115,8 +115,8 @@ describe('insert in a range', () => {
       const room = (to - from + 1n) / size;
       for (let n = 0n; n < room; n++) {
         const base = a.xalloc(size, { min: from, max: to });
-        if (policy === 'firstfit') expect(base).toBe(from + n * size);
-        if (policy === 'lastfit') expect(base).toBe(to + 1n - (n + 1n) * size);
+        if (policy === 'firstfit') expectSame(base, from + n * size);
+        if (policy === 'lastfit') expectSame(base, to + 1n - (n + 1n) * size);
       }
       expect(a.xalloc(size, { min: from, max: to })).toBe('exhausted');
       expect(a.view.allocated).toBe(room * size);
@@ -170,14 +170,16 @@ test('from the top down one hole remains at the bottom', { timeout }, () => {
   let bottom = total;
   for (const size of sizes) {
     bottom -= size;
-    expect(a.alloc(size)).toBe(bottom);
-    expect(a.view).toMatchObject({ holes: bottom > 0n ? 1 : 0, largestFree: bottom });
+    expectSame(a.alloc(size), bottom);
+    const { holes, largestFree } = a.view;
+    expectSame(holes, bottom > 0n ? 1 : 0);
+    expectSame(largestFree, bottom);
   }
   for (const prime of [1, 13, 101, 1009, 4093]) {
     const freed = random.shuffle(a.blocks()).slice(0, prime);
-    for (const [base, size] of freed) expect(a.free(base, size)).toBe('ok');
+    for (const [base, size] of freed) expectSame(a.free(base, size), 'ok');
     // Each request takes the highest hole that is left, and fills it.
-    for (const [base, size] of a.holes().toReversed()) expect(a.alloc(size)).toBe(base);
+    for (const [base, size] of a.holes().toReversed()) expectSame(a.alloc(size), base);
     expect(a.view.free).toBe(0n);
   }
   a.finish();
