@@ -8,9 +8,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildApp } from '../src/http/app.ts';
 import type { App } from '../src/http/contract.ts';
-import { documentText, unserved } from '../src/http/document.ts';
+import { documentedApp, documentText } from '../src/http/document.ts';
 import { version } from '../src/version.ts';
 import { components } from './http/service.ts';
 
@@ -21,7 +20,7 @@ let text: string;
 let document: any;
 
 beforeAll(async () => {
-  app = await buildApp({ ...unserved, version });
+  app = await documentedApp();
   text = documentText(app);
   document = JSON.parse(text);
 });

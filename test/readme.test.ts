@@ -23,11 +23,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { settingNames } from '../src/config.ts';
 import { policies } from '../src/engine/command.ts';
 import { exitCode } from '../src/exit-code.ts';
-import { buildApp } from '../src/http/app.ts';
-import { unserved } from '../src/http/document.ts';
+import { documentedApp } from '../src/http/document.ts';
 import { problemCodes } from '../src/http/wire/problem.ts';
 import { RecoveryError, type RecoveryCode } from '../src/journal/recovery-error.ts';
-import { version } from '../src/version.ts';
 import { Server } from './crash/server.ts';
 
 const root = new URL('../', import.meta.url);
@@ -229,7 +227,7 @@ describe('the tables', () => {
   });
 
   test('routes', async () => {
-    const app = await buildApp({ ...unserved, version });
+    const app = await documentedApp();
     const { paths = {} } = app.swagger() as { paths?: Record<string, Record<string, any>> };
     await app.close();
     const routes = Object.entries(paths).flatMap(([url, operations]) =>

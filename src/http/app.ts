@@ -1,12 +1,10 @@
 /**
  * The HTTP edge, assembled. `buildApp` never listens and never reads the environment; whoever calls
- * it does. The order of registration matters: the document plugin collects routes that come after
+ * it does. The order of registration matters: what documents collects routes that come after
  * it, and hooks apply to routes that come after them.
  */
-import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
 import { fastify, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
-import { fastifyZodOpenApiPlugin, type FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
+import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
 import type { History } from '../history/history.ts';
@@ -19,7 +17,7 @@ import { arenaRoutes } from './arenas.ts';
 import { batchRoute } from './batch.ts';
 import { BearerTokens } from './bearer.ts';
 import { serializerCompiler, validatorCompiler, type App } from './contract.ts';
-import { documentOptions, documentRoutes } from './document.ts';
+import { documentation } from './documentation.ts';
 import { EventStreams, type EventStreamsOptions } from './event-stream.ts';
 import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
@@ -58,6 +56,8 @@ export interface AppOptions {
   readonly events?: EventStreamsOptions;
   /** Absent: nobody is told when rests end. */
   readonly secondsLeft?: SecondsLeft;
+  /** Documents the application, called before it has routes. Absent: another one does it for it. */
+  readonly documents?: (app: App) => Promise<void>;
 }
 
 /** Builds the service's HTTP application, ready to `inject` or `listen`. */
@@ -77,9 +77,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const keys = new IdempotencyKeys(app, sequencer, tokens !== undefined);
   finishReplies(app, answers, keys);
   app.addHook('preClose', async () => sequencer.closeRoom());
-  await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
-  await app.register(fastifySwagger, documentOptions.swagger(version));
-  await app.register(fastifySwaggerUi, documentOptions.ui);
+  await (options.documents ?? documentation)(app);
   const spaces = new ArenaSpaces(sequencer, feed.revision, history);
   const streams = new EventStreams(feed, new EventTexts(spaces), events);
   const mutate = mutator(sequencer, secondsLeft);
@@ -100,7 +98,6 @@ export async function buildApp(options: AppOptions): Promise<App> {
   stateRoutes(app, { sequencer, backups, logger });
   healthRoutes(app, dependencies);
   metricsRoute(app, { sequencer, streams, history, version, answers, keys });
-  documentRoutes(app);
   await app.ready();
   return app;
 }

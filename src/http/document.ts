@@ -2,16 +2,20 @@
  * The OpenAPI document: generated from the routes and their schemas, served at /openapi.json and
  * shown at /docs, and committed as openapi/openapi.json so that reviews see what a change does to
  * clients. Run as a program (`npm run openapi`), this file rewrites the committed one.
+ *
+ * It is made by an application of its own, which has the routes and answers no others: a service is
+ * started often and its document seldom read, so nothing of this is loaded before it is (see
+ * documentation.ts).
  */
-import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import type { FastifySwaggerUiOptions } from '@fastify/swagger-ui';
-import { fastifyZodOpenApiTransformers } from 'fastify-zod-openapi';
+import fastifySwagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import fastifySwaggerUi, { type FastifySwaggerUiOptions } from '@fastify/swagger-ui';
+import { fastifyZodOpenApiPlugin, fastifyZodOpenApiTransformers } from 'fastify-zod-openapi';
 import { writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { Feed } from '../feed.ts';
 import { version } from '../version.ts';
-import type { AppOptions } from './app.ts';
+import { buildApp, type AppOptions } from './app.ts';
 import { noQuery, type App } from './contract.ts';
 import { documentKeys } from './idempotency-document.ts';
 import { event } from './wire/event.ts';
@@ -29,7 +33,7 @@ Every change has a \`revision\`, its place in the total order of all changes. A 
 what it shows would survive a crash. Errors are \`application/problem+json\` (RFC 9457).`;
 
 /** How the plugins that make and show the document are set up. */
-export const documentOptions = {
+const documentOptions = {
   components: {
     // No reply has it as its body: it is what the events of a stream have as their data.
     components: { schemas: { Event: event } },
@@ -42,7 +46,7 @@ export const documentOptions = {
       },
     },
   },
-  swagger: (version: string): FastifyDynamicSwaggerOptions => ({
+  swagger: {
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -80,7 +84,7 @@ export const documentOptions = {
     ...fastifyZodOpenApiTransformers,
     transformObject: (document) =>
       documentKeys(fastifyZodOpenApiTransformers.transformObject(document)),
-  }),
+  } satisfies FastifyDynamicSwaggerOptions,
   /** Nothing on the page comes from elsewhere: the policy forbids it and the badge is off. */
   ui: {
     routePrefix: '/docs',
@@ -99,8 +103,15 @@ type OverrideOption = (context: {
   jsonSchema: Record<string, unknown>;
 }) => void;
 
-/** Serves the document. It is made once, when it is first asked for. */
-export function documentRoutes(app: App): void {
+/** An application that is there for its document: it serves that, and the page that shows it. */
+export function documentedApp(): Promise<App> {
+  return buildApp({ ...unserved, version, documents: documentsItself });
+}
+
+async function documentsItself(app: App): Promise<void> {
+  await app.register(fastifyZodOpenApiPlugin, documentOptions.components);
+  await app.register(fastifySwagger, documentOptions.swagger);
+  await app.register(fastifySwaggerUi, documentOptions.ui);
   let text: string | undefined;
   app.get(
     '/openapi.json',
@@ -117,8 +128,8 @@ export function documentText(app: App): string {
   return `${JSON.stringify(app.swagger(), null, 2)}\n`;
 }
 
-/** What an application is built on that is never sent a request, for its document. */
-export const unserved: Omit<AppOptions, 'version'> = {
+/** What an application is built on that is only asked for its document. */
+const unserved: Omit<AppOptions, 'version'> = {
   sequencer: {
     failed: false,
     durableRevision: 0,
@@ -149,17 +160,15 @@ export const unserved: Omit<AppOptions, 'version'> = {
   logger: pino({ level: 'silent' }),
 };
 
-/** Rewrites the committed document. No request is made, so that nothing has to be open. */
+/** Rewrites the committed document. */
 async function writeDocument(): Promise<void> {
-  // Imported here, because app.ts imports this file.
-  const { buildApp } = await import('./app.ts');
-  const app = await buildApp({ ...unserved, version });
+  const app = await documentedApp();
   await writeFile(new URL('../../openapi/openapi.json', import.meta.url), documentText(app));
   await app.close();
 }
 
 function unused(): never {
-  throw new Error('no request is made');
+  throw new Error('nothing else is asked');
 }
 
 if (import.meta.main) void writeDocument();

@@ -69,6 +69,21 @@ describe('documentation', () => {
     expect(body.openapi).toBe('3.1.0');
   });
 
+  it('answers HEAD, conditional requests and mistakes as everywhere', async () => {
+    const whole = await service.call('GET', '/openapi.json');
+    const head = await service.call('HEAD', '/openapi.json');
+    expect({ status: head.status, text: head.text }).toEqual({ status: 200, text: '' });
+    expect(head.headers['content-length']).toBe(String(Buffer.byteLength(whole.text)));
+    await service.refused('invalid-request', 'GET', '/openapi.json?format=yaml');
+    await service.refused('route-not-found', 'GET', '/docs/nope');
+    await service.refused('method-not-allowed', 'DELETE', '/docs');
+    const styles = '/docs/static/swagger-ui.css';
+    const { headers } = await service.call('GET', styles);
+    const same = { 'if-none-match': String(headers['etag']) };
+    const again = await service.call('GET', styles, undefined, same);
+    expect({ status: again.status, text: again.text }).toEqual({ status: 304, text: '' });
+  });
+
   it('shows it on a page that loads nothing from elsewhere', async () => {
     const { text, headers } = await service.call('GET', '/docs');
     expect(headers['content-security-policy']).toMatch(/default-src 'self'/);

@@ -4,7 +4,7 @@ import { request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Service, type Method } from './service.ts';
+import { document, Service, type Method } from './service.ts';
 
 const tokens = ['0123456789abcdef', 'fedcba9876543210'];
 
@@ -64,27 +64,19 @@ function key(text: string): Headers {
   return { 'Idempotency-Key': text };
 }
 
-interface Operation {
-  readonly operationId: string;
-  readonly parameters?: readonly { readonly name: string }[];
-}
-
-function paths(): [string, Record<string, Operation>][] {
-  const { paths = {} } = service.app.swagger() as { paths?: object };
-  return Object.entries(paths) as [string, Record<string, Operation>][];
-}
-
 /** The operations that take a key, by the document. */
-function mutations(): string[] {
-  return paths()
-    .flatMap(([, operations]) => Object.values(operations))
+async function mutations(): Promise<string[]> {
+  const { paths } = await document();
+  return Object.values(paths)
+    .flatMap((operations) => Object.values(operations))
     .filter(({ parameters }) => parameters?.some(({ name }) => name === 'idempotency-key'))
     .map(({ operationId }) => operationId);
 }
 
-function operationOf(method: Method, url: string): string | undefined {
+async function operationOf(method: Method, url: string): Promise<string | undefined> {
   const [path = ''] = url.split('?');
-  const found = paths().find(([pattern]) =>
+  const { paths } = await document();
+  const found = Object.entries(paths).find(([pattern]) =>
     new RegExp(`^${pattern.replaceAll(/\{[A-Za-z]+\}/g, '[^/]+')}$`).test(path),
   );
   return found?.[1][method.toLowerCase()]?.operationId;
@@ -133,10 +125,11 @@ describe('a request that is sent again with its key', () => {
     }
     const { revision } = service.engine;
     expect(revision).toBe(steps.length);
-    expect(mutations().length).toBeGreaterThan(10);
-    const done = steps.map(([method, path]) => operationOf(method, path));
+    const names = await mutations();
+    expect(names.length).toBeGreaterThan(10);
+    const done = await Promise.all(steps.map(([method, path]) => operationOf(method, path)));
     expect(
-      mutations().filter((name) => !done.includes(name)),
+      names.filter((name) => !done.includes(name)),
       'give each a step',
     ).toEqual([]);
     // The arena is gone: none of these could be done once more.

@@ -10,6 +10,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import { Feed } from '../../src/feed.ts';
 import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/contract.ts';
+import { documentedApp } from '../../src/http/document.ts';
 import type { EventStreamsOptions } from '../../src/http/event-stream.ts';
 import * as allocationWire from '../../src/http/wire/allocation.ts';
 import * as arenaWire from '../../src/http/wire/arena.ts';
@@ -81,6 +82,8 @@ const noHistory: History = {
 };
 
 interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly { readonly name: string }[];
   readonly responses: Record<string, { content?: Record<string, { schema: { $ref: string } }> }>;
 }
 
@@ -89,14 +92,30 @@ interface Path {
   readonly operations: Record<string, Operation>;
 }
 
-/** Of the first service: all have the same, and to write the document takes longer than to start. */
-let documented: readonly Path[] | undefined;
+/** Made once: all services have the same, and to write it takes longer than to start one. */
+let documented: Promise<Document> | undefined;
 
-function pathsOf(app: App): readonly Path[] {
-  const { paths = {} } = app.swagger() as { paths?: Record<string, unknown> };
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+/** The document of the service. */
+export function document(): Promise<Document> {
+  return (documented ??= makeDocument());
+}
+
+async function makeDocument(): Promise<Document> {
+  const app = await documentedApp();
+  const made = app.swagger();
+  await app.close();
+  return made as unknown as Document;
+}
+
+async function paths(): Promise<Path[]> {
+  const { paths } = await document();
   return Object.entries(paths).map(([path, operations]) => ({
     pattern: new RegExp(`^${path.replaceAll(/\{[a-z]+\}/g, '[^/]+')}$`),
-    operations: operations as Record<string, Operation>,
+    operations,
   }));
 }
 
@@ -115,13 +134,14 @@ export class Service {
     journal: MemoryJournal,
     sequencer: Sequencer,
     restTimer: RestTimer,
+    paths: readonly Path[],
   ) {
     this.app = app;
     this.engine = engine;
     this.journal = journal;
     this.sequencer = sequencer;
     this.restTimer = restTimer;
-    this.#paths = documented ??= pathsOf(app);
+    this.#paths = paths;
   }
 
   static async start(
@@ -170,7 +190,7 @@ export class Service {
       version: '0.0.0',
       ...(tokens !== undefined && { tokens }),
     });
-    return new Service(app, engine, journal, sequencer, restTimer);
+    return new Service(app, engine, journal, sequencer, restTimer, await paths());
   }
 
   /** Sends a request; `body` is sent as JSON, or as it is when it is a string. */
