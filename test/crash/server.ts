@@ -41,7 +41,9 @@ export class Server {
   /** Starts the process and does not wait for anything. */
   constructor({ data, flags = [], environment = {}, ...options }: ServerOptions) {
     const words = ['serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...flags];
-    this.#child = spawn(process.execPath, [options.program ?? program, ...words], {
+    // As `npm start` does.
+    const bound = '--max-semi-space-size=16';
+    this.#child = spawn(process.execPath, [bound, options.program ?? program, ...words], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...withoutSettings(process.env), ...environment },
     });
