@@ -3,8 +3,15 @@
  * it does. The order of registration matters: what documents collects routes that come after
  * it, and hooks apply to routes that come after them.
  */
-import { fastify, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  errorCodes,
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
+import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
 import type { History } from '../history/history.ts';
@@ -137,15 +144,26 @@ function newApp(logger: FastifyBaseLogger): App {
 function parseJsonAlone(app: App): void {
   app.removeAllContentTypeParsers();
   const parseWarily = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser<string>(
+  app.addContentTypeParser<Buffer>(
     'application/json',
-    { parseAs: 'string' },
-    (request, body, done) => {
+    { parseAs: 'buffer' },
+    (request, bytes, done) => {
       if (request.method === 'DELETE') {
-        if (body === '') done(null, undefined);
+        if (bytes.length === 0) done(null, undefined);
         else done(invalidInput('', 'DELETE takes no body'), undefined);
         return;
       }
+      const { 'content-encoding': encoding = 'identity' } = request.headers;
+      if (encoding !== 'identity') {
+        done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(encoding), undefined);
+        return;
+      }
+      // What is none would be replaced in silence, and two different names become the same.
+      if (!isUtf8(bytes)) {
+        done(invalidInput('', 'the body must be UTF-8'), undefined);
+        return;
+      }
+      const body = bytes.toString();
       const value = mayPoison(body) ? undefined : jsonOf(body);
       if (value === undefined) parseWarily(request, body, done);
       else done(null, value);

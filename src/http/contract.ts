@@ -138,7 +138,19 @@ function errorsOf(issue: z.core.$ZodIssue, prefix: readonly string[]): InputErro
     // The rule that the key of a record broke is the issue inside.
     return [{ pointer: pointerTo(path), detail: issue.issues[0]?.message ?? issue.message }];
   }
-  return [{ pointer: pointerTo(path), detail: issue.message }];
+  return [{ pointer: pointerTo(path), detail: detailOf(issue, prefix) }];
+}
+
+/** What a schema says of a value of the wrong type, where it has no words of its own for that. */
+function detailOf(issue: z.core.$ZodIssue, prefix: readonly string[]): string {
+  if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) {
+    return issue.message;
+  }
+  // Only a parameter or header that was repeated comes as a list.
+  if (prefix.length > 0 && issue.message.endsWith('received array')) return 'must be given once';
+  if (issue.message.endsWith('received undefined')) return 'is missing';
+  const expected = issue.expected === 'number' ? 'integer' : issue.expected;
+  return `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`;
 }
 
 /** Compiles what is done to an object before zod sees it; undefined where nothing is. */

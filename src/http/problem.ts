@@ -139,7 +139,10 @@ function problemOfError(error: Error & { code?: string; statusCode?: number }): 
         'The body must be at most 1 MiB, that of a batch 4 MiB.',
       );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return problemOf('unsupported-media-type', 'Send the body as application/json.');
+      return problemOf(
+        'unsupported-media-type',
+        'Send the body as application/json, without a Content-Encoding.',
+      );
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return ofBody('must not be empty when the content type is application/json');
     case 'FST_ERR_BAD_URL':

@@ -83,6 +83,34 @@ describe('bodies', () => {
     },
   );
 
+  it('refuses what is not UTF-8, instead of changing it', async () => {
+    const body = Buffer.from('{"name":"a","labels":{"x":"caf\xe9"}}', 'latin1');
+    const { detail } = await service.refused('invalid-request', 'POST', '/v1/arenas', body);
+    expect(detail).toMatch(/UTF-8/);
+    // The character that stands for one that could not be read is one like others.
+    const there = Buffer.from('{"name":"a","labels":{"x":"caf\ufffd"}}');
+    expect((await service.call('POST', '/v1/arenas', there)).status).toBe(201);
+  });
+
+  it('refuses an encoding, but for none', async () => {
+    const headers = { 'content-encoding': 'gzip' };
+    await service.refused('unsupported-media-type', 'POST', '/v1/arenas', '{"name":"a"}', headers);
+    const identity = { 'content-encoding': 'identity' };
+    expect((await service.call('POST', '/v1/arenas', '{"name":"a"}', identity)).status).toBe(201);
+  });
+
+  it('says what is needed where the type is wrong, in words of its own', async () => {
+    for (const [method, url, body, pointer, detail] of [
+      ['POST', '/v1/arenas', '[]', '', 'must be an object'],
+      ['POST', '/v1/arenas', { name: 'a', labels: [] }, '/labels', 'must be an object of strings'],
+      ['GET', '/v1/allocations?owner=a&owner=b', undefined, '/query/owner', 'must be given once'],
+      ['GET', '/v1/events?after=x', undefined, '/query/after', 'must be an integer'],
+    ] as const) {
+      const { errors } = await service.refused('invalid-request', method, url, body);
+      expect(errors).toEqual([{ pointer, detail }]);
+    }
+  });
+
   it('takes JSON with a character set', async () => {
     const headers = { 'content-type': 'application/json; charset=utf-8' };
     const { status } = await service.call('POST', '/v1/arenas', '{"name":"a"}', headers);

@@ -205,7 +205,7 @@ export class Service {
       url,
       headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && {
-        payload: typeof body === 'string' ? body : JSON.stringify(body),
+        payload: typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body),
       }),
     });
     const answer = {
