@@ -56,7 +56,9 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (prepare !== undefined && accepts?.(value) === true) return true;
     const result = schema.safeParse(value);
     if (result.success) return { value: result.data };
-    return { error: new InvalidInput(result.error.issues.flatMap((i) => errorsOf(i, prefix))) };
+    return {
+      error: new InvalidInput(result.error.issues.flatMap((i) => errorsOf(i, prefix, value))),
+    };
   };
 };
 
@@ -126,7 +128,11 @@ function bodyMissing(): InvalidInput {
   return new InvalidInput([{ pointer: '', detail: 'a JSON object is needed as the body' }]);
 }
 
-function errorsOf(issue: z.core.$ZodIssue, prefix: readonly string[]): InputError[] {
+function errorsOf(
+  issue: z.core.$ZodIssue,
+  prefix: readonly string[],
+  value: unknown,
+): InputError[] {
   const path = [...prefix, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
@@ -138,16 +144,19 @@ function errorsOf(issue: z.core.$ZodIssue, prefix: readonly string[]): InputErro
     // The rule that the key of a record broke is the issue inside.
     return [{ pointer: pointerTo(path), detail: issue.issues[0]?.message ?? issue.message }];
   }
-  return [{ pointer: pointerTo(path), detail: detailOf(issue, prefix) }];
+  // Only a parameter or header that was repeated comes as a list.
+  const [name] = issue.path;
+  const given = prefix.length > 0 && isObject(value) ? value[String(name)] : undefined;
+  const repeated = issue.code === 'invalid_type' && Array.isArray(given);
+  const detail = repeated ? 'must be given once' : detailOf(issue);
+  return [{ pointer: pointerTo(path), detail }];
 }
 
 /** What a schema says of a value of the wrong type, where it has no words of its own for that. */
-function detailOf(issue: z.core.$ZodIssue, prefix: readonly string[]): string {
+function detailOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) {
     return issue.message;
   }
-  // Only a parameter or header that was repeated comes as a list.
-  if (prefix.length > 0 && issue.message.endsWith('received array')) return 'must be given once';
   if (issue.message.endsWith('received undefined')) return 'is missing';
   const expected = issue.expected === 'number' ? 'integer' : issue.expected;
   return `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`;
