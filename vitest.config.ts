@@ -1,6 +1,7 @@
 /**
  * How the tests run: as many files at a time as there are processors, in processes that go from one
- * file to the next and keep what they have loaded.
+ * file to the next and keep what they have loaded. The files that take longest come first, or the last
+ * of them would run alone.
  *
  * The tests start many threads and processes of the service, each of which would strip and compile
  * the same files again. Node keeps what it has compiled, by content, in the folder that is named
@@ -9,11 +10,37 @@
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 
 /** What takes longer hangs, on however slow and busy a machine. */
 const hangMs = 60_000;
+
+/** What takes longest, the longest first. */
+const long = [
+  'model/model',
+  'campaign/campaign',
+  'crash/kill',
+  'http/process',
+  'cli/backup',
+  'model/model-chain',
+  'journal/checkpoint',
+  'journal/damage',
+  'examples',
+  'model/model-extreme',
+].map((name) => `/test/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const at = long.findIndex((name) => moduleId.endsWith(name));
+      return at < 0 ? long.length : at;
+    };
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -22,5 +49,6 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: hangMs,
     hookTimeout: hangMs,
+    sequence: { sequencer: LongestFirst },
   },
 });
