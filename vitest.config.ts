@@ -37,8 +37,7 @@ class LongestFirst extends BaseSequencer {
       const at = long.findIndex((name) => moduleId.endsWith(name));
       return at < 0 ? long.length : at;
     };
-    const sorted = await super.sort(files);
-    return sorted.toSorted((a, b) => place(a) - place(b));
+    return files.toSorted((a, b) => place(a) - place(b));
   }
 }
 

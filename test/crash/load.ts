@@ -115,7 +115,10 @@ export interface LoadOptions {
    * say that the journal is unavailable, and in both cases nobody knows what was done.
    */
   readonly mayFail?: boolean;
-  /** Called before a request is sent; what it returns is called with the answer to it. */
+  /**
+   * Called before a request is sent that has a record if it is done; what it returns is called with the
+   * answer to it.
+   */
   readonly watch?: () => (answer: Answer) => void;
 }
 
@@ -156,22 +159,29 @@ export class Load {
   }
 
   /**
-   * Runs all loops until `answers` answers have come, then `end`: only then may an answer be lost,
-   * unless the service may fail. Without `end` every loop waits for its last answer.
+   * Runs all loops until `answers` answers have come, then `end`, and on until that is done: only then
+   * may an answer be lost, unless the service may fail. At last every loop waits for its last answer.
    */
   async run(url: string, answers: number, options: LoadOptions = {}): Promise<void> {
     const { end, mayFail = false } = options;
     this.#answersLeft = answers;
     let ending: Promise<void> | undefined;
+    const over = new AbortController();
+    const finish = async (): Promise<void> => {
+      try {
+        if (end !== undefined) await end();
+      } finally {
+        over.abort();
+      }
+    };
     const loop = async (_: unknown, index: number): Promise<void> => {
-      while (ending === undefined) {
+      // Until the end has come: however late it does, it finds each loop with a request under way.
+      while (!over.signal.aborted) {
         const answered = await this.#one(index);
-        if (!answered && mayFail) return;
-        if (!answered && ending === undefined)
-          throw new Error('an answer was lost before the kill');
+        if (!answered && (mayFail || ending !== undefined)) return;
+        if (!answered) throw new Error('an answer was lost before the kill');
         this.#answersLeft -= 1;
-        // The loops that wait meanwhile have a request under way each.
-        if (this.#answersLeft === 0) ending = end?.() ?? Promise.resolve();
+        if (this.#answersLeft === 0) ending = finish();
       }
     };
     await this.#with(url, options, async () => {
@@ -394,16 +404,22 @@ export class Load {
       if (!(await this.#grant(arena, { size, labels: {}, lease }, known))) return false;
     }
     const path = `/v1/leases/${lease}`;
-    const renewed = await this.#ask('POST', `${path}/renew`, {}, [200]);
-    if (renewed === lost) return false;
-    this.ledger.answered -= 1;
-    this.ledger.operations -= 1;
+    if ((await this.#renew(path)) === lost) return false;
     if (this.#random.chance(0.3)) return true;
     const grants = this.ledger.free().filter(({ request }) => request.lease === lease);
     const ended = await this.#sweep(`the end of lease ${lease}`, grants, () =>
       this.#ask('DELETE', path, undefined, [204]),
     );
     return ended !== lost;
+  }
+
+  /** Has no record, so that it counts for nothing, and may be answered while the journal fails. */
+  async #renew(path: string): Promise<Answer | typeof lost> {
+    if (this.#client === undefined) throw new Error('the load has no client yet');
+    const answer = await this.#client.ask('POST', `${path}/renew`, {});
+    if (answer === lost || (this.#options.mayFail === true && answer.status === 503)) return lost;
+    if (answer.status !== 200) throw unexpected(`${path}/renew`, answer);
+    return answer;
   }
 
   /** Some grants in arenas that all loops use, and some frees, all or nothing. */
