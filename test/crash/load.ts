@@ -314,7 +314,8 @@ export class Load {
     const { sent, answer: before } = picked;
     const { path, grant, number } = sent;
     const key = keyOf(number, this.#random);
-    const answer = await this.#ask('POST', path, grant.request, [201, 409, 422], key);
+    // Were it done again, its arena or its lease might be gone.
+    const answer = await this.#ask('POST', path, grant.request, [201, 404, 409, 422], key);
     if (answer === lost) return false;
     const problem = replayProblem(before, answer);
     if (problem !== undefined) throw new Error(`grant ${number}, asked for again, ${problem}`);

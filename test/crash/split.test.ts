@@ -79,6 +79,7 @@ async function changeUntilKilled(
 ): Promise<void> {
   const client = new Client(server.url);
   let left = answers;
+  let killed: Promise<unknown> | undefined;
   const loop = async (shape: Shape, index: number): Promise<void> => {
     for (;;) {
       const whole = shape.answered.length === 1;
@@ -92,10 +93,11 @@ async function changeUntilKilled(
       if (answer.status !== 200) throw new Error(answer.text);
       shape.answered = pieces;
       delete shape.asked;
-      if (--left === 0) void server.kill();
+      if (--left === 0) killed = server.kill();
     }
   };
   await Promise.all(shapes.map(loop));
+  await killed;
   client.close();
 }
 

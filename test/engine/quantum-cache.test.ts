@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../model/random.ts';
 import type { ArenaDriver } from './harness.ts';
-import { Driver } from './harness.ts';
+import { Driver, expectSame } from './harness.ts';
 
 function cachedArena(size = 4096n, quantumCacheMax = 64n, quantum = 16n): ArenaDriver {
   return new Driver().arena('a', { quantum, quantumCacheMax, spans: [[0n, size]] });
@@ -149,7 +149,8 @@ describe('quantum caches', () => {
         const charged = arena.driver.engine.allocation('a', base)!.size;
         expect(charged, `seed ${seed} step ${step}`).toBeGreaterThanOrEqual(size);
         for (const [other, length] of live) {
-          expect(base >= other + length || base + charged <= other, `step ${step}`).toBe(true);
+          const apart = base >= other + length || base + charged <= other;
+          if (!apart) expect.fail(`step ${step}: at ${base} over what is at ${other}`);
         }
         live.set(base, charged);
       } else if (live.size > 0) {
@@ -159,7 +160,7 @@ describe('quantum caches', () => {
       }
       if (step % 16 === 0) healthy(arena);
       const { size: total, allocated, free, cached } = arena.view;
-      expect(allocated + free + cached).toBe(total);
+      expectSame(allocated + free + cached, total);
     }
     for (const base of live.keys()) expect(arena.free(base)).toBe('ok');
     expect(arena.view).toMatchObject({ cached: 0n, free: 8192n, holes: 1 });

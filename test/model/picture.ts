@@ -17,7 +17,10 @@ export function pictureOf(engine: Engine, at: number): string {
     engine.walkAllocations(view.arena, 0n, (allocation) => allocations.push(allocation) > 0);
     const spans = engine.spans(view.arena, 0n, everything);
     const answers = probesOf(view, at).map((probe) => engine.decide(probe));
-    return { view, spans, allocations, segments: walk(engine, view.arena), answers };
+    const segments = walk(engine, view.arena).map(
+      ({ address, size, state }) => `${address} +${size} ${state}`,
+    );
+    return { view, spans, allocations, segments, answers };
   });
   const leases: unknown[] = [];
   engine.walkLeases('', (lease) => leases.push(lease) > 0);

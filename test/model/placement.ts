@@ -81,7 +81,9 @@ export function highest(segment: Segment, wish: Wish): bigint | undefined {
 }
 
 /** What of the segment lies in the windows. */
-function partsOf(segment: Segment, { windows }: Wish): Segment[] {
+function partsOf(segment: Segment, { windows, size }: Wish): Segment[] {
+  // It goes without saying, but not without time: most segments are too small.
+  if (segment.size < size) return [];
   if (windows === undefined) return [segment];
   return windows.map(({ base, size }) => {
     const start = larger(base, segment.base);
