@@ -36,6 +36,8 @@ export interface HttpWorkload {
   readonly about: string;
   /** Grants of a request, where they are more than one. */
   readonly grants?: number;
+  /** Of more at a time, a short run would be over before the first answer. */
+  readonly connectionsMax?: number;
   /** Makes the state that a run begins with; resolves with the words for wrk. */
   readonly prepare: (setting: Setting) => Promise<readonly string[]>;
 }
@@ -126,6 +128,7 @@ function batch(operations: number): HttpWorkload {
   return {
     about: `batches of ${operations} allocations of one address`,
     grants: operations,
+    connectionsMax: Math.floor(64_000 / operations),
     async prepare(setting) {
       await fresh(setting);
       return ['same', 'POST', '/v1/batch', JSON.stringify({ operations: grants(operations) })];

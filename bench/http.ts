@@ -63,14 +63,15 @@ async function read(file: string): Promise<HttpReport> {
 }
 
 async function measured(options: HttpOptions): Promise<HttpReport> {
-  const { data, only, connections, rounds, seconds } = options;
+  const { data, only, rounds, seconds } = options;
   const names = Object.keys(httpWorkloads).filter(
     (name) => only.length === 0 || only.some((text) => name.includes(text)),
   );
   if (names.length === 0) throw new Mistake('No workload has such a name.');
   await findWrk();
   const directory = await mkdtemp(join(data, 'vmemd-bench-'));
-  const progress = new Progress(names.length * connections.length * rounds);
+  const all = names.map((name) => connectionsOf(httpWorkloads[name]!, options).length);
+  const progress = new Progress(all.reduce((sum, count) => sum + count, 0) * rounds);
   const rows: HttpRow[] = [];
   try {
     const syncMs = await syncTime(directory);
@@ -82,6 +83,14 @@ async function measured(options: HttpOptions): Promise<HttpReport> {
     progress.close();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** As many as were asked for, but for what so many would not get one answer of in the time. */
+function connectionsOf(
+  { connectionsMax = Infinity }: HttpWorkload,
+  { connections }: HttpOptions,
+): number[] {
+  return connections.filter((count) => count <= connectionsMax);
 }
 
 /** One workload against the two, each started anew for it. */
@@ -108,13 +117,13 @@ class Comparison {
       servers.push(bare);
       const own = await Server.start({ data: this.#directory });
       servers.push(own);
-      const { connections, rounds, warmUp } = this.#options;
+      const { rounds, warmUp } = this.#options;
       if (warmUp) {
         await this.#side(bare.url, true, WARM_UP);
         await this.#side(own.url, false, WARM_UP);
       }
       const rows: HttpRow[] = [];
-      for (const count of connections) {
+      for (const count of connectionsOf(this.#workload, this.#options)) {
         const name = `${this.#name}, ${count} connections`;
         const all: Record<'bare' | 'vmemd', Side[]> = { bare: [], vmemd: [] };
         for (let round = 0; round < rounds; round++) {

@@ -201,7 +201,7 @@ class ArenaRestore {
     const ids = states.map((state, i) => {
       if (state === HELD) this.#held++;
       const formerly = state === RESTING || revisions[next - first] !== 0;
-      assert(state !== BUSY || formerly, `the busy segment ${i} has an allocation`);
+      assert(state !== BUSY || formerly, 'a busy segment has an allocation', i);
       return state === BUSY || state === RESTING ? next++ : 0;
     });
     assert(next - first === createdAt.length, 'every busy segment has an allocation');
