@@ -40,7 +40,7 @@ export interface Neighbours {
 }
 
 export class Run {
-  readonly bins = new Bins(SHIFT);
+  readonly bins: Bins;
   readonly start: Unit;
   readonly end: Unit;
   free: Unit;
@@ -57,6 +57,7 @@ export class Run {
 
   /** One free segment; or, to be built in order by `append`, none yet. */
   constructor(start: Unit, end: Unit, empty = false) {
+    this.bins = new Bins(SHIFT, end - start);
     this.start = start;
     this.end = end;
     this.free = ZERO;

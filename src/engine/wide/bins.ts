@@ -12,12 +12,11 @@
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import { Cells, LIMIT_BITS, ONE, eighths, isRound } from './unit.ts';
+import { Cells, LIMIT, LIMIT_BITS, ONE, eighths, isRound } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** Eight for each number of bits that a size may have; those of none are never filled. */
-const CLASSES = (LIMIT_BITS + 2) * 8;
-const WORDS = Math.ceil(CLASSES / 32);
+const WORDS = Math.ceil(((LIMIT_BITS + 2) * 8) / 32);
 
 /** Words of a cell: the start takes two. A gap that waits to be filed has its class for a next one. */
 const NEXT = 2;
@@ -39,16 +38,23 @@ export function classAbove(size: Unit): number {
 
 export class Bins {
   readonly cells: Cells;
-  #used = CLASSES;
+  /** Classes, each with a cell of its own. */
+  readonly #classes: number;
+  #used: number;
   #spare = 0;
   readonly #filled = new Int32Array(WORDS);
   count = 0;
 
-  /** 2^shift words a cell, of which the first four are used here. */
-  constructor(shift = SHIFT_MIN) {
-    this.cells = new Cells(shift, CLASSES + 8);
+  /**
+   * 2^shift words a cell, of which the first four are used here. No gap is larger than `sizeMax`:
+   * in a small arena, cells of classes that nothing will be filed in are most of what it takes.
+   */
+  constructor(shift = SHIFT_MIN, sizeMax = LIMIT) {
+    this.#classes = classOf(sizeMax) + 1;
+    this.#used = this.#classes;
+    this.cells = new Cells(shift, this.#classes + 8);
     const { words } = this.cells;
-    for (let index = 0; index < CLASSES; index++) {
+    for (let index = 0; index < this.#classes; index++) {
       words[(index << shift) | NEXT] = index;
       words[(index << shift) | PREVIOUS] = index;
     }
@@ -190,14 +196,14 @@ export class Bins {
   /** The gap filed after `gap` in its class, or 0. */
   younger(gap: number): number {
     const next = this.cells.words[(gap << this.cells.shift) | NEXT]!;
-    return next < CLASSES ? 0 : next;
+    return next < this.#classes ? 0 : next;
   }
 
   /** Gaps by order: how many have a size of [2^k, 2^(k+1)). */
   histogram(): number[] {
     const orders = Array.from({ length: LIMIT_BITS + 1 }, () => 0);
     const { words, shift } = this.cells;
-    for (let index = classOf(ONE); index < CLASSES; index++) {
+    for (let index = classOf(ONE); index < this.#classes; index++) {
       const members = words[(index << shift) | MEMBERS]!;
       if (members > 0) orders[(index >> 3) - 1]! += members;
     }
