@@ -158,12 +158,11 @@ function end({ arenas, leases }: State, event: LeasesEnded, revision: number): v
     assert(leases.size(lease) === freed.length, `all that lease ${id} holds is freed`);
     for (const { arena, base, rests } of freed) {
       const there = arenaNamed(arenas, arena);
-      const found = there.allocationAt(base);
-      assert(found !== undefined && there.leaseOf(found.id) === lease, `lease ${id} holds ${base}`);
       if (rests === true) rest(there, base, revision);
       else there.free(base, revision);
     }
-    // One that was made for an allocation has ended with the last of it.
+    // One that was made for an allocation has ended with the last of it. What is freed was all the
+    // lease's: otherwise it would hold something still, and could not end.
     if (leases.id(lease) === id) leases.end(lease);
   }
   release(arenas, event.released, revision);

@@ -4,7 +4,6 @@ import { assert } from './assert.ts';
 import type { At, CreateLease, ExpireLeases, RenewLease, RevokeLease } from './command.ts';
 import type { EndedLease, Event, FreedRange, LeasesEnded } from './event.ts';
 import { releasesOfAll } from './release.ts';
-import type { Holding } from './leases.ts';
 import { refuse } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { State } from './state.ts';
@@ -61,14 +60,18 @@ function end(
   const freed = new Map<Arena, bigint[]>();
   const ended = leases.map((lease): EndedLease => {
     const ranges: FreedRange[] = [];
-    for (const { arena, base } of inOrder(state, lease)) {
-      const found = arena.allocationAt(base);
-      assert(found !== undefined, 'what a lease holds is there');
-      ranges.push({ arena: arena.name, base, size: found.size, ...arena.afterFreeing });
-      if (arena.quarantines) continue;
-      const bases = freed.get(arena);
-      if (bases === undefined) freed.set(arena, [base]);
-      else bases.push(base);
+    for (const [arena, bases] of heldBy(state, lease)) {
+      const free = arena.quarantines ? undefined : entry(freed, arena);
+      for (const base of bases) {
+        const found = arena.allocationAt(base);
+        assert(found !== undefined, 'what a lease holds is there');
+        const { size } = found;
+        if (free === undefined) ranges.push({ arena: arena.name, base, size, rests: true });
+        else {
+          ranges.push({ arena: arena.name, base, size });
+          free.push(base);
+        }
+      }
     }
     return { lease: state.leases.id(lease), freed: ranges };
   });
@@ -76,12 +79,19 @@ function end(
   return { type: 'leasesEnded', at, reason, ended, released };
 }
 
-/** By the names of the arenas, then by address: the same however the lease came to hold it. */
-function inOrder({ leases }: State, lease: number): Holding[] {
-  const holdings = [...leases.holdings(lease)];
-  if (holdings.length < 2) return holdings;
-  return holdings.toSorted((a, b) => {
-    if (a.arena !== b.arena) return a.arena.name < b.arena.name ? -1 : 1;
-    return a.base < b.base ? -1 : 1;
-  });
+/**
+ * Addresses of what a lease holds, by arena. In the order of names, then of addresses: the same
+ * however the lease came to hold it.
+ */
+function heldBy({ leases }: State, lease: number): [Arena, bigint[]][] {
+  const held = new Map<Arena, bigint[]>();
+  for (const { arena, base } of leases.holdings(lease)) entry(held, arena).push(base);
+  const byName = [...held].toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
+  return byName.map(([arena, bases]) => [arena, bases.toSorted((a, b) => (a < b ? -1 : 1))]);
+}
+
+function entry(map: Map<Arena, bigint[]>, arena: Arena): bigint[] {
+  let bases = map.get(arena);
+  if (bases === undefined) map.set(arena, (bases = []));
+  return bases;
 }
