@@ -9,14 +9,21 @@
  * freeing are most of all records. Labels of an *update* are never left out while they are there:
  * there absence means "unchanged" and an empty object means "none any more".
  *
+ * Of like events that follow one another in a batch only the first is written, with the bases of the
+ * others:
+ *
+ * `{"type":"allocated","arena":"vlans","base":"7","size":"1","policy":"bestfit","more":["8","9"]}`
+ *
  * The record of a request that had an idempotency key has one more field at its end, which is not of
  * the event: see keyed.ts.
  */
+import { alike } from '../engine/alike.ts';
 import { assert } from '../engine/assert.ts';
 import {
   notations,
   policies,
   widths,
+  type Draft,
   type Labels,
   type Range,
   type Tuning,
@@ -50,6 +57,7 @@ import {
   struct,
   taken,
   text,
+  within,
   written,
   Misfit,
   yes,
@@ -104,7 +112,8 @@ function readFields(
   const event = taken('event', () => fields.read(raw, { type }, ['v', 'type'])) as Event;
   if (event.type !== 'batched') return event;
   // In the record only the batch says when it was.
-  return { ...event, events: event.events.map((part) => ({ ...part, at: event.at })) };
+  for (const part of event.events as readonly Draft<BatchEvent>[]) part.at = event.at;
+  return event;
 }
 
 function parse(body: string): Readonly<Record<string, unknown>> {
@@ -117,6 +126,8 @@ function parse(body: string): Readonly<Record<string, unknown>> {
   if (!isObject(raw)) throw new RecordError('malformed', 'record: expected an object');
   return raw;
 }
+
+const aboveSpace = 'a range that ends above 2^128';
 
 type EventOf<T extends Event['type']> = Omit<Extract<Event, { type: T }>, 'type'>;
 
@@ -278,22 +289,85 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
   ),
 };
 
-const part: Codec<BatchEvent> = {
-  write(event) {
-    const fields = partSets[event.type] as FieldSet<object> | undefined;
-    assert(fields !== undefined, 'an event can be part of a batch', event.type);
-    return `{"type":"${event.type}"${fields.write(event)}}`;
+/** An event of a batch, without the braces. */
+function writePart(event: BatchEvent): string {
+  const fields = partSets[event.type] as FieldSet<object> | undefined;
+  assert(fields !== undefined, 'an event can be part of a batch', event.type);
+  return `"type":"${event.type}"${fields.write(event)}`;
+}
+
+function readPart(raw: Readonly<Record<string, unknown>>): BatchEvent {
+  const { type } = raw;
+  if (typeof type !== 'string' || !Object.hasOwn(partSets, type)) {
+    throw new Misfit(`${JSON.stringify(type)} is not known`, 'type', 'unknown-type');
+  }
+  const fields = partSets[type as BatchEvent['type']] as FieldSet<object>;
+  return fields.read(raw, { type }, ['type']) as BatchEvent;
+}
+
+/** What has a base, as all have that are like others. */
+type Placed = BatchEvent & Range;
+
+/** The events of a batch, like ones that follow one another as one. */
+const parts: Codec<readonly BatchEvent[]> = {
+  write(events) {
+    const texts: string[] = [];
+    let at = 0;
+    try {
+      while (at < events.length) {
+        const first = events[at]!;
+        const text = writePart(first);
+        const bases: string[] = [];
+        for (at++; at < events.length && alike(first, events[at]!); at++) {
+          bases.push(writeBase((events[at] as Placed).base, first as Placed));
+        }
+        texts.push(bases.length === 0 ? `{${text}}` : `{${text},"more":[${bases.join(',')}]}`);
+      }
+    } catch (error) {
+      throw within(`[${at}]`, error);
+    }
+    return `[${texts.join(',')}]`;
   },
   read(raw) {
-    if (!isObject(raw)) throw new Misfit('expected an object');
-    const { type } = raw;
-    if (typeof type !== 'string' || !Object.hasOwn(partSets, type)) {
-      throw new Misfit(`${JSON.stringify(type)} is not known`, 'type', 'unknown-type');
+    if (!Array.isArray(raw)) throw new Misfit('expected a list');
+    const events: BatchEvent[] = [];
+    for (const [index, item] of raw.entries()) {
+      try {
+        if (!isObject(item)) throw new Misfit('expected an object');
+        if (item['more'] === undefined) events.push(readPart(item));
+        else readRun(item, events);
+      } catch (error) {
+        throw within(`[${index}]`, error);
+      }
     }
-    const fields = partSets[type as BatchEvent['type']] as FieldSet<object>;
-    return fields.read(raw, { type }, ['type']) as BatchEvent;
+    return events;
   },
 };
+
+function writeBase(base: bigint, { size }: Range): string {
+  const json = decimal.write(base);
+  if (base > spaceEnd - size) throw new Misfit(aboveSpace);
+  return json;
+}
+
+/** Adds the events of a run to those before it. */
+function readRun(raw: Readonly<Record<string, unknown>>, events: BatchEvent[]): void {
+  const { more, ...alone } = raw;
+  const first = readPart(alone);
+  if (!Array.isArray(more) || more.length === 0) throw new Misfit('expected bases', 'more');
+  if (!alike(first, first)) throw new Misfit('of an event that is like no other', 'more');
+  events.push(first);
+  const highest = spaceEnd - (first as Placed).size;
+  for (const [index, item] of more.entries()) {
+    try {
+      const base = decimal.read(item);
+      if (base > highest) throw new Misfit(aboveSpace);
+      events.push({ ...first, base } as BatchEvent);
+    } catch (error) {
+      throw within(`more[${index}]`, error);
+    }
+  }
+}
 
 const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   arenaCreated: fieldSet<EventOf<'arenaCreated'>>({
@@ -372,12 +446,12 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
     ended: required(list(ended)),
     released: releasedOrNone,
   }),
-  batched: fieldSet<EventOf<'batched'>>({ at: required(count), events: required(list(part)) }),
+  batched: fieldSet<EventOf<'batched'>>({ at: required(count), events: required(parts) }),
 };
 
 function outsideSpace({ base, size }: Range): string | undefined {
   if (size === 0n) return 'a range of size 0';
-  return base + size > spaceEnd ? 'a range that ends above 2^128' : undefined;
+  return base + size > spaceEnd ? aboveSpace : undefined;
 }
 
 function emptyOmitted<T>(codec: Codec<readonly T[]>) {

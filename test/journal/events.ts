@@ -69,6 +69,30 @@ const tuning = {
 };
 const head = { at, arena: name };
 
+type Placed = Extract<BatchEvent, { type: 'allocated' | 'freed' }>;
+
+const differences = ['size', 'arena', 'policy', 'labels', 'owner', 'lease', 'rests'] as const;
+
+/** The same event at another base; where a field is named, with another value of that as well. */
+function otherThan(event: Placed, wanted: bigint, field: '' | (typeof differences)[number]): Event {
+  const base = clamp(wanted, 0n, end - event.size);
+  const moved = { ...event, base };
+  if (field === 'size') return { ...moved, size: event.size === 1n ? event.size : event.size - 1n };
+  if (field === 'arena') return { ...moved, arena: `${event.arena}x` };
+  if (moved.type === 'freed') {
+    const { rests: rested, ...others } = moved;
+    if (field !== 'rests') return moved;
+    return rested === true ? others : { ...others, rests: true };
+  }
+  if (field === 'policy') return { ...moved, policy: 'lastfit' };
+  if (field === 'labels') {
+    const entries = Object.entries(moved.labels).toReversed();
+    return { ...moved, labels: Object.fromEntries(entries) };
+  }
+  if (field === 'owner') return { ...moved, owner: `${moved.owner ?? ''}x` };
+  return field === 'lease' ? { ...moved, lease: `${moved.lease ?? ''}x` } : moved;
+}
+
 /** One arbitrary for each type: a type without one does not compile. */
 const single: { readonly [T in Exclude<Event['type'], 'batched'>]: fc.Arbitrary<Event> } = {
   arenaCreated: fc.record(
@@ -242,20 +266,39 @@ const parts: Record<BatchEvent['type'], true> = {
   undeleted: true,
 };
 
+/** Events that differ in their bases, and some in one thing more. */
+const run = fc
+  .tuple(
+    fc.oneof(single.allocated, single.freed),
+    fc.array(fc.tuple(address, fc.constantFrom('', ...differences)), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+  )
+  .map(([first, others]) => [
+    first,
+    ...others.map(([base, field]) => otherThan(first as Placed, base, field)),
+  ]);
+
 export const events: { readonly [T in Event['type']]: fc.Arbitrary<Event> } = {
   ...single,
   batched: fc
     .tuple(
       at,
-      fc.array(fc.oneof(...Object.keys(parts).map((type) => single[type as BatchEvent['type']])), {
-        minLength: 1,
-        maxLength: 5,
-      }),
+      fc.array(
+        fc.oneof(
+          ...Object.keys(parts).map((type) =>
+            single[type as BatchEvent['type']].map((one) => [one]),
+          ),
+          { arbitrary: run, weight: 6 },
+        ),
+        { minLength: 1, maxLength: 5 },
+      ),
     )
     .map(([when, drawn]) => ({
       type: 'batched' as const,
       at: when,
-      events: drawn.map((event) => ({ ...event, at: when }) as BatchEvent),
+      events: drawn.flat().map((event) => ({ ...event, at: when }) as BatchEvent),
     })),
 };
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/engine/assert.ts';
-import type { Event } from '../../src/engine/event.ts';
+import type { BatchEvent, Event } from '../../src/engine/event.ts';
 import { decode, encode, RecordError } from '../../src/journal/record.ts';
 import { events } from './events.ts';
 
@@ -63,6 +63,76 @@ test('the frequent records are small and read as documented', () => {
     `{"v":1,"type":"freed","at":${at},"arena":"team-a.pods","base":"167772160","size":"256"}`,
   );
   expect(encode(allocated).length).toBeLessThanOrEqual(150);
+});
+
+describe('like events of a batch', () => {
+  const grants = (...bases: bigint[]): Event => ({
+    type: 'batched',
+    at,
+    events: bases.map((base) => ({ ...allocated, base, labels: {} })) as BatchEvent[],
+  });
+  const head = `{"v":1,"type":"batched","at":${at},"events":[`;
+  const first = `"type":"allocated","arena":"team-a.pods","base":"7","size":"256","policy":"bestfit"`;
+
+  test('are written as one and the bases of the others', () => {
+    const body = `${head}{${first},"more":["9","8"]}]}`;
+    expect(encode(grants(7n, 9n, 8n))).toBe(body);
+    expect(decode(body)).toStrictEqual(grants(7n, 9n, 8n));
+  });
+
+  test('are read as older versions have written them, each for itself', () => {
+    const second = first.replace('"7"', '"9"');
+    expect(decode(`${head}{${first}},{${second}}]}`)).toStrictEqual(grants(7n, 9n));
+  });
+
+  test.each([
+    ['an external id', { externalId: 'x' }],
+    ['a lease of its own', { lease: 'x', ttlSeconds: 5 }],
+    ['a slab', { slab: { base: 0n, size: 256n } }],
+    ['an import', { imported: [{ arena: 'a', source: 'b', base: 0n, size: 256n }] }],
+  ])('are none with %s', (_, more) => {
+    const event = { ...allocated, ...more } as BatchEvent;
+    const body = encode({ type: 'batched', at, events: [event, event] });
+    expect(body).not.toContain('"more"');
+    expect(decode(body)).toStrictEqual({ type: 'batched', at, events: [event, event] });
+  });
+
+  const highest = String(2n ** 128n - 256n);
+  test.each([
+    ['no base', `${first},"more":[]`, 'events[0].more: expected bases'],
+    ['no list', `${first},"more":"9"`, 'events[0].more: expected bases'],
+    ['null', `${first},"more":null`, 'events[0].more: expected bases'],
+    ['a number', `${first},"more":["9",8]`, 'events[0].more[1]: expected a decimal string'],
+    [
+      'an end above the top',
+      `${first},"more":["${highest}","${2n ** 128n - 255n}"]`,
+      'events[0].more[1]: a range that ends above 2^128',
+    ],
+    ['an external id', `${first},"externalId":"x","more":["9"]`, 'events[0].more: of an event'],
+    [
+      'another type',
+      `"type":"allocationKept","arena":"a","base":"1","size":"1","more":["9"]`,
+      'more',
+    ],
+    ['an unknown field', `${first},"color":"red","more":["9"]`, 'events[0].color: unknown field'],
+  ])('decode refuses %s', (_, run, message) => {
+    const error = thrownBy(() => decode(`${head}{${run}}]}`));
+    expect(error).toMatchObject({ name: 'RecordError', code: 'malformed' });
+    expect((error as Error).message).toContain(message);
+  });
+
+  test('encode asserts that each lies within the space', () => {
+    const error = thrownBy(() => encode(grants(7n, 2n ** 128n - 255n)));
+    expect(error).toBeInstanceOf(AssertionError);
+    expect((error as Error).message).toContain('events[1]: a range that ends above 2^128');
+  });
+
+  test('of a lone event there are no more', () => {
+    const body = encode({ ...allocated, more: ['9'] } as Event);
+    expect(body).not.toContain('more');
+    const raw = { ...(JSON.parse(body) as object), more: ['9'] };
+    expect(thrownBy(() => decode(JSON.stringify(raw)))).toBeInstanceOf(RecordError);
+  });
 });
 
 describe('decode refuses', () => {
