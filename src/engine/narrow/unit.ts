@@ -60,12 +60,17 @@ export function order(unit: Unit): number {
     : 63 - Math.clz32(Math.floor(unit / 0x1_0000_0000));
 }
 
-/** 32 bits that depend on all of `unit`, the high ones most. */
+/**
+ * 32 bits that depend on all of `unit`. Eight units side by side, of which the first is a multiple of eight,
+ * have hashes that differ in the three lowest bits alone, each its own: what was allocated in a row is
+ * looked up in a row, in the same few lines of memory.
+ */
 export function hash(unit: Unit): number {
   const low = unit | 0;
   const high = unit < 0x8000_0000 ? 0 : Math.floor(unit / 0x1_0000_0000);
-  const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
-  return (mixed ^ (mixed >>> 15)) >>> 0;
+  const mixed = Math.imul((low & -8) ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
+  const spread = mixed ^ (mixed >>> 15);
+  return ((spread << 3) | (((spread >>> 29) ^ low) & 7)) >>> 0;
 }
 
 /** Records of one unit, `start`, and some 32-bit words, side by side in memory. */
