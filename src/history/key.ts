@@ -7,6 +7,14 @@ const exactMax = BigInt(Number.MAX_SAFE_INTEGER);
 /** An address, 0 … 2^128 − 1. */
 export function keyOf(address: bigint): Buffer {
   const key = Buffer.allocUnsafe(16);
+  if (address <= exactMax) {
+    // As a number it is written in less time.
+    const number = Number(address);
+    key.fill(0, 0, 8);
+    key.writeUInt32BE(Math.floor(number / 0x1_0000_0000), 8);
+    key.writeUInt32BE(number >>> 0, 12);
+    return key;
+  }
   key.writeBigUInt64BE(address >> bits, 0);
   key.writeBigUInt64BE(address & low, 8);
   return key;

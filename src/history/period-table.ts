@@ -319,15 +319,16 @@ export function factsOf(text: string | null): Facts {
 }
 
 /** Null where nothing is known beside where it is. */
-function textOf({ owner, labels, externalId, lease }: Facts): string | null {
+function textOf({ owner, labels = {}, externalId, lease }: Facts): string | null {
+  const labelled = Object.keys(labels).length > 0;
+  if (!labelled && (owner ?? externalId ?? lease) === undefined) return null;
   const known: Facts = {
     ...(owner !== undefined && { owner }),
-    ...(labels !== undefined && Object.keys(labels).length > 0 && { labels }),
+    ...(labelled && { labels }),
     ...(externalId !== undefined && { externalId }),
     ...(lease !== undefined && { lease }),
   };
-  const text = JSON.stringify(known);
-  return text === '{}' ? null : text;
+  return JSON.stringify(known);
 }
 
 function prepare(db: Database) {
