@@ -2,9 +2,10 @@
  * What an event does: the only code that changes arenas, live and in recovery. It decides nothing;
  * an event that does not fit the state is a damaged journal or a bug, and fails an assertion.
  */
+import type { About } from './allocations.ts';
 import { assert, unreachable } from './assert.ts';
 import { Arena } from './arena.ts';
-import type { Range } from './command.ts';
+import type { Draft, Range } from './command.ts';
 import type { Allocated, Event, Imported, LeasesEnded, Released } from './event.ts';
 import type { Leases } from './leases.ts';
 import { limitOwners } from './owners.ts';
@@ -175,11 +176,9 @@ function allocated(state: State, arena: Arena, event: Event & Allocated, revisio
   const lease = leaseFor(state.leases, event, revision);
   for (const span of imported) take(arenas, span, revision, at);
   if (event.slab !== undefined) arena.openSlab(event.slab, event.size);
-  const about = {
-    labels,
-    ...(owner === undefined ? {} : { owner }),
-    ...(externalId === undefined ? {} : { externalId }),
-  };
+  const about: Draft<About> = { labels };
+  if (owner !== undefined) about.owner = owner;
+  if (externalId !== undefined) about.externalId = externalId;
   arena.allocate(event, about, revision, at, lease);
   if (policy === 'nextfit') arena.moveCursor(event.base + event.size);
 }

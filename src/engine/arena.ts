@@ -117,6 +117,8 @@ export class Arena {
 
   /** Up to a multiple of the quantum (the seed's vmem_roundup_size). */
   roundup(size: bigint): bigint {
+    // Every operator on bigints allocates.
+    if (this.quantum === 1n) return size;
     return (size + this.quantum - 1n) & -this.quantum;
   }
 

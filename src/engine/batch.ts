@@ -24,10 +24,16 @@ export function decideBatch(
     const events: BatchEvent[] = [];
     const blocks: (Range | undefined)[] = [];
     let piecesLeft = piecesMax;
+    let last: BatchCommand | undefined;
+    let timed: At<BatchCommand> | undefined;
     for (let place = 0; place < operations.length; place++) {
       const command = filledIn(operations[place]!, blocks);
-      const outcome =
-        'refused' in command ? command : decide(state, { ...bounded(command, piecesLeft), at });
+      if ('refused' in command) return { ...command, operation: place };
+      const asked = bounded(command, piecesLeft);
+      // Operations that are the same share a command.
+      if (timed === undefined || asked !== last) timed = { ...asked, at };
+      last = asked;
+      const outcome = decide(state, timed);
       if ('refused' in outcome) return { ...outcome, operation: place };
       apply(state, outcome, state.revision + 1);
       // The compiler can't follow which commands lead to which events.

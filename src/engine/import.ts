@@ -61,8 +61,11 @@ export function plan(
   generous: Generous = { left: GENEROUS_MAX },
 ): Plan | undefined {
   if (generous.unlimited !== true && exceedsLimit(arena, ask.size)) return undefined;
-  const here = spaceOf(arena, generous).place({ ...ask, cursor: arena.cursor });
-  if (here !== undefined) return { base: here, size: ask.size, imported: [] };
+  const { size, constraint, policy: how, seed, windows } = ask;
+  const { cursor } = arena;
+  const placement = { size, constraint, policy: how, seed, windows, cursor };
+  const here = spaceOf(arena, generous).place(placement);
+  if (here !== undefined) return { base: here, size, imported: [] };
   const source = sourceOf(arenas, arena);
   if (source === undefined) return undefined;
   for (const asked of asksOf(arenas, arena, source, ask, generous)) {

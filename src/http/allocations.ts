@@ -4,7 +4,7 @@ import type { FastifyZodOpenApiSchema } from 'fastify-zod-openapi';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { assert } from '../engine/assert.ts';
-import type { Alloc, At, Draft } from '../engine/command.ts';
+import type { Alloc, At, Draft, Labels } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Event } from '../engine/event.ts';
 import { refuse, type Refusal } from '../engine/refusal.ts';
@@ -145,6 +145,8 @@ function allocate(
   });
 }
 
+const noLabels: Labels = Object.freeze({});
+
 /**
  * The command of an alloc or xalloc, but for its time and condition.
  * @throws {InvalidInput} as readPlacement does, and where both a lease and a time for one are given.
@@ -159,7 +161,7 @@ export function allocCommand(
   const { band, policy, owner, externalId, lease, ttlSeconds, reuse } = input;
   // A constrained alloc is an xalloc: it must not be served from a quantum cache's slab.
   const constrained = constraint.align !== undefined || band !== undefined;
-  const labels = input.labels ?? {};
+  const { labels = noLabels } = input;
   const kind = constrained ? 'xalloc' : type;
   const command: Draft<Alloc> = { type: kind, arena, size, constraint, labels };
   if (band !== undefined) command.band = band;

@@ -7,25 +7,17 @@ import {
   referenceLists,
   type BatchCommand,
   type Operation,
-  type Range,
   type Reference,
 } from '../engine/command.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { BatchEvent } from '../engine/event.ts';
-import type { AllocationView, LeaseView } from '../engine/view.ts';
 import { limits } from '../limits.ts';
 import type { ArenaSpace } from './address-space.ts';
-import { allocCommand, viewMade } from './allocations.ts';
+import { allocCommand } from './allocations.ts';
+import { batchReportText, statesAfter } from './batch-report.ts';
 import { answer, noQuery, problems, type App } from './contract.ts';
 import { InvalidInput, invalidInput } from './invalid-input.ts';
 import { parseAddress } from './notation.ts';
 import { placementPointers, readSize } from './placement.ts';
 import { arenaNotFound, sendRefusal } from './problem.ts';
-import {
-  allocationRepresentation,
-  leaseRepresentation,
-  rangeRepresentation,
-} from './representation.ts';
 import type { RouteDependencies } from './route.ts';
 import { readOthers, readSizes } from './split.ts';
 import {
@@ -34,7 +26,6 @@ import {
   operationRequest,
   referencePattern,
   type OperationName,
-  type OperationResult,
 } from './wire/batch.ts';
 import {
   allocRequest,
@@ -89,28 +80,38 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
       known.set(arena, space);
     }
     const fields: Record<string, string> = {};
+    let last: { readonly input: Input; readonly operation: Operation } | undefined;
     const operations = inputs.map((input, place) => {
       if (input.prefixLength !== undefined) collectPointers(fields, place, input);
-      return operationAt(place, input, known);
+      if (last !== undefined && isRepeated(input, last.input)) return last.operation;
+      const operation = operationAt(place, input, known);
+      last = { input, operation };
+      return operation;
     });
     return mutate(reply, {
       command: { type: 'batch', at: Date.now(), operations, piecesMax: limits.batchPiecesMax },
-      read: (engine, event, revision) => {
+      read: (engine, event) => {
         assert(event.type === 'batched', 'a batch leads to one event');
-        return statesAfter(engine, event.events, revision);
+        return statesAfter(engine, event.events);
       },
       answer: (states, revision) => ({
         status: 200,
-        body: {
-          revision,
-          results: states.map((state, place) =>
-            resultOf(inputs[place]!.op, representationOf(state, known)),
-          ),
-        },
+        text: batchReportText({ revision, states, names: inputs, spaces: known }),
       }),
       fields,
     });
   });
+}
+
+/** Whether an operation is the one before it once more; a lease of its own is another each time. */
+function isRepeated(input: Input, before: Input): boolean {
+  if (input.ttlSeconds !== undefined) return false;
+  let fields = 0;
+  for (const field in input) {
+    if (input[field as keyof Input] !== before[field as keyof Input]) return false;
+    fields++;
+  }
+  return Object.keys(before).length === fields;
 }
 
 function collectPointers(all: Record<string, string>, place: number, input: Input): void {
@@ -253,63 +254,4 @@ function commandOf(input: Input, arena: string, space: ArenaSpace): BatchCommand
   }
   if (size === undefined) throw invalidInput('/size', 'is missing');
   return { type: 'resize', arena, address, size, ...condition };
-}
-
-/** What an operation was about, as it is after the batch: of a block that is free, only the range. */
-type After =
-  | { readonly lease: string; readonly view: LeaseView | undefined }
-  | { readonly block: AllocationView }
-  | { readonly arena: string; readonly range: Range; readonly pieces?: readonly Range[] };
-
-function statesAfter(
-  engine: Engine,
-  events: readonly BatchEvent[],
-  revision: number,
-): readonly After[] {
-  // Nothing behind a grant has changed what it made, where there are but grants.
-  const grants = events.every((event) => event.type === 'allocated');
-  return events.map((event) =>
-    grants && event.type === 'allocated' && event.lease === undefined
-      ? { block: viewMade(event, revision) }
-      : stateAfter(engine, event),
-  );
-}
-
-function stateAfter(engine: Engine, event: BatchEvent): After {
-  if (event.type === 'leaseRenewed') {
-    return { lease: event.lease, view: engine.lease(event.lease) };
-  }
-  const { arena } = event;
-  if (event.type === 'allocationSplit') return { arena, range: event, pieces: event.pieces };
-  const base = 'base' in event ? event.base : event.address;
-  const view = event.type === 'freed' ? undefined : engine.allocation(arena, base);
-  if (view !== undefined) return { block: view };
-  return { arena, range: { base, size: 'size' in event ? event.size : 1n } };
-}
-
-function resultOf(op: OperationName, result: Omit<OperationResult, 'op'>): OperationResult {
-  (result as OperationResult).op = op;
-  return result as OperationResult;
-}
-
-function representationOf(
-  after: After,
-  spaces: ReadonlyMap<string, ArenaSpace>,
-): Omit<OperationResult, 'op'> {
-  if ('block' in after) {
-    return allocationRepresentation(after.block, spaces.get(after.block.arena)!);
-  }
-  if ('range' in after) {
-    const { arena, range, pieces } = after;
-    const space = spaces.get(arena)!;
-    return {
-      arena,
-      ...rangeRepresentation(range, space),
-      ...(pieces && { pieces: pieces.map((piece) => rangeRepresentation(piece, space)) }),
-    };
-  }
-  const { lease, view } = after;
-  if (view === undefined) return { lease };
-  const { ttlSeconds, expiresAt } = leaseRepresentation(view);
-  return { lease, ttlSeconds, expiresAt };
 }

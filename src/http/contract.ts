@@ -71,7 +71,8 @@ export const serializerCompiler: FastifySerializerCompiler<unknown> = ({ schema,
   return method === 'GET' ? (value) => stringifier(schema)(value) : stringifier(schema);
 };
 
-function stringifier(schema: z.ZodType): Stringify {
+/** The serialiser of a schema, compiled when it is first asked for. */
+export function stringifier(schema: z.ZodType): Stringify {
   let stringify = stringifiers.get(schema);
   if (stringify === undefined) {
     const json = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
@@ -171,19 +172,25 @@ function prepareOf(schema: z.ZodType, httpPart: string): Prepare | undefined {
 }
 
 function prepareBody(schema: z.ZodObject): Prepare | undefined {
-  const steps: Prepare[] = [];
+  const steps = new Map<string, Prepare>();
   for (const [key, field] of Object.entries(schema.shape)) {
     const inner = unwrap(field as z.ZodType);
     if (wide.has(inner)) {
-      steps.push((value) => integerToText(value, key));
+      steps.set(key, (value) => integerToText(value, key));
     } else if (inner instanceof z.ZodArray && wide.has(inner.element as z.ZodType)) {
-      steps.push((value) => integersToText(value, key));
+      steps.set(key, (value) => integersToText(value, key));
     } else if (inner instanceof z.ZodArray && inner.element instanceof z.ZodObject) {
       const prepare = prepareBody(inner.element);
-      if (prepare !== undefined) steps.push((value) => prepareItems(value, key, prepare));
+      if (prepare !== undefined) steps.set(key, (value) => prepareItems(value, key, prepare));
     }
   }
-  return steps.length === 0 ? undefined : inTurn(steps);
+  if (steps.size === 0) return undefined;
+  const all = inTurn([...steps.values()]);
+  return (value) => {
+    // Of many fields few are given. Which of several errors comes first is up to the schema.
+    for (const key in value) if (steps.get(key)?.(value) !== undefined) return all(value);
+    return undefined;
+  };
 }
 
 function prepareItems(

@@ -24,6 +24,8 @@ export interface Answer {
   readonly etag?: string;
   /** As the response schema of the status has it; absent with 204. */
   readonly body?: object;
+  /** The same as JSON already, in place of it. */
+  readonly text?: string;
 }
 
 export interface Mutation<T> {
@@ -71,6 +73,7 @@ export function mutator(
 }
 
 function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  if (answer.text !== undefined) return sendText(reply, answer, answer.text);
   return sendHead(reply, answer).send(answer.body);
 }
 
@@ -80,10 +83,11 @@ function sendHead(reply: FastifyReply, { status, location, etag }: Head): Fastif
   return reply.code(status);
 }
 
-type Head = Omit<Answer, 'body'>;
+type Head = Omit<Answer, 'body' | 'text'>;
 
 /** An answer as it is stored: one line of JSON with all but the body, then the body as it is sent. */
-function write(reply: FastifyReply, { body, ...head }: Answer): string {
+function write(reply: FastifyReply, { body, text, ...head }: Answer): string {
+  if (text !== undefined) return `${JSON.stringify(head)}\n${text}`;
   if (body === undefined) return JSON.stringify(head);
   const stringify = reply.getSerializationFunction(String(head.status), 'application/json');
   assert(stringify !== undefined, `status ${head.status} has a schema`);
@@ -95,6 +99,10 @@ export function sendStored(reply: FastifyReply, stored: string): FastifyReply {
   const end = stored.indexOf('\n');
   const head = JSON.parse(end === -1 ? stored : stored.slice(0, end)) as Head;
   if (end === -1) return send(reply, head);
+  return sendText(reply, head, stored.slice(end + 1));
+}
+
+function sendText(reply: FastifyReply, head: Head, json: string): FastifyReply {
   reply.type('application/json; charset=utf-8');
-  return sendHead(reply, head).send(stored.slice(end + 1));
+  return sendHead(reply, head).send(json);
 }

