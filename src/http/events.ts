@@ -9,7 +9,7 @@ import { invalidInput } from './invalid-input.ts';
 import { problemOf, sendProblem } from './problem.ts';
 import type { RouteDependencies } from './route.ts';
 import { eventStream } from './wire/event.ts';
-import { arenaName, revision } from './wire/field.ts';
+import { arenaName, revision, revisionText } from './wire/field.ts';
 
 export interface EventDependencies {
   readonly sequencer: RouteDependencies['sequencer'];
@@ -18,7 +18,6 @@ export interface EventDependencies {
 }
 
 const streamType = 'text/event-stream';
-const afterText = 'must be a revision, an integer from 0';
 
 const eventsQuery = z.strictObject({
   after: revision
@@ -33,7 +32,7 @@ const eventsQuery = z.strictObject({
 const resumeHeaders = z.looseObject({
   'last-event-id': z
     .string()
-    .regex(/^(0|[1-9][0-9]{0,15})$/, afterText)
+    .regex(/^(0|[1-9][0-9]{0,15})$/, revisionText)
     .exactOptional()
     .meta({ description: 'The `id` that was received last; goes before `after`.' }),
 });

@@ -100,11 +100,13 @@ describe('bodies', () => {
   });
 
   it('says what is needed where the type is wrong, in words of its own', async () => {
+    const from0 = 'must be a revision, an integer from 0';
     for (const [method, url, body, pointer, detail] of [
       ['POST', '/v1/arenas', '[]', '', 'must be an object'],
       ['POST', '/v1/arenas', { name: 'a', labels: [] }, '/labels', 'must be an object of strings'],
       ['GET', '/v1/allocations?owner=a&owner=b', undefined, '/query/owner', 'must be given once'],
-      ['GET', '/v1/events?after=x', undefined, '/query/after', 'must be an integer'],
+      ['GET', '/v1/events?after=-1', undefined, '/query/after', from0],
+      ['GET', '/v1/arenas/a/history?after=x', undefined, '/query/after', from0],
     ] as const) {
       const { errors } = await service.refused('invalid-request', method, url, body);
       expect(errors).toEqual([{ pointer, detail }]);

@@ -97,9 +97,11 @@ export function countOutput(description: string) {
   return z.int().min(0).meta({ description });
 }
 
+export const revisionText = 'must be a revision, an integer from 0';
+
 export const revision = z
-  .int()
-  .min(0)
+  .int(revisionText)
+  .min(0, revisionText)
   .meta({ description: 'Place of the last change of this in the total order of all changes.' });
 
 export const timestamp = z
