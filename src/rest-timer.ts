@@ -14,6 +14,11 @@ import type { Sequencer } from './sequencer.ts';
 const PERIOD_MS = 1000;
 /** Arenas of which rests are ended in one turn, so many in each: together about 2 ms. */
 const ARENAS_PER_TURN = 4;
+/**
+ * Arenas that are taken of one look at all that rests, which takes time in the number of arenas. Few
+ * enough that a `quarantineSeconds` that was raised meanwhile soon holds for the others.
+ */
+const ARENAS_PER_LOOK = 256;
 
 export class RestTimer {
   readonly #sequencer: Pick<Sequencer, 'execute' | 'read'>;
@@ -50,7 +55,7 @@ export class RestTimer {
     this.#looking = true;
     try {
       // Between two turns there is time for what else waits.
-      while (!this.#stopped && (await this.#turn()));
+      while (!this.#stopped && (await this.#some()));
     } catch {
       // A journal that failed has ended the process by now, and one that is busy is asked again.
     } finally {
@@ -59,14 +64,16 @@ export class RestTimer {
   }
 
   /** Whether there may be more that is due. */
-  async #turn(): Promise<boolean> {
+  async #some(): Promise<boolean> {
     const seen = await this.#sequencer.read((engine) => {
       return { revision: engine.revision, resting: engine.resting() };
     });
-    const due = this.due(seen.resting, seen.revision, this.#now());
-    const turn = due.slice(0, ARENAS_PER_TURN);
-    await Promise.all(turn.map((command) => this.#sequencer.execute(command, () => undefined)));
-    return turn.length > 0;
+    const due = this.due(seen.resting, seen.revision, this.#now()).slice(0, ARENAS_PER_LOOK);
+    for (let at = 0; at < due.length && !this.#stopped; at += ARENAS_PER_TURN) {
+      const turn = due.slice(at, at + ARENAS_PER_TURN);
+      await Promise.all(turn.map((command) => this.#sequencer.execute(command, () => undefined)));
+    }
+    return due.length > 0;
   }
 
   /** What is due of what rests at `revision`, at `now` of the steady clock; notes both. */

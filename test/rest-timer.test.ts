@@ -101,3 +101,25 @@ test('ends what is due in turns, until nothing is', async () => {
   expect(most).toHaveLength(18);
   expect(Math.max(...most)).toBeLessThanOrEqual(4);
 });
+
+test('looks at all that rests only once for many arenas', async () => {
+  const rests = new Set(Array.from({ length: 1000 }, (_, i) => `arena-${i}`));
+  let looks = 0;
+  const engine = {
+    revision: 7,
+    resting: () => {
+      looks++;
+      return [...rests].map((arena) => ({ arena, quarantineSeconds: 0, since: 3 }));
+    },
+  };
+  const sequencer = {
+    read: (view: (of: typeof engine) => unknown) => Promise.resolve(view(engine)),
+    execute: async ({ arena }: { arena: string }) => {
+      rests.delete(arena);
+      return Promise.resolve();
+    },
+  };
+  await new RestTimer(sequencer as never, () => 0).look();
+  expect(rests.size).toBe(0);
+  expect(looks).toBeLessThanOrEqual(5);
+});
