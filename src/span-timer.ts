@@ -13,6 +13,8 @@ import type { Sequencer } from './sequencer.ts';
 
 const PERIOD_MS = 1000;
 const NOTES_MAX = 32;
+/** Arenas whose spans are released in one turn of the loop; the next turn follows when that is durable. */
+const ARENAS_PER_TURN = 16;
 
 /** There was this revision at this time, in milliseconds of the steady clock. */
 interface Note {
@@ -26,6 +28,8 @@ export class SpanTimer {
   /** By arena, oldest first; of arenas alone that have something to give back. */
   #notes = new Map<string, Note[]>();
   #timer: NodeJS.Timeout | undefined;
+  #looking = false;
+  #stopped = false;
 
   /** `now` gives milliseconds of a clock that only goes forward, at an even pace. */
   constructor(sequencer: Sequencer, now: () => number = () => performance.now()) {
@@ -40,19 +44,27 @@ export class SpanTimer {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
   /** Releases what is due; resolves when that is durable. */
   async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
     try {
       const seen = await this.#sequencer.read((engine) => {
         return { revision: engine.revision, idling: engine.idling() };
       });
       const due = this.due(seen.idling, seen.revision, this.#now());
-      await Promise.all(due.map((command) => this.#sequencer.execute(command, () => undefined)));
+      for (let at = 0; at < due.length && !this.#stopped; at += ARENAS_PER_TURN) {
+        const turn = due.slice(at, at + ARENAS_PER_TURN);
+        await Promise.all(turn.map((command) => this.#sequencer.execute(command, () => undefined)));
+      }
     } catch {
       // A journal that failed has ended the process by now, and one that is busy is asked again.
+    } finally {
+      this.#looking = false;
     }
   }
 

@@ -74,3 +74,30 @@ test('the wall clock has no part in it', async () => {
   }
   expect(commands).toMatchObject([{ type: 'releaseSpans', arena: 'pods', freeSince: 7 }]);
 });
+
+test('releases what is due in turns, each arena once', async () => {
+  const released: string[] = [];
+  let underWay = 0;
+  let most = 0;
+  let now = 0;
+  const arenas = Array.from({ length: 100 }, (_, i) => `arena-${i}`);
+  const engine = {
+    revision: 7,
+    idling: () => arenas.map((arena) => ({ arena, releaseAfterSeconds: 1, since: 3 })),
+  };
+  const sequencer = {
+    read: (view: (of: typeof engine) => unknown) => Promise.resolve(view(engine)),
+    execute: async ({ arena }: { arena: string }) => {
+      released.push(arena);
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      underWay--;
+    },
+  };
+  const timer = new SpanTimer(sequencer as never, () => now);
+  await timer.look();
+  now = 1000;
+  await Promise.all([timer.look(), timer.look()]);
+  expect(released).toEqual(arenas);
+  expect(most).toBeLessThanOrEqual(16);
+});
