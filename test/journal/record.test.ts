@@ -75,7 +75,7 @@ describe('like events of a batch', () => {
   const first = `"type":"allocated","arena":"team-a.pods","base":"7","size":"256","policy":"bestfit"`;
 
   test('are written as one and the bases of the others', () => {
-    const body = `${head}{${first},"more":["9","8"]}]}`;
+    const body = `${head}{${first},"more":"9,8"}]}`;
     expect(encode(grants(7n, 9n, 8n))).toBe(body);
     expect(decode(body)).toStrictEqual(grants(7n, 9n, 8n));
   });
@@ -99,22 +99,28 @@ describe('like events of a batch', () => {
 
   const highest = String(2n ** 128n - 256n);
   test.each([
-    ['no base', `${first},"more":[]`, 'events[0].more: expected bases'],
-    ['no list', `${first},"more":"9"`, 'events[0].more: expected bases'],
+    ['no base', `${first},"more":""`, 'events[0].more[0]: expected a decimal string'],
+    ['a list', `${first},"more":["9"]`, 'events[0].more: expected bases'],
     ['null', `${first},"more":null`, 'events[0].more: expected bases'],
-    ['a number', `${first},"more":["9",8]`, 'events[0].more[1]: expected a decimal string'],
+    ['a number', `${first},"more":9`, 'events[0].more: expected bases'],
+    ['a comma too many', `${first},"more":"9,"`, 'events[0].more[1]: expected a decimal string'],
+    ['two commas', `${first},"more":"9,,8"`, 'events[0].more[1]: expected a decimal string'],
+    ['a space', `${first},"more":"9, 8"`, 'events[0].more[1]: expected a decimal string'],
+    ['a leading zero', `${first},"more":"09"`, 'events[0].more[0]: expected a decimal string'],
+    ['a sign', `${first},"more":"-9"`, 'events[0].more[0]: expected a decimal string'],
+    ['a letter', `${first},"more":"9,1e3"`, 'events[0].more[1]: expected a decimal string'],
     [
       'an end above the top',
-      `${first},"more":["${highest}","${2n ** 128n - 255n}"]`,
-      'events[0].more[1]: a range that ends above 2^128',
+      `${first},"more":"0,${highest},${2n ** 128n - 255n}"`,
+      'events[0].more[2]: a range that ends above 2^128',
     ],
-    ['an external id', `${first},"externalId":"x","more":["9"]`, 'events[0].more: of an event'],
+    ['an external id', `${first},"externalId":"x","more":"9"`, 'events[0].more: of an event'],
     [
       'another type',
-      `"type":"allocationKept","arena":"a","base":"1","size":"1","more":["9"]`,
-      'more',
+      `"type":"allocationKept","arena":"a","base":"1","size":"1","more":"9"`,
+      'events[0].more: of an event',
     ],
-    ['an unknown field', `${first},"color":"red","more":["9"]`, 'events[0].color: unknown field'],
+    ['an unknown field', `${first},"color":"red","more":"9"`, 'events[0].color: unknown field'],
   ])('decode refuses %s', (_, run, message) => {
     const error = thrownBy(() => decode(`${head}{${run}}]}`));
     expect(error).toMatchObject({ name: 'RecordError', code: 'malformed' });
@@ -128,9 +134,9 @@ describe('like events of a batch', () => {
   });
 
   test('of a lone event there are no more', () => {
-    const body = encode({ ...allocated, more: ['9'] } as Event);
+    const body = encode({ ...allocated, more: '9' } as Event);
     expect(body).not.toContain('more');
-    const raw = { ...(JSON.parse(body) as object), more: ['9'] };
+    const raw = { ...(JSON.parse(body) as object), more: '9' };
     expect(thrownBy(() => decode(JSON.stringify(raw)))).toBeInstanceOf(RecordError);
   });
 });
