@@ -136,6 +136,7 @@ export function fieldSet<T extends object>(
     ([key, field]) => ({ key, ...field }),
   );
   const write = compiledWriter(plan);
+  const read = compiledReader(plan);
   return {
     write(value) {
       const json = write(value);
@@ -144,22 +145,7 @@ export function fieldSet<T extends object>(
       return json;
     },
     read(raw, value, others) {
-      let seen = others.length;
-      for (const { key, codec, presence, omitted } of plan) {
-        const member = raw[key];
-        if (member !== undefined) {
-          seen += 1;
-          try {
-            value[key] = codec.read(member);
-          } catch (error) {
-            throw within(key, error);
-          }
-        } else if (omitted !== undefined) {
-          value[key] = omitted.value;
-        } else if (presence === 'always') {
-          throw new Misfit('missing', key);
-        }
-      }
+      const seen = read(raw, value) + others.length;
       if (Object.keys(raw).length !== seen) throw unknownField(raw, fields, others);
       const wrong = problem(value as T);
       if (wrong !== undefined) throw new Misfit(wrong);
@@ -202,6 +188,33 @@ function compiledWriter(plan: readonly Step[]): (value: object) => string {
     };`;
   // oxlint-disable-next-line no-new-func -- see above
   return new Function('plan', 'within', source)(plan, within) as (value: object) => string;
+}
+
+/** The reading of fields in the same way: into `value`; returns how many there were. */
+function compiledReader(plan: readonly Step[]): (raw: object, value: object) => number {
+  const lines = plan.map(({ key, presence, omitted }, at) => {
+    const name = JSON.stringify(key);
+    const absent =
+      omitted !== undefined
+        ? `else value[${name}] = plan[${at}].omitted.value;`
+        : presence === 'always'
+          ? `else throw new Misfit('missing', ${name});`
+          : '';
+    return `member = raw[${name}]; if (member !== undefined) {
+      seen++;
+      try { value[${name}] = codec${at}.read(member); } catch (error) { throw within(${name}, error); }
+    } ${absent}`;
+  });
+  const source = `
+    ${plan.map((_, at) => `const codec${at} = plan[${at}].codec;`).join('\n')}
+    return (raw, value) => {
+      let seen = 0, member;
+      ${lines.join('\n')}
+      return seen;
+    };`;
+  // oxlint-disable-next-line no-new-func -- see above
+  const compile = new Function('plan', 'within', 'Misfit', source);
+  return compile(plan, within, Misfit) as (raw: object, value: object) => number;
 }
 
 /** An object within a record. */
