@@ -157,13 +157,14 @@ function end({ arenas, leases }: State, event: LeasesEnded, revision: number): v
   for (const { lease: id, freed } of event.ended) {
     const lease = leaseNamed(leases, id);
     assert(leases.size(lease) === freed.length, `all that lease ${id} holds is freed`);
+    let left = freed.length;
     for (const { arena, base, rests } of freed) {
       const there = arenaNamed(arenas, arena);
       if (rests === true) rest(there, base, revision);
       else there.free(base, revision);
+      assert(leases.size(lease) === --left, 'what a lease frees was its own', base);
     }
-    // One that was made for an allocation has ended with the last of it. What is freed was all the
-    // lease's: otherwise it would hold something still, and could not end.
+    // One that was made for an allocation has ended with the last of it.
     if (leases.id(lease) === id) leases.end(lease);
   }
   release(arenas, event.released, revision);

@@ -119,9 +119,9 @@ export interface Space {
   walk(from: bigint, visit: (segment: Found) => boolean): void;
   /**
    * All segments, in order, void ones left out; `found` tells where the present one is, which costs
-   * more than all the rest.
+   * more than all the rest. Returns the last of them.
    */
-  each(visit: (state: number, id: number, found: () => Found) => void): void;
+  each(visit: (state: number, id: number, found: () => Found) => void): Found | undefined;
   /** All segments that are held with an id, in order. */
   resting(visit: (segment: Found) => void): void;
   save(): Saving;

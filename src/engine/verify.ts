@@ -77,7 +77,7 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
     );
   };
   let start: bigint | undefined;
-  arena.space.each((state, id, found) => {
+  const last = arena.space.each((state, id, found) => {
     segments++;
     if (alone === undefined) verifySpan(found());
     else start ??= found().base;
@@ -97,8 +97,8 @@ export function verifyArena({ arenas, leases }: State, arena: Arena): CheckView 
     if (arena.rests.base(id) !== base) wrong(`the rest of the segment at ${base} knows its start`);
   });
   if (alone !== undefined) {
-    // They follow one another, and are as much as the span: a search for the last would need an order.
-    say(start === alone.base && arena.space.size === alone.size, 'the segments lie in the span');
+    const end = last === undefined ? undefined : last.base + last.size;
+    say(start === alone.base && end === alone.base + alone.size, 'the segments lie in the span');
   }
   say(cached === arena.cached, 'the cached pieces equal a recount');
   say(resting === arena.rests.size, 'the resting addresses equal a recount');

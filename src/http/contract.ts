@@ -149,19 +149,20 @@ function errorsOf(
   const [name] = issue.path;
   const given = prefix.length > 0 && isObject(value) ? value[String(name)] : undefined;
   const repeated = issue.code === 'invalid_type' && Array.isArray(given);
-  const detail = repeated ? 'must be given once' : detailOf(issue);
-  return [{ pointer: pointerTo(path), detail }];
+  return [{ pointer: pointerTo(path), detail: repeated ? 'must be given once' : issue.message }];
 }
 
-/** What a schema says of a value of the wrong type, where it has no words of its own for that. */
-function detailOf(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'invalid_type' || !issue.message.startsWith('Invalid input')) {
-    return issue.message;
-  }
-  if (issue.message.endsWith('received undefined')) return 'is missing';
-  const expected = issue.expected === 'number' ? 'integer' : issue.expected;
-  return `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`;
-}
+const english = z.locales.en().localeError;
+
+/** What is said of a value of the wrong type, where a schema has no words of its own for that. */
+z.config({
+  localeError(issue) {
+    if (issue.code !== 'invalid_type') return english(issue);
+    if (issue.input === undefined) return 'is missing';
+    const expected = issue.expected === 'number' ? 'integer' : issue.expected;
+    return `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`;
+  },
+});
 
 /** Compiles what is done to an object before zod sees it; undefined where nothing is. */
 function prepareOf(schema: z.ZodType, httpPart: string): Prepare | undefined {

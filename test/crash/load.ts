@@ -166,22 +166,17 @@ export class Load {
     const { end, mayFail = false } = options;
     this.#answersLeft = answers;
     let ending: Promise<void> | undefined;
-    const over = new AbortController();
-    const finish = async (): Promise<void> => {
-      try {
-        if (end !== undefined) await end();
-      } finally {
-        over.abort();
-      }
-    };
+    let over = false;
     const loop = async (_: unknown, index: number): Promise<void> => {
       // Until the end has come: however late it does, it finds each loop with a request under way.
-      while (!over.signal.aborted) {
+      for (;;) {
+        if (over) return;
         const answered = await this.#one(index);
         if (!answered && (mayFail || ending !== undefined)) return;
         if (!answered) throw new Error('an answer was lost before the kill');
         this.#answersLeft -= 1;
-        if (this.#answersLeft === 0) ending = finish();
+        if (this.#answersLeft === 0)
+          ending = (end?.() ?? Promise.resolve()).finally(() => (over = true));
       }
     };
     await this.#with(url, options, async () => {

@@ -118,24 +118,18 @@ export class Recorder {
     this.#ends = end !== undefined;
     let left = answers;
     let ending: Promise<unknown> | undefined;
-    const ended = new AbortController();
-    const finish = async (): Promise<void> => {
-      try {
-        if (end !== undefined) await end();
-      } finally {
-        ended.abort();
-      }
-    };
+    let ended = false;
     const loop = async (): Promise<void> => {
       const client = new Client(url);
       try {
         // Until the end has come: however late it does, it finds each with a request under way.
-        while (!ended.signal.aborted) {
+        for (;;) {
+          if (ended) return;
           const answered = await this.#one(client);
           if (!answered && ending !== undefined) return;
           if (!answered) throw new Error('an answer was lost');
           left--;
-          if (left === 0) ending = finish();
+          if (left === 0) ending = (end?.() ?? Promise.resolve()).finally(() => (ended = true));
         }
       } finally {
         client.close();

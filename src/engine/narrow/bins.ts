@@ -14,7 +14,7 @@ import { growth } from '../growth.ts';
 import { Cells, LIMIT, LIMIT_BITS, ONE, eighths, isRound } from './unit.ts';
 import type { Unit } from './unit.ts';
 
-/** Eight for each number of bits that a size may have; those of none are never filled. */
+/** Of the bitmap: a size has eight classes for each number of bits; those of none are never filled. */
 const WORDS = Math.ceil(((LIMIT_BITS + 2) * 8) / 32);
 
 /** Words of a cell: the start takes two. A gap that waits to be filed has its class for a next one. */

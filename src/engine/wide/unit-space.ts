@@ -343,15 +343,18 @@ export class UnitSpace implements Space {
     return this.#foundIn(run, cell);
   }
 
-  each(visit: (state: number, id: number, found: () => Found) => void): void {
+  each(visit: (state: number, id: number, found: () => Found) => void): Found | undefined {
     const run = this.#run;
     const tiling = run ?? this.segments;
-    let at = tiling.first();
+    let at: number = tiling.none;
     const found = (): Found => (run === undefined ? this.#found(at) : this.#foundIn(run, at));
-    for (; at !== tiling.none; at = tiling.after(at)) {
-      const state = tiling.stateOf(at);
-      if (state !== VOID) visit(state, tiling.idOf(at), found);
+    for (let next = tiling.first(); next !== tiling.none; next = tiling.after(next)) {
+      const state = tiling.stateOf(next);
+      if (state === VOID) continue;
+      at = next;
+      visit(state, tiling.idOf(at), found);
     }
+    return at === tiling.none ? undefined : found();
   }
 
   walk(from: bigint, visit: (segment: Found) => boolean): void {
