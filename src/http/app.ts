@@ -39,6 +39,7 @@ import { mutator } from './mutation.ts';
 import { ownerRoutes } from './owners.ts';
 import { errorHandler, handleClientError, problemOf, sendProblem } from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
+import { TextResponse } from './response.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
 import { spanRoutes } from './spans.ts';
@@ -126,6 +127,7 @@ function newApp(logger: FastifyBaseLogger): App {
       // Node would refuse such a request by itself, but without a problem: a hook does it.
       requireHostHeader: false,
       connectionsCheckingInterval: limits.connectionsCheckingIntervalMs,
+      ServerResponse: TextResponse,
     },
     // Parameters have bounds of their own, with better errors than the router's.
     routerOptions: { maxParamLength: 16_384 },
