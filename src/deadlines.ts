@@ -31,7 +31,7 @@ export class Deadlines {
   /** Milliseconds until the next lease runs out; negative where it did, undefined where none will. */
   get next(): number | undefined {
     for (let { first } = this.#heap; first !== undefined; { first } = this.#heap) {
-      if (this.#leases.id(this.#heap.firstOwner) !== '') return first - this.#now();
+      if (this.#leases.has(this.#heap.firstOwner)) return first - this.#now();
       this.#heap.take();
     }
     return undefined;
@@ -67,14 +67,13 @@ export class Deadlines {
     let allocations = 0;
     for (let { first } = this.#heap; first !== undefined && first <= now; { first } = this.#heap) {
       const { owner, deadline } = this.#heap.take();
-      const id = this.#leases.id(owner);
-      if (id === '') continue;
+      if (!this.#leases.has(owner)) continue;
       allocations += Math.max(1, this.#leases.size(owner));
       if (ids.length > 0 && allocations > most) {
         this.#heap.set(owner, deadline);
         break;
       }
-      ids.push(id);
+      ids.push(this.#leases.id(owner));
     }
     return ids;
   }

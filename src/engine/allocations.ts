@@ -34,7 +34,11 @@ export class Allocations {
   /** By id: which holding of a lease it is, 0 for none; empty until there is one. */
   #holdings = new Uint32Array(0);
   #used = 1;
-  readonly #spare: number[] = [];
+  /**
+   * The id that was given up last; 0 where all are in use. Where the others are stands in their records,
+   * so that a list of a million is never copied.
+   */
+  #spare = 0;
   /** Addresses by external id. */
   readonly #named = new Map<string, bigint>();
   readonly #indexes: AllocationIndex[] = [];
@@ -49,7 +53,7 @@ export class Allocations {
 
   /** `createdAt` in milliseconds since 1970. */
   create(address: bigint, createdAt: number, revision: number, about: About): number {
-    const id = this.#spare.pop() ?? this.#fresh();
+    const id = this.#take();
     this.#createdAt[id] = createdAt;
     this.#revision[id] = revision;
     this.#set(id, about);
@@ -67,7 +71,7 @@ export class Allocations {
     if (about.externalId !== undefined) this.#named.delete(about.externalId);
     for (const index of this.#indexes) index.remove(address, about);
     this.#about.delete(id);
-    this.#spare.push(id);
+    this.#giveUp(id);
     this.count--;
   }
 
@@ -110,7 +114,7 @@ export class Allocations {
 
   /** A retired record; an empty one unless it says more. */
   createRetired(createdAt = 0, revision = 0, about = nothing): number {
-    const id = this.#spare.pop() ?? this.#fresh();
+    const id = this.#take();
     this.rewrite(id, createdAt, revision, about);
     this.retired++;
     return id;
@@ -126,7 +130,7 @@ export class Allocations {
   /** Drops the record of what rests no longer. */
   forget(id: number): void {
     this.#about.delete(id);
-    this.#spare.push(id);
+    this.#giveUp(id);
     this.retired--;
   }
 
@@ -206,7 +210,7 @@ export class Allocations {
    * before; returns the id of the first, which the others' follow one by one. So many are retired.
    */
   load(createdAt: readonly number[], revisions: readonly number[], retired: number): number {
-    assert(this.#spare.length === 0, 'saved allocations are taken before there are others');
+    assert(this.#spare === 0, 'saved allocations are taken before there are others');
     assert(this.#indexes.length === 0, 'nothing is searched before all is taken');
     const first = this.#used;
     for (let i = 0; i < createdAt.length; i++) {
@@ -258,6 +262,19 @@ export class Allocations {
       Object.keys(about.labels).length === 0;
     if (plain) this.#about.delete(id);
     else this.#about.set(id, about);
+  }
+
+  #giveUp(id: number): void {
+    this.#createdAt[id] = this.#spare;
+    this.#spare = id;
+  }
+
+  /** An id that nobody has: the one that was given up last, if there is one. */
+  #take(): number {
+    const spare = this.#spare;
+    if (spare === 0) return this.#fresh();
+    this.#spare = this.#createdAt[spare]!;
+    return spare;
   }
 
   #fresh(): number {

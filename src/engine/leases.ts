@@ -1,7 +1,8 @@
 /**
  * Leases, and which allocations each of them holds, in any arenas. A lease is a row of numbers, named
- * by its place, and so is a holding: an allocation under a lease. The holdings of a lease form a ring
- * without an order of their own; whoever needs one sorts by arena and address.
+ * by its place; what it holds has no order, and whoever needs one sorts by arena and address. Nothing
+ * of a lease is on the heap but labels and an owner, where it has some: so a million of them are no
+ * work for the garbage collector, which would hold up everybody.
  *
  * The engine has no clock: when a lease runs out is the business of whoever has one. It leaves the
  * deadline here, beside the row, for views to show; nothing is decided by it, and it is not state.
@@ -10,6 +11,9 @@ import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import type { Labels } from './command.ts';
 import { growth } from './growth.ts';
+import { Holdings } from './holdings.ts';
+import type { Holding } from './holdings.ts';
+import { LeaseIds, leaseId } from './lease-ids.ts';
 import { LeaseIndex } from './lease-index.ts';
 import type { Undo } from './undo.ts';
 import type { LeaseView } from './view.ts';
@@ -31,12 +35,6 @@ export interface LeaseTerms extends LeaseAbout {
   readonly endsWhenEmpty: boolean;
 }
 
-/** An allocation under a lease. */
-export interface Holding {
-  readonly arena: Arena;
-  readonly base: bigint;
-}
-
 /** Allocations of one lease: its end frees so many in one turn of the loop, in 20 to 50 milliseconds. */
 export const HOLDINGS_MAX = 10_000;
 
@@ -50,37 +48,30 @@ const COUNT = 4;
 /** A holding of the ring; 0 while there is none. */
 const FIRST = 5;
 const ENDS_WHEN_EMPTY = 6;
+/** In the row of a number that no lease has any more: the next such number; 0 for none. */
+const NEXT_SPARE = 7;
 
-// Places in the row of a holding.
-const LINK = 2;
-const LEASE = 0;
-const NEXT = 1;
-const PREVIOUS = 2;
-
-// Shared by all leases without labels and an owner: there may be millions of them.
+// Of all leases without labels and an owner.
 const plain: LeaseAbout = { labels: {} };
 
 /** What a clock needs of leases. */
 export type LeaseClock = Pick<
   Leases,
-  'find' | 'after' | 'id' | 'ttlSeconds' | 'size' | 'holdings' | 'deadline' | 'setDeadline'
+  'find' | 'after' | 'has' | 'id' | 'ttlSeconds' | 'size' | 'holdings' | 'deadline' | 'setDeadline'
 >;
 
 export class Leases {
   readonly #undo: Undo;
   #rows = new Float64Array(8 << ROW);
-  #links = new Uint32Array(8 << LINK);
-  // By lease; that with the number 0 is none, and so is the holding.
-  readonly #ids: string[] = [''];
-  readonly #abouts: LeaseAbout[] = [plain];
-  readonly #spareLeases: number[] = [];
-  // By holding.
-  readonly #arenas: (Arena | undefined)[] = [undefined];
-  readonly #bases: bigint[] = [0n];
-  readonly #spareHoldings: number[] = [];
+  /** Numbers that leases ever had; 0 is none. */
+  #used = 1;
+  /** The number that was given up last; 0 where all are in use. */
+  #spare = 0;
+  readonly #ids = new LeaseIds();
+  /** Of those that have labels or an owner. */
+  readonly #abouts = new Map<number, LeaseAbout>();
   readonly #index = new LeaseIndex(this.#ids);
-  /** Allocations under leases, in all arenas. */
-  held = 0;
+  readonly #holdings = new Holdings();
 
   constructor(undo: Undo) {
     this.#undo = undo;
@@ -88,6 +79,11 @@ export class Leases {
 
   get count(): number {
     return this.#index.count;
+  }
+
+  /** Allocations under leases, in all arenas. */
+  get held(): number {
+    return this.#holdings.count;
   }
 
   /** The number of the lease with this id; 0 where there is none. Others get it when it has ended. */
@@ -102,7 +98,12 @@ export class Leases {
 
   /** The id of the lease with this number; the empty string where there is none now. */
   id(lease: number): string {
-    return this.#ids[lease] ?? '';
+    return this.#ids.get(lease);
+  }
+
+  /** Whether there is a lease with this number now. */
+  has(lease: number): boolean {
+    return this.#ids.has(lease);
   }
 
   ttlSeconds(lease: number): number {
@@ -133,12 +134,12 @@ export class Leases {
 
   /** The lease of a holding. */
   leaseOf(holding: number): number {
-    return this.#links[(holding << LINK) | LEASE]!;
+    return this.#holdings.lease(holding);
   }
 
   /** By number of the lease: its place among all in the order of ids, from 0. */
   ordinals(): Uint32Array {
-    const ordinals = new Uint32Array(this.#ids.length);
+    const ordinals = new Uint32Array(this.#used);
     let ordinal = 0;
     for (const lease of this.after('')) ordinals[lease] = ordinal++;
     return ordinals;
@@ -147,9 +148,9 @@ export class Leases {
   terms(lease: number): LeaseTerms {
     const at = lease << ROW;
     return {
-      id: this.#ids[lease]!,
+      id: this.#ids.get(lease),
       ttlSeconds: this.#rows[at | TTL_SECONDS]!,
-      ...this.#abouts[lease]!,
+      ...(this.#abouts.get(lease) ?? plain),
       createdAt: this.#rows[at | CREATED_AT]!,
       revision: this.#rows[at | REVISION]!,
       endsWhenEmpty: this.endsWhenEmpty(lease),
@@ -168,18 +169,12 @@ export class Leases {
   }
 
   /** What the lease holds, in no particular order. */
-  *holdings(lease: number): Generator<Holding> {
-    const first = this.#rows[(lease << ROW) | FIRST]!;
-    let holding = first;
-    while (holding !== 0) {
-      yield { arena: this.#arenas[holding]!, base: this.#bases[holding]! };
-      holding = this.#links[(holding << LINK) | NEXT]!;
-      if (holding === first) return;
-    }
+  holdings(lease: number): Generator<Holding> {
+    return this.#holdings.ring(this.#first(lease));
   }
 
   create(terms: LeaseTerms): number {
-    const lease = this.#spareLeases.pop() ?? this.#freshLease();
+    const lease = this.#take();
     this.#write(lease, terms);
     if (this.#undo.trying) this.#undo.push(() => this.#erase(lease));
     return lease;
@@ -192,7 +187,7 @@ export class Leases {
       const terms = this.terms(lease);
       const deadline = this.deadline(lease);
       this.#undo.push(() => {
-        assert(this.#spareLeases.pop() === lease, 'a lease comes back by its number');
+        assert(this.#take() === lease, 'a lease comes back by its number');
         this.#write(lease, terms);
         this.setDeadline(lease, deadline);
       });
@@ -221,8 +216,8 @@ export class Leases {
     const lease = this.leaseOf(holding);
     this.#touch(lease, revision);
     if (this.#undo.trying) {
-      const arena = this.#arenas[holding]!;
-      const base = this.#bases[holding]!;
+      const arena = this.#holdings.arena(holding);
+      const base = this.#holdings.base(holding);
       this.#undo.push(() => {
         assert(this.load(lease, arena, base) === holding, 'a holding comes back by its number');
       });
@@ -233,20 +228,10 @@ export class Leases {
 
   /** Puts an allocation that was saved under its lease; returns the number of the holding. */
   load(lease: number, arena: Arena, base: bigint): number {
-    const holding = this.#spareHoldings.pop() ?? this.#freshHolding();
-    this.#arenas[holding] = arena;
-    this.#bases[holding] = base;
-    const links = this.#links;
-    const first = this.#rows[(lease << ROW) | FIRST]! || holding;
-    const last = first === holding ? holding : links[(first << LINK) | PREVIOUS]!;
-    links[(holding << LINK) | LEASE] = lease;
-    links[(holding << LINK) | NEXT] = first;
-    links[(holding << LINK) | PREVIOUS] = last;
-    links[(first << LINK) | PREVIOUS] = holding;
-    links[(last << LINK) | NEXT] = holding;
-    this.#rows[(lease << ROW) | FIRST] = first;
+    const first = this.#first(lease);
+    const holding = this.#holdings.add(first, lease, arena, base);
+    if (first === 0) this.#rows[(lease << ROW) | FIRST] = holding;
     this.#rows[(lease << ROW) | COUNT]!++;
-    this.held++;
     return holding;
   }
 
@@ -254,7 +239,7 @@ export class Leases {
   holds(holding: number, arena: Arena, base: bigint): boolean {
     const lease = this.leaseOf(holding);
     if (lease === 0 || this.find(this.id(lease)) !== lease) return false;
-    return this.#arenas[holding] === arena && this.#bases[holding] === base;
+    return this.#holdings.arena(holding) === arena && this.#holdings.base(holding) === base;
   }
 
   /** Whether the lease has as many holdings as it counts. */
@@ -262,6 +247,10 @@ export class Leases {
     let count = 0;
     for (const _ of this.holdings(lease)) count++;
     return count === this.size(lease);
+  }
+
+  #first(lease: number): number {
+    return this.#rows[(lease << ROW) | FIRST]!;
   }
 
   #touch(lease: number, revision: number): void {
@@ -272,9 +261,9 @@ export class Leases {
   }
 
   #write(lease: number, terms: LeaseTerms): void {
-    const { id, ttlSeconds, labels, owner, createdAt, revision, endsWhenEmpty } = terms;
-    this.#ids[lease] = id;
-    this.#abouts[lease] = owner === undefined ? aboutOf(labels) : { labels, owner };
+    const { ttlSeconds, labels, owner, createdAt, revision, endsWhenEmpty } = terms;
+    if (owner !== undefined) this.#abouts.set(lease, { labels, owner });
+    else if (Object.keys(labels).length > 0) this.#abouts.set(lease, { labels });
     const at = lease << ROW;
     this.#rows[at | TTL_SECONDS] = ttlSeconds;
     this.#rows[at | CREATED_AT] = createdAt;
@@ -283,59 +272,39 @@ export class Leases {
     this.#rows[at | COUNT] = 0;
     this.#rows[at | FIRST] = 0;
     this.#rows[at | ENDS_WHEN_EMPTY] = endsWhenEmpty ? 1 : 0;
-    this.#index.add(lease);
+    const id = leaseId(terms.id);
+    this.#index.add(lease, id);
+    this.#ids.set(lease, id);
   }
 
   #erase(lease: number): void {
-    this.#index.remove(lease);
-    this.#ids[lease] = '';
-    this.#abouts[lease] = plain;
-    this.#spareLeases.push(lease);
+    this.#index.remove(lease, leaseId(this.#ids.get(lease)));
+    this.#ids.remove(lease);
+    this.#abouts.delete(lease);
+    this.#rows[(lease << ROW) | NEXT_SPARE] = this.#spare;
+    this.#spare = lease;
   }
 
   #unlink(holding: number): void {
-    const links = this.#links;
-    const lease = links[(holding << LINK) | LEASE]!;
-    const next = links[(holding << LINK) | NEXT]!;
-    const previous = links[(holding << LINK) | PREVIOUS]!;
-    links[(previous << LINK) | NEXT] = next;
-    links[(next << LINK) | PREVIOUS] = previous;
-    const at = lease << ROW;
-    if (this.#rows[at | FIRST] === holding) this.#rows[at | FIRST] = next === holding ? 0 : next;
+    const at = this.#holdings.lease(holding) << ROW;
+    const next = this.#holdings.remove(holding);
+    if (this.#rows[at | FIRST] === holding) this.#rows[at | FIRST] = next;
     this.#rows[at | COUNT]!--;
-    this.#arenas[holding] = undefined;
-    this.#bases[holding] = 0n;
-    this.#spareHoldings.push(holding);
-    this.held--;
   }
 
-  #freshLease(): number {
-    const lease = this.#ids.length;
+  /** A number for a new lease: the one that was given up last, if there is one. */
+  #take(): number {
+    const spare = this.#spare;
+    if (spare !== 0) {
+      this.#spare = this.#rows[(spare << ROW) | NEXT_SPARE]!;
+      return spare;
+    }
     const capacity = this.#rows.length >>> ROW;
-    if (lease === capacity) {
+    if (this.#used === capacity) {
       const rows = new Float64Array(growth(capacity, 8 << ROW) << ROW);
       rows.set(this.#rows);
       this.#rows = rows;
     }
-    this.#ids.push('');
-    this.#abouts.push(plain);
-    return lease;
+    return this.#used++;
   }
-
-  #freshHolding(): number {
-    const holding = this.#bases.length;
-    const capacity = this.#links.length >>> LINK;
-    if (holding === capacity) {
-      const links = new Uint32Array(growth(capacity, 4 << LINK) << LINK);
-      links.set(this.#links);
-      this.#links = links;
-    }
-    this.#bases.push(0n);
-    this.#arenas.push(undefined);
-    return holding;
-  }
-}
-
-function aboutOf(labels: Labels): LeaseAbout {
-  return Object.keys(labels).length === 0 ? plain : { labels };
 }

@@ -3,6 +3,7 @@
  * then by address. A range is named by the id of its record in `Allocations`, which outlives the
  * allocation for as long as its range rests; how large it is, the segments say.
  */
+import { Addresses } from './addresses.ts';
 import { assert } from './assert.ts';
 import { growth } from './growth.ts';
 
@@ -16,7 +17,7 @@ export interface RestPlace {
 }
 
 export class Rests {
-  readonly #bases: bigint[] = [0n];
+  readonly #bases = new Addresses();
   /** Revision of freeing, and the neighbours in the order, by id. */
   #since = new Float64Array(1);
   #before = new Int32Array(1);
@@ -40,7 +41,7 @@ export class Rests {
   insert(id: number, base: bigint, size: bigint, { since, before }: RestPlace): void {
     this.#reserve(id);
     const after = this.#after[before]!;
-    this.#bases[id] = base;
+    this.#bases.set(id, base);
     this.#since[id] = since;
     this.#link(before, id);
     this.#link(id, after);
@@ -53,7 +54,6 @@ export class Rests {
   remove(id: number, size: bigint): RestPlace {
     const place = { since: this.#since[id]!, before: this.#before[id]! };
     this.#link(place.before, this.#after[id]!);
-    this.#bases[id] = 0n;
     this.count--;
     this.size -= size;
     assert(this.count >= 0 && this.size >= 0n, 'only what rests ends');
@@ -67,7 +67,7 @@ export class Rests {
   }
 
   base(id: number): bigint {
-    return this.#bases[id]!;
+    return this.#bases.get(id);
   }
 
   /** Revision since which the range rests. */
@@ -92,7 +92,7 @@ export class Rests {
     const ids: number[] = [];
     let id = this.#before[RING]!;
     for (; id !== RING && this.#since[id] === youngest; id = this.#before[id]!) ids.push(id);
-    ids.sort((a, b) => (this.#bases[a]! < this.#bases[b]! ? -1 : 1));
+    ids.sort((a, b) => (this.base(a) < this.base(b) ? -1 : 1));
     for (const next of ids) {
       this.#link(id, next);
       id = next;
@@ -104,7 +104,7 @@ export class Rests {
   /** Whether two ranges of one revision are in the wrong order. */
   #isLater(a: number, b: number): boolean {
     if (a === RING || b === RING || this.#since[a] !== this.#since[b]) return false;
-    return this.#bases[a]! > this.#bases[b]!;
+    return this.base(a) > this.base(b);
   }
 
   #link(before: number, after: number): void {
@@ -113,7 +113,6 @@ export class Rests {
   }
 
   #reserve(id: number): void {
-    while (this.#bases.length <= id) this.#bases.push(0n);
     if (id < this.#since.length) return;
     const length = Math.max(growth(this.#since.length, 8), id + 1);
     const since = new Float64Array(length);
