@@ -32,11 +32,12 @@ const GOAL_MS = 20;
 const help = `\
 Usage: npm run bench -- leases [options]
 
-So many leases of one allocation each: renewals a second, and how long the event loop and a request in
+So many leases, of one allocation each unless told otherwise: renewals a second, and how long the event loop and a request in
 another arena are held up while all of them run out within one second, in this process, with the
 journal on disk and without HTTP.
 
   --leases N         how many                                        ${LEASES}
+  --each N           allocations of each of them                     1
   --renew-seconds N  how long renewals are measured                  ${SECONDS}
   --idle-seconds N   how long the machine is, with nothing to do     ${SECONDS}
   --data DIR         where the data directory is made, on the disk that is to be measured
@@ -59,12 +60,19 @@ export async function run(words: readonly string[]): Promise<number> {
 
 interface Options {
   readonly leases: number;
+  readonly each: number;
   readonly renewSeconds: number;
   readonly idleSeconds: number;
   readonly data: string;
 }
 
-async function measure({ leases, renewSeconds, idleSeconds, data }: Options): Promise<string> {
+async function measure({
+  leases,
+  each,
+  renewSeconds,
+  idleSeconds,
+  data,
+}: Options): Promise<string> {
   const folder = await mkdtemp(join(data, 'vmemd-bench-'));
   const journal = await openSqliteJournal({ directory: join(folder, 'data') });
   const lines: string[] = [];
@@ -80,7 +88,7 @@ async function measure({ leases, renewSeconds, idleSeconds, data }: Options): Pr
       if (group.length > 0 && (await journal.append(group)) !== 'acked') throw journal.failure;
       group = [];
     };
-    for (const command of commands(leases)) {
+    for (const command of commands(leases, each)) {
       const event = engine.decide(command);
       if ('refused' in event) throw new Error(event.detail);
       const revision = engine.revision + 1;
@@ -127,6 +135,7 @@ async function measure({ leases, renewSeconds, idleSeconds, data }: Options): Pr
     await Promise.all([probing, counting]);
     delay.disable();
     say('expirations', leases / seconds, 'a second');
+    if (each > 1) say('allocations that they freed', (leases * each) / seconds, 'a second');
     say('until all of them had ended', seconds, 'seconds');
     say('commits meanwhile', sequencer.groups - groupsBefore, '');
     const longest = delayOf(delay.max);
@@ -231,7 +240,7 @@ async function renewals(sequencer: Sequencer, leases: number, seconds: number): 
   return done / ((performance.now() - begin) / 1000);
 }
 
-function* commands(leases: number): Generator<Command> {
+function* commands(leases: number, each: number): Generator<Command> {
   const settings = {
     type: 'createArena',
     at: 0,
@@ -246,11 +255,20 @@ function* commands(leases: number): Generator<Command> {
     quarantineSeconds: 0,
     labels: {},
   } as const;
-  yield { ...settings, arena: 'ids', spans: [{ base: 0n, size: BigInt(leases) * 2n }] };
+  yield { ...settings, arena: 'ids', spans: [{ base: 0n, size: BigInt(leases * each) * 2n }] };
   yield { ...settings, arena: 'other', spans: [{ base: 0n, size: 1000n }] };
   for (let i = 0; i < leases; i++) {
-    const lease = { lease: idOf(i), ttlSeconds: TTL_SECONDS };
-    yield { type: 'alloc', at: 0, arena: 'ids', size: 1n, constraint: {}, labels: {}, ...lease };
+    const lease = idOf(i);
+    const block = {
+      type: 'alloc',
+      at: 0,
+      arena: 'ids',
+      size: 1n,
+      constraint: {},
+      labels: {},
+    } as const;
+    yield { ...block, lease, ttlSeconds: TTL_SECONDS };
+    for (let more = 1; more < each; more++) yield { ...block, lease };
   }
 }
 
@@ -264,6 +282,7 @@ function idOf(index: number): string {
 function parse(words: readonly string[]): Options & { readonly wanted: boolean } {
   const options = {
     leases: { type: 'string', default: String(LEASES) },
+    each: { type: 'string', default: '1' },
     'renew-seconds': { type: 'string', default: String(SECONDS) },
     'idle-seconds': { type: 'string', default: String(SECONDS) },
     data: { type: 'string', default: tmpdir() },
@@ -277,6 +296,7 @@ function parse(words: readonly string[]): Options & { readonly wanted: boolean }
   }
   return {
     leases: Math.ceil(positive('leases', values.leases)),
+    each: Math.ceil(positive('each', values.each)),
     renewSeconds: positive('renew-seconds', values['renew-seconds']),
     idleSeconds: positive('idle-seconds', values['idle-seconds']),
     data: values.data,

@@ -2,13 +2,18 @@
  * Events that are alike: two grants, or two frees, that differ in nothing but their base. Batches have
  * long runs of them, of which all is said by the first and the bases of the others.
  */
-import type { Labels } from './command.ts';
-import type { Allocated, BatchEvent, Freed } from './event.ts';
+import type { Labels, Range } from './command.ts';
+import type { Allocated, BatchEvent, Freed, FreedRange } from './event.ts';
 
 /** Whether all but the base of an event is that of another one; an event may be like no other. */
 export function alike(one: BatchEvent, other: BatchEvent): boolean {
   if (one.type === 'allocated') return other.type === 'allocated' && grantsAlike(one, other);
   return one.type === 'freed' && other.type === 'freed' && freesAlike(one, other);
+}
+
+/** Whether all but the base of a range that ends is that of another one. */
+export function rangesAlike(one: Range & Partial<FreedRange>, other: typeof one): boolean {
+  return one.size === other.size && one.arena === other.arena && one.rests === other.rests;
 }
 
 /** What an event has to itself (an external id, a new lease, an import) makes it like no other. */

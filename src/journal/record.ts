@@ -9,15 +9,15 @@
  * freeing are most of all records. Labels of an *update* are never left out while they are there:
  * there absence means "unchanged" and an empty object means "none any more".
  *
- * Of like events that follow one another in a batch only the first is written, with the bases of the
- * others:
+ * Of like events that follow one another in a batch, and of like ranges that end together, only the first
+ * is written, with the bases of the others, see runs.ts:
  *
  * `{"type":"allocated","arena":"vlans","base":"7","size":"1","policy":"bestfit","more":"8,9"}`
  *
  * The record of a request that had an idempotency key has one more field at its end, which is not of
  * the event: see keyed.ts.
  */
-import { alike } from '../engine/alike.ts';
+import { alike, rangesAlike } from '../engine/alike.ts';
 import { assert } from '../engine/assert.ts';
 import {
   notations,
@@ -57,7 +57,6 @@ import {
   struct,
   taken,
   text,
-  within,
   written,
   Misfit,
   yes,
@@ -65,6 +64,7 @@ import {
   type FieldSet,
 } from './codec.ts';
 import { keyedDigestOf } from './keyed.ts';
+import { aboveSpace, runs } from './runs.ts';
 
 export { RecordError } from './codec.ts';
 
@@ -126,8 +126,6 @@ function parse(body: string): Readonly<Record<string, unknown>> {
   if (!isObject(raw)) throw new RecordError('malformed', 'record: expected an object');
   return raw;
 }
-
-const aboveSpace = 'a range that ends above 2^128';
 
 type EventOf<T extends Event['type']> = Omit<Extract<Event, { type: T }>, 'type'>;
 
@@ -196,7 +194,7 @@ const freedRange = struct<FreedRange>(
 );
 const ended = struct<EndedLease>({
   lease: required(text),
-  freed: emptyOmitted(list(freedRange)),
+  freed: emptyOmitted(runs(freedRange, rangesAlike)),
 });
 
 /** What nearly every event begins with. */
@@ -289,11 +287,11 @@ const partSets: { readonly [T in BatchEvent['type']]: FieldSet<PartOf<T>> } = {
   ),
 };
 
-/** An event of a batch, without the braces. */
+/** An event of a batch. */
 function writePart(event: BatchEvent): string {
   const fields = partSets[event.type] as FieldSet<object> | undefined;
   assert(fields !== undefined, 'an event can be part of a batch', event.type);
-  return `"type":"${event.type}"${fields.write(event)}`;
+  return `{"type":"${event.type}"${fields.write(event)}}`;
 }
 
 function readPart(raw: Readonly<Record<string, unknown>>): BatchEvent {
@@ -305,92 +303,17 @@ function readPart(raw: Readonly<Record<string, unknown>>): BatchEvent {
   return fields.read(raw, { type }, ['type']) as BatchEvent;
 }
 
-/** What has a base, as all have that are like others. */
-type Placed = BatchEvent & Range;
-
 /** The events of a batch, like ones that follow one another as one. */
-const parts: Codec<readonly BatchEvent[]> = {
-  write(events) {
-    const texts: string[] = [];
-    let at = 0;
-    try {
-      while (at < events.length) {
-        const first = events[at]!;
-        const text = writePart(first);
-        const bases: string[] = [];
-        for (at++; at < events.length && alike(first, events[at]!); at++) {
-          bases.push(writeBase((events[at] as Placed).base, first as Placed));
-        }
-        texts.push(bases.length === 0 ? `{${text}}` : `{${text},"more":"${bases.join(',')}"}`);
-      }
-    } catch (error) {
-      throw within(`[${at}]`, error);
-    }
-    return `[${texts.join(',')}]`;
+const parts: Codec<readonly BatchEvent[]> = runs<BatchEvent>(
+  {
+    write: writePart,
+    read(raw) {
+      if (!isObject(raw)) throw new Misfit('expected an object');
+      return readPart(raw);
+    },
   },
-  read(raw) {
-    if (!Array.isArray(raw)) throw new Misfit('expected a list');
-    const events: BatchEvent[] = [];
-    for (const [index, item] of raw.entries()) {
-      try {
-        if (!isObject(item)) throw new Misfit('expected an object');
-        if (item['more'] === undefined) events.push(readPart(item));
-        else readRun(item, events);
-      } catch (error) {
-        throw within(`[${index}]`, error);
-      }
-    }
-    return events;
-  },
-};
-
-function writeBase(base: bigint, { size }: Range): string {
-  const json = decimal.write(base);
-  if (base > spaceEnd - size) throw new Misfit(aboveSpace);
-  return json.slice(1, -1);
-}
-
-/** Adds the events of a run to those before it. */
-function readRun(raw: Readonly<Record<string, unknown>>, events: BatchEvent[]): void {
-  const { more, ...alone } = raw;
-  const first = readPart(alone);
-  if (typeof more !== 'string') throw new Misfit('expected bases, with commas', 'more');
-  if (!alike(first, first)) throw new Misfit('of an event that is like no other', 'more');
-  events.push(first);
-  const highest = spaceEnd - (first as Placed).size;
-  // One text is read in a quarter of the time of a list, of which JSON.parse looks up every item.
-  let start = 0;
-  let index = 0;
-  while (start <= more.length) {
-    const comma = more.indexOf(',', start);
-    const end = comma === -1 ? more.length : comma;
-    try {
-      const base = readBase(more, start, end);
-      if (base > highest) throw new Misfit(aboveSpace);
-      events.push({ ...first, base } as BatchEvent);
-    } catch (error) {
-      throw within(`more[${index}]`, error);
-    }
-    start = end + 1;
-    index++;
-  }
-}
-
-/** Numbers of so many digits are exact. */
-const exactDigits = 15;
-
-/** The number that stands in a part of a text. */
-function readBase(text: string, start: number, end: number): bigint {
-  const digits = end - start;
-  let value = 0;
-  let plain = digits > 0 && digits <= exactDigits && (digits === 1 || text[start] !== '0');
-  for (let i = start; plain && i < end; i++) {
-    const digit = text.charCodeAt(i) - 48;
-    plain = digit >= 0 && digit <= 9;
-    value = value * 10 + digit;
-  }
-  return plain ? BigInt(value) : decimal.read(text.slice(start, end));
-}
+  alike,
+);
 
 const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   arenaCreated: fieldSet<EventOf<'arenaCreated'>>({
@@ -451,7 +374,7 @@ const fieldSets: { readonly [T in Event['type']]: FieldSet<EventOf<T>> } = {
   undeleted: fieldSet<EventOf<'undeleted'>>({ ...head, ...undeletedFields }, outsideSpace),
   restsEnded: fieldSet<EventOf<'restsEnded'>>({
     ...head,
-    ended: required(list(range)),
+    ended: required(runs(range, rangesAlike)),
     released: releasedOrNone,
   }),
   spansReleased: fieldSet<EventOf<'spansReleased'>>({ ...head, released: releasedOrNone }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/engine/assert.ts';
-import type { BatchEvent, Event } from '../../src/engine/event.ts';
+import type { BatchEvent, Event, FreedRange } from '../../src/engine/event.ts';
 import { decode, encode, RecordError } from '../../src/journal/record.ts';
 import { events } from './events.ts';
 
@@ -138,6 +138,50 @@ describe('like events of a batch', () => {
     expect(body).not.toContain('more');
     const raw = { ...(JSON.parse(body) as object), more: '9' };
     expect(thrownBy(() => decode(JSON.stringify(raw)))).toBeInstanceOf(RecordError);
+  });
+});
+
+describe('like ranges that end together', () => {
+  const ended = (...freed: FreedRange[]): Event => ({
+    type: 'leasesEnded',
+    at,
+    reason: 'expired',
+    ended: [{ lease: 'x', freed }],
+    released: [],
+  });
+  const head = `{"v":1,"type":"leasesEnded","at":${at},"reason":"expired","ended":[{"lease":"x","freed":[`;
+  const range = { arena: 'a', base: 7n, size: 2n };
+
+  test('are written as one and the bases of the others', () => {
+    const body = `${head}{"arena":"a","base":"7","size":"2","more":"9,18446744073709551616"}]}]}`;
+    const event = ended(range, { ...range, base: 9n }, { ...range, base: 2n ** 64n });
+    expect(encode(event)).toBe(body);
+    expect(decode(body)).toStrictEqual(event);
+    const rests = { type: 'restsEnded', at, arena: 'a', released: [] } as const;
+    const ranges = [7n, 9n].map((base) => ({ base, size: 2n }));
+    expect(encode({ ...rests, ended: ranges })).toContain('{"base":"7","size":"2","more":"9"}');
+  });
+
+  test('are read as older versions have written them, each for itself', () => {
+    const body = `${head}{"arena":"a","base":"7","size":"2"},{"arena":"a","base":"9","size":"2"}]}]}`;
+    expect(decode(body)).toStrictEqual(ended(range, { ...range, base: 9n }));
+  });
+
+  test.each<[string, Partial<FreedRange>]>([
+    ['arena', { arena: 'b' }],
+    ['size', { size: 1n }],
+    ['rest', { rests: true }],
+  ])('are none where they differ in their %s', (_, other) => {
+    const event = ended(range, { ...range, base: 9n, ...other });
+    expect(encode(event)).not.toContain('"more"');
+    expect(decode(encode(event))).toStrictEqual(event);
+  });
+
+  test('lie within the space, each of them', () => {
+    const event = ended(range, { ...range, base: 2n ** 128n - 1n });
+    expect(thrownBy(() => encode(event))).toBeInstanceOf(AssertionError);
+    const text = `${head}{"arena":"a","base":"7","size":"2","more":"${2n ** 128n - 1n}"}]}]}`;
+    expect(thrownBy(() => decode(text))).toMatchObject({ code: 'malformed' });
   });
 });
 
