@@ -329,14 +329,21 @@ export class Sequencer {
    * Reads the state now; resolves when all that was read is durable. Rejects with Busy,
    * JournalUnavailable or what `view` threw. `view` must not keep or change what it is shown.
    */
-  read<T>(view: (engine: Engine) => T): Promise<T> {
+  async read<T>(view: (engine: Engine) => T): Promise<T> {
+    return this.readNow(view);
+  }
+
+  /**
+   * As `read`, but without a promise where all that was read is durable already: most reads find it
+   * so, and have no turn to wait for. Throws what `read` rejects with.
+   */
+  readNow<T>(view: (engine: Engine) => T): T | Promise<T> {
     const unavailable = this.#unavailable();
-    if (unavailable !== undefined) return Promise.reject(unavailable);
-    try {
-      return this.#whenDurable(view(this.#engine), false);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+    if (unavailable !== undefined) throw unavailable;
+    const value = view(this.#engine);
+    return this.#engine.revision === this.#durableRevision
+      ? value
+      : this.#whenDurable(value, false);
   }
 
   /**

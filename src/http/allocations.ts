@@ -10,7 +10,15 @@ import type { Event } from '../engine/event.ts';
 import { refuse, type Refusal } from '../engine/refusal.ts';
 import type { AllocationView } from '../engine/view.ts';
 import type { ArenaSpace } from './address-space.ts';
-import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
+import {
+  answer,
+  createdHeaders,
+  etagHeader,
+  noQuery,
+  problems,
+  stringifier,
+  type App,
+} from './contract.ts';
 import { invalidInput } from './invalid-input.ts';
 import type { Answer } from './mutation.ts';
 import { formatAddress, parseAddress, parseSize, type AddressSpace } from './notation.ts';
@@ -243,19 +251,20 @@ function getAllocationRoute(app: App, dependencies: RouteDependencies): void {
     const { arena } = params;
     return inArena(arena, reply, dependencies, (space) => {
       const address = parseAddress(params.address, space, '/path/address');
-      const found = sequencer.read((engine) =>
-        engine.addressing(arena) === undefined ? 'no arena' : engine.allocation(arena, address),
-      );
-      return found.then((view) => {
+      const show = (view: AllocationView | 'no arena' | undefined): void => {
         if (view === 'no arena') sendRefusal(reply, arenaNotFound(arena));
         else if (view === undefined) {
           const detail = `No allocation of ${arena} begins at ${formatAddress(address, space)}.`;
           sendRefusal(reply, refuse('allocation-not-found', detail));
         } else {
-          reply.header('ETag', etagOf(view.revision));
-          reply.code(200).send(allocationRepresentation(view, space));
+          const json = stringifier(allocation)(allocationRepresentation(view, space));
+          reply.finish(200, ['etag', etagOf(view.revision)], json);
         }
-      });
+      };
+      const found = sequencer.readNow((engine) =>
+        engine.addressing(arena) === undefined ? 'no arena' : engine.allocation(arena, address),
+      );
+      return found instanceof Promise ? found.then(show) : show(found);
     });
   });
 }

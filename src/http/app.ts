@@ -12,6 +12,7 @@ import {
 } from 'fastify';
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
 import type { History } from '../history/history.ts';
@@ -28,6 +29,7 @@ import { documentation } from './documentation.ts';
 import { EventStreams, type EventStreamsOptions } from './event-stream.ts';
 import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
+import { finishReplies } from './finish.ts';
 import { fitsRoute } from './fits.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoutes } from './history.ts';
@@ -126,6 +128,8 @@ function newApp(logger: FastifyBaseLogger): App {
       headersTimeout: limits.headersTimeoutMs,
       // Node would refuse such a request by itself, but without a problem: a hook does it.
       requireHostHeader: false,
+      // The stream of a body that is not there has no events to wait for.
+      optimizeEmptyRequests: true,
       connectionsCheckingInterval: limits.connectionsCheckingIntervalMs,
       ServerResponse: TextResponse,
     },
@@ -214,16 +218,26 @@ function refuseUnknownRoutes(app: App): void {
     return sendProblem(reply, problemOf('method-not-allowed', detail));
   };
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.headers.host === undefined && request.raw.httpVersionMinor === 1) {
+    const { headers } = request;
+    if (headers.host === undefined && request.raw.httpVersionMinor === 1) {
       const error = { pointer: '/headers/host', detail: 'is missing' };
       const problem = problemOf('invalid-request', 'The Host header is missing.', {
         errors: [error],
       });
       sendProblem(reply, problem);
     } else if (request.is404) refuseRoute(request, reply);
-    else done();
+    else {
+      // The type of a body that is not there: who reads it would wait for an end that never comes.
+      if (headers['content-type'] !== undefined && isBodiless(headers))
+        delete headers['content-type'];
+      done();
+    }
   });
   app.setNotFoundHandler(refuseRoute);
+}
+
+function isBodiless(headers: IncomingHttpHeaders): boolean {
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
 function patternOf(url: string): RegExp {
@@ -243,22 +257,6 @@ function requireToken(app: App, tokens: BearerTokens): void {
       reply.header('WWW-Authenticate', 'Bearer realm="vmemd"');
       sendProblem(reply, problemOf('unauthorized', 'Send Authorization: Bearer <token>.'));
     }
-  });
-}
-
-/** All that is done with every reply, in one hook: each one costs every request. */
-function finishReplies(app: App, answers: AnswerCount, keys: IdempotencyKeys): void {
-  let stopping = false;
-  app.addHook('preClose', (done) => {
-    stopping = true;
-    done();
-  });
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    answers.note(reply.statusCode);
-    keys.release(request);
-    // A connection whose request was under way when the stop began would else stay open, idle.
-    if (stopping) reply.header('Connection', 'close');
-    done();
   });
 }
 

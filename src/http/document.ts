@@ -139,6 +139,7 @@ const unserved: Omit<AppOptions, 'version'> = {
     execute: unused,
     closeRoom: () => undefined,
     read: unused,
+    readNow: unused,
     state: unused,
     keyed: unused,
     get keys() {

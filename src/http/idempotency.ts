@@ -72,7 +72,7 @@ export class IdempotencyKeys {
     const stored = used === undefined ? undefined : await used;
     if (stored?.request === digest) {
       this.replays += 1;
-      return sendStored(reply.header('Idempotency-Replayed', 'true'), stored.reply);
+      return sendStored(reply, stored.reply, ['idempotency-replayed', 'true']);
     }
     if (stored !== undefined) return sendProblem(reply, mismatch());
     if (this.#underWay.has(key)) {

@@ -72,15 +72,21 @@ export function mutator(
   };
 }
 
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
-  if (answer.text !== undefined) return sendText(reply, answer, answer.text);
-  return sendHead(reply, answer).send(answer.body);
+function send(
+  reply: FastifyReply,
+  { status, location, etag, body, text }: Answer,
+  headers: string[] = [],
+): void {
+  if (location !== undefined) headers.push('location', location);
+  if (etag !== undefined) headers.push('etag', etag);
+  const json = text ?? (body === undefined ? undefined : jsonOf(reply, status, body));
+  reply.finish(status, headers, json);
 }
 
-function sendHead(reply: FastifyReply, { status, location, etag }: Head): FastifyReply {
-  if (location !== undefined) reply.header('Location', location);
-  if (etag !== undefined) reply.header('ETag', etag);
-  return reply.code(status);
+function jsonOf(reply: FastifyReply, status: number, body: object): string {
+  const stringify = reply.getSerializationFunction(String(status), 'application/json');
+  assert(stringify !== undefined, `status ${status} has a schema`);
+  return stringify(body as Record<string, unknown>);
 }
 
 type Head = Omit<Answer, 'body' | 'text'>;
@@ -89,20 +95,12 @@ type Head = Omit<Answer, 'body' | 'text'>;
 function write(reply: FastifyReply, { body, text, ...head }: Answer): string {
   if (text !== undefined) return `${JSON.stringify(head)}\n${text}`;
   if (body === undefined) return JSON.stringify(head);
-  const stringify = reply.getSerializationFunction(String(head.status), 'application/json');
-  assert(stringify !== undefined, `status ${head.status} has a schema`);
-  return `${JSON.stringify(head)}\n${stringify(body as Record<string, unknown>)}`;
+  return `${JSON.stringify(head)}\n${jsonOf(reply, head.status, body)}`;
 }
 
-/** Sends an answer that was written down, byte for byte as the first time. */
-export function sendStored(reply: FastifyReply, stored: string): FastifyReply {
+/** Sends an answer that was written down, byte for byte as the first time, with further headers. */
+export function sendStored(reply: FastifyReply, stored: string, headers?: string[]): void {
   const end = stored.indexOf('\n');
   const head = JSON.parse(end === -1 ? stored : stored.slice(0, end)) as Head;
-  if (end === -1) return send(reply, head);
-  return sendText(reply, head, stored.slice(end + 1));
-}
-
-function sendText(reply: FastifyReply, head: Head, json: string): FastifyReply {
-  reply.type('application/json; charset=utf-8');
-  return sendHead(reply, head).send(json);
+  send(reply, end === -1 ? head : { ...head, text: stored.slice(end + 1) }, headers);
 }

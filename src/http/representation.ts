@@ -185,14 +185,26 @@ export function etagOf(revision: number): string {
   return `"${revision}"`;
 }
 
-let lastMs = 0;
-let lastTimeText = new Date(0).toISOString();
+const dayMs = 86_400_000;
+let day = NaN;
+let dayText = '';
+const digits = (count: number): readonly string[] =>
+  Array.from({ length: 10 ** count }, (_, number) => String(number).padStart(count, '0'));
+const [twoDigits, threeDigits] = [digits(2), digits(3)];
 
-/** A time in RFC 3339, of milliseconds since 1970. Of what was made at once, it is the same. */
-function timeText(ms: number): string {
-  if (ms !== lastMs) {
-    lastTimeText = new Date(ms).toISOString();
-    lastMs = ms;
+/**
+ * A time in RFC 3339, of milliseconds since 1970, put together of the day's text, which nearly always
+ * is that of the time before: a Date writes one in ten times the time.
+ */
+export function timeText(ms: number): string {
+  const days = Math.floor(ms / dayMs);
+  if (days !== day) {
+    dayText = new Date(days * dayMs).toISOString().slice(0, -'00:00:00.000Z'.length);
+    day = days;
   }
-  return lastTimeText;
+  const ofDay = ms - days * dayMs;
+  const hour = twoDigits[Math.trunc(ofDay / 3_600_000)]!;
+  const minute = twoDigits[Math.trunc(ofDay / 60_000) % 60]!;
+  const second = twoDigits[Math.trunc(ofDay / 1000) % 60]!;
+  return `${dayText}${hour}:${minute}:${second}.${threeDigits[ofDay % 1000]!}Z`;
 }

@@ -9,7 +9,7 @@ import { addressInput, arenaName, cursor, ifMatch, pageLimit } from './wire/fiel
 
 export interface RouteDependencies {
   /** To read; whatever changes something goes by `mutate`. */
-  readonly sequencer: Pick<Sequencer, 'read' | 'failed' | 'room'>;
+  readonly sequencer: Pick<Sequencer, 'read' | 'readNow' | 'failed' | 'room'>;
   readonly mutate: Mutate;
   readonly spaces: ArenaSpaces;
   readonly secondsLeft: SecondsLeft | undefined;
@@ -45,8 +45,8 @@ export function inArena(
   arena: string,
   reply: FastifyReply,
   { spaces }: Pick<RouteDependencies, 'spaces'>,
-  use: (space: ArenaSpace) => Promise<void>,
-): Promise<void> | undefined {
+  use: (space: ArenaSpace) => Promise<void> | void,
+): Promise<void> | void {
   const space = spaces.of(arena);
   if (!(space instanceof Promise)) return use(space);
   return space.then((asked) => {

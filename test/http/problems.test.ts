@@ -36,6 +36,13 @@ describe('routes', () => {
     const { status, text } = await service.call('HEAD', '/v1/arenas');
     expect({ status, text }).toEqual({ status: 200, text: '' });
     expect((await service.call('HEAD', '/v1/arenas/a')).status).toBe(404);
+    await service.call('POST', '/v1/arenas', { name: 'a', spans: [{ base: 0, size: 1 }] });
+    await service.call('POST', '/v1/arenas/a/alloc', { size: 1 });
+    const got = await service.call('GET', '/v1/arenas/a/allocations/0');
+    const head = await service.call('HEAD', '/v1/arenas/a/allocations/0');
+    expect({ status: head.status, text: head.text }).toEqual({ status: 200, text: '' });
+    expect(head.headers['content-length']).toBe(String(got.text.length));
+    expect(head.headers['etag']).toBe(got.headers['etag']);
   });
 
   it('finds no route of the files of the documentation outside them', async () => {
@@ -240,6 +247,18 @@ describe('over a socket', () => {
       `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
       431,
       'headers-too-large',
+    ],
+    [
+      'the type of a body that is not there',
+      'POST /v1/arenas HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n',
+      400,
+      'invalid-request',
+    ],
+    [
+      'the type of a body that is not there, of a request that takes none',
+      'DELETE /v1/arenas/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n',
+      404,
+      'arena-not-found',
     ],
     [
       'an unknown method of HTTP',
