@@ -329,8 +329,13 @@ export class Sequencer {
    * Reads the state now; resolves when all that was read is durable. Rejects with Busy,
    * JournalUnavailable or what `view` threw. `view` must not keep or change what it is shown.
    */
-  async read<T>(view: (engine: Engine) => T): Promise<T> {
-    return this.readNow(view);
+  read<T>(view: (engine: Engine) => T): Promise<T> {
+    try {
+      // As it is, where it is a promise already: one of an async function would come turns later.
+      return Promise.resolve(this.readNow(view));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   /**
