@@ -75,6 +75,11 @@ export class Rests {
     return this.#since[id]!;
   }
 
+  /** The same by id, of all that rest; not to be kept. */
+  get sinces(): Float64Array {
+    return this.#since;
+  }
+
   /** Revision since which the range that rests longest does so; Infinity where none rests. */
   get oldest(): number {
     return this.count === 0 ? Infinity : this.#since[this.#after[RING]!]!;

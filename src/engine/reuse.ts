@@ -2,8 +2,9 @@
  * Early reuse: where a block would go if rests ended, as plans; nothing here changes an arena. It is
  * as if the rests of an arena ended one after another, in their order, until there is a place: what
  * is taken therefore rested longest. An arena's own rests are looked through before those of its
- * source, each level for just enough. That there is no place at all is known before (`unrested.ts`);
- * to find the one that becomes one first takes time in the number of ranges that rest.
+ * source, each level for just enough. That there is no place at all is known before (`unrested.ts`).
+ * To find the one that becomes one first, a few rests are ended one by one; where they do not help, all
+ * of them are looked at together (`narrow/earliest.ts`).
  *
  * A slab of a quantum cache becomes room for other blocks once none of its pieces is in use.
  */
@@ -18,8 +19,12 @@ import type { Arenas } from './source.ts';
 import type { Reused } from './event.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
-import type { Joint } from './space.ts';
+import type { Joint, RestOrder } from './space.ts';
 import { admits } from './windows.ts';
+
+/** So many rests, or so large a share of them, are looked at one by one: as long as all take together. */
+const FEW = 8;
+const FEW_SHIFT = 7;
 
 /** Where the block would go; `pieceSize` that of the cached pieces that serve it as well. */
 export function planReusing(
@@ -126,7 +131,13 @@ function placeReusing(
       yield id;
     }
   }
-  const base = space.placeJoining({ ...ask, cursor: arena.cursor }, joints(arena, untilPiece()));
+  const placement = { ...ask, cursor: arena.cursor };
+  // Of a few of them it is known by themselves, and so it is where a piece would come first.
+  const all =
+    address !== undefined || largestRestingPiece(arena, pieceSize ?? 0n, ask.windows) > 0n;
+  const most = all ? Infinity : Math.max(FEW, rests.count >>> FEW_SHIFT);
+  let base = space.placeJoining(placement, some(most, joints(arena, untilPiece())));
+  if (base === undefined && !all) base = space.placeEarliest(placement, orderOf(arena));
   if (base !== undefined) return { base, size: ask.size };
   return piece.base === undefined ? undefined : { base: piece.base, size: pieceSize!, piece: true };
 }
@@ -164,4 +175,26 @@ function* joints({ rests, cache }: Arena, ids: Iterable<number>): Generator<Join
       if (left === 0) yield { base: slab.base, size: slab.size };
     }
   }
+}
+
+function* some<T>(most: number, items: Iterable<T>): Generator<T> {
+  let count = 0;
+  for (const item of items) {
+    if (count++ === most) return;
+    yield item;
+  }
+}
+
+/** The order in which rests end, and slabs become room with the last of their pieces that rest. */
+function orderOf({ rests, cache, space }: Arena): RestOrder {
+  const slabs = (cache?.slabs ?? []).map((slab) => {
+    const { base, size, pieceSize } = slab;
+    let since = slab.used === slab.resting ? 0 : Infinity;
+    for (let at = 0n; since < Infinity && at < size; at += pieceSize) {
+      const { id } = space.find(base + at);
+      if (id !== 0) since = Math.max(since, rests.since(id));
+    }
+    return { base, size, since };
+  });
+  return { ids: rests.sinces, count: rests.count, slabs };
 }

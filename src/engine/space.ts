@@ -19,6 +19,16 @@ export interface Joint {
   readonly size?: bigint;
 }
 
+/** In which order rests end: by since when they last, then by address. */
+export interface RestOrder {
+  /** Revisions by id of a segment that rests. */
+  readonly ids: Float64Array;
+  /** Segments that rest. */
+  readonly count: number;
+  /** Slabs, which become free as a whole or, with Infinity, not at all. */
+  readonly slabs: readonly (Range & { readonly since: number })[];
+}
+
 export interface Placement {
   readonly size: bigint;
   readonly constraint: Constraint;
@@ -86,6 +96,8 @@ export interface Space {
    * a place for it: in the run that the last one makes with what is free beside it. Changes nothing.
    */
   placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined;
+  /** The same as all rests end in their order: in a few passes over the segments. Changes nothing. */
+  placeEarliest(placement: Placement, order: RestOrder): bigint | undefined;
   /** The largest size that `place` would find room for under the constraint, in the windows. */
   largestFitting(constraint: Constraint, windows?: readonly Window[]): bigint;
   /**

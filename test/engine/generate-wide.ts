@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const generated = [
   'bins.ts',
   'check.ts',
+  'earliest.ts',
   'fit.ts',
   'guided-tree.ts',
   'joining.ts',

@@ -12,6 +12,7 @@ import type {
   Joint,
   Loading,
   Placement,
+  RestOrder,
   Saving,
   Space,
   SpanRun,
@@ -20,6 +21,7 @@ import { Undo } from '../undo.ts';
 import { narrowed } from '../windows.ts';
 import type { Window } from '../windows.ts';
 import { verify, verifyRun } from './check.ts';
+import { placeEarliest } from './earliest.ts';
 import { Fit } from './fit.ts';
 import { Joining } from './joining.ts';
 import { Loader } from './loading.ts';
@@ -152,6 +154,17 @@ export class UnitSpace implements Space {
       if (at !== NONE) return this.#address(at);
     }
     return undefined;
+  }
+
+  placeEarliest(placement: Placement, { ids, count, slabs }: RestOrder): bigint | undefined {
+    if (placement.size > this.#whole) return undefined;
+    const all = slabs.map(({ base, size, since }) => {
+      const start = this.#unit(base);
+      return [start, { end: start + this.#length(size), since }] as const;
+    });
+    const order = { ids, count, slabs: new Map(all) };
+    const at = placeEarliest(this.segments, this.#requests(placement), order);
+    return at === NONE ? undefined : this.#address(at);
   }
 
   #join(joining: Joining, { base, size }: Joint): void {
