@@ -13,7 +13,7 @@ import { limits } from '../limits.ts';
 export const bookName = 'vmemd.history.db';
 
 /** What it means changes with this number, which is then another one: the book is made anew. */
-const bookVersion = 1;
+const bookVersion = 2;
 /** "vmhb". */
 const bookId = 0x76_6d_68_62;
 /** For the upper levels of the tables of some ten million periods. */
@@ -21,7 +21,8 @@ const cacheKib = 65_536;
 
 /**
  * A period has its range as `base` and `size`, which is less by one; its `base` is null where it is
- * the fork itself, and `granted_at` where it is `from_at`. A `from_revision` of 0 is not known.
+ * the fork itself, and `granted_at` where it is `from_at`. A `from_revision` of 0 is not known. What is
+ * held is `count` blocks of this size side by side.
  *
  * `levels` of an arena has the bits of all levels that forks of its periods have, in hexadecimal.
  * What ended up to `trimmed_revision` may still be there: it is swept from time to time, and was up
@@ -43,7 +44,7 @@ create table arena (
 create unique index arena_name on arena (name, created_revision desc);
 create index arena_destroyed on arena (destroyed_revision) where destroyed_revision is not null;
 create table held (
-  arena integer not null, base blob not null, size any not null,
+  arena integer not null, base blob not null, size any not null, count integer not null,
   from_revision integer not null, from_at integer not null, granted_at integer,
   importer text, facts text,
   primary key (arena, base)
@@ -57,6 +58,13 @@ create table ended (
 ) strict, without rowid;
 create table clock (at integer primary key, revision integer not null) strict;
 `;
+
+/**
+ * A parameter of a statement that looks for a range. Where it is but a `?`, SQLite compiles the statement
+ * anew for each value, in case that another plan is better; this takes several times as long as
+ * to run it, and there is but one plan.
+ */
+export const parameter = 'ifnull(?, 0)';
 
 /** Thrown as SQLite does where the disk is full; the book is before that, to leave room for the journal. */
 class DiskShort extends Error {

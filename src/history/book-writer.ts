@@ -6,9 +6,10 @@
  * *partial*, and from the checkpoint the rest is taken over.
  */
 import type { Database } from 'better-sqlite3';
+import { alike } from '../engine/alike.ts';
 import { assert, unreachable } from '../engine/assert.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { BatchEvent, Event, Imported, Released } from '../engine/event.ts';
+import type { BatchEvent, Event, FreedRange, Imported, Released } from '../engine/event.ts';
 import type { JournalRecord } from '../journal/journal.ts';
 import type { Head } from '../journal/head-anchor.ts';
 import { decode } from '../journal/record.ts';
@@ -119,8 +120,26 @@ export class BookWriter {
 
   #apply(event: Event, revision: number): void {
     const { at } = event;
-    if (event.type !== 'batched') this.#applyOne(event, { at, revision });
-    else for (const one of event.events) this.#applyOne(one, { at, revision });
+    const when = { at, revision };
+    if (event.type !== 'batched') return this.#applyOne(event, when);
+    const { events } = event;
+    for (let place = 0; place < events.length;) {
+      const first = events[place]!;
+      const count = alikeSideBySide(events, place);
+      if (count === 1) this.#applyOne(first, when);
+      else this.#applyRun(first, count, when);
+      place += count;
+    }
+  }
+
+  /** So many like events of blocks side by side, of which this is the first. */
+  #applyRun(first: BatchEvent, count: number, when: When): void {
+    const periods = this.#periods;
+    if (first.type === 'freed') periods.end(first.arena, { ...first, count }, 'freed', when);
+    else {
+      assert(first.type === 'allocated', 'grants and frees are alike');
+      periods.hold(first.arena, { ...first, count }, first, when);
+    }
   }
 
   #applyOne(event: BatchEvent | Exclude<Event, { type: 'batched' }>, when: When): void {
@@ -150,7 +169,12 @@ export class BookWriter {
         return;
       case 'leasesEnded':
         for (const { freed } of event.ended) {
-          for (const range of freed) periods.end(range.arena, range, event.reason, when);
+          for (let place = 0; place < freed.length;) {
+            const { arena, base, size } = freed[place]!;
+            const count = sideBySide(freed, place);
+            periods.end(arena, { base, size, count }, event.reason, when);
+            place += count;
+          }
         }
         this.#release(event.released, when);
         return;
@@ -216,6 +240,33 @@ export class BookWriter {
     );
     this.#extent = extent;
   }
+}
+
+/** How many events from a place on are alike, and of blocks side by side. */
+function alikeSideBySide(events: readonly BatchEvent[], place: number): number {
+  const first = events[place]!;
+  if (first.type !== 'allocated' && first.type !== 'freed') return 1;
+  let next = first.base + first.size;
+  let end = place + 1;
+  for (; end < events.length; end++) {
+    const event = events[end]!;
+    if (!('base' in event) || event.base !== next || !alike(first, event)) break;
+    next += first.size;
+  }
+  return end - place;
+}
+
+/** How many ranges from a place on are of one size and side by side in one arena. */
+function sideBySide(ranges: readonly FreedRange[], place: number): number {
+  const { arena, base, size } = ranges[place]!;
+  let next = base + size;
+  let end = place + 1;
+  for (; end < ranges.length; end++) {
+    const range = ranges[end]!;
+    if (range.base !== next || range.size !== size || range.arena !== arena) break;
+    next += size;
+  }
+  return end - place;
 }
 
 function prepare(db: Database) {

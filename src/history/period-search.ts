@@ -7,6 +7,7 @@
  * single address are put in the order of time.
  */
 import type { Database, Statement } from 'better-sqlite3';
+import { parameter } from './book-file.ts';
 import { forkOf, pathTo } from './fork.ts';
 import type { Position } from './history.ts';
 import { addressOf, keyOf, sizeOf, type StoredSize } from './key.ts';
@@ -25,7 +26,13 @@ export interface Row {
   readonly ending: number | null;
 }
 
-/** A row with where it is. */
+/** Of what is held: a run of blocks of this size, see held-table.ts. */
+interface HeldRow extends Row {
+  readonly base: Buffer;
+  readonly count: number;
+}
+
+/** A row with where it is, or where one of its blocks is. */
 export interface Filed {
   readonly row: Row;
   readonly fork: bigint;
@@ -171,8 +178,8 @@ export class PeriodSearch {
   /** What holds the address now, if it does and began in time. */
   *#holder(id: number, address: bigint, before: number): Generator<Filed> {
     const row = this.#statements.heldBefore.get(id, keyOf(address));
-    const held = row && filed(row);
-    if (held !== undefined && held.last >= address && held.row.from_revision < before) yield held;
+    if (row === undefined || row.from_revision >= before) return;
+    for (const held of blocksIn(row, address, address)) if (held.last >= address) yield held;
   }
 
   /** The periods of one fork, the newest first, up to the first that ended at `after` or before. */
@@ -194,14 +201,19 @@ export class PeriodSearch {
   *#held({ id, first, last, behind }: Wanted): Generator<Filed> {
     const { heldBefore, heldAfter } = this.#statements;
     const start = behind !== undefined && behind.fork > first ? behind.fork : first;
-    const before = heldBefore.get(id, keyOf(start));
-    if (before !== undefined && isBehind(filed(before), behind)) yield filed(before);
-    let low = start;
-    for (;;) {
-      const page = heldAfter.all(id, keyOf(low), keyOf(last), batch);
-      for (const row of page) if (isBehind(filed(row), behind)) yield filed(row);
-      if (page.length < batch) return;
-      low = addressOf(page.at(-1)!.base!);
+    const rows = function* (): Generator<HeldRow> {
+      const before = heldBefore.get(id, keyOf(start));
+      if (before !== undefined) yield before;
+      let low = start;
+      for (;;) {
+        const page = heldAfter.all(id, keyOf(low), keyOf(last), batch);
+        yield* page;
+        if (page.length < batch) return;
+        low = addressOf(page.at(-1)!.base);
+      }
+    };
+    for (const row of rows()) {
+      for (const held of blocksIn(row, start, last)) if (isBehind(held, behind)) yield held;
     }
   }
 }
@@ -252,13 +264,26 @@ function isBehind({ fork, row }: Filed, behind: Behind | undefined): boolean {
   return fork === behind.fork && row.from_revision < behind.before;
 }
 
-function filed(row: Row): Filed {
-  const first = addressOf((row.base ?? row.fork)!);
-  const last = first + sizeOf(row.size) - 1n;
-  return { row, fork: row.fork === null ? forkOf(first, last) : addressOf(row.fork), first, last };
+/** The blocks of a run from the last that begins at `start` or before it to the last that does at `last`. */
+function* blocksIn(row: HeldRow, start: bigint, last: bigint): Generator<Filed> {
+  const size = sizeOf(row.size);
+  const base = addressOf(row.base);
+  const end = base + size * BigInt(row.count);
+  let first = base;
+  if (start >= end) first = end - size;
+  else if (start > base) first = start - ((start - base) % size);
+  for (; first < end && first <= last; first += size) {
+    yield { row, fork: forkOf(first, first + size - 1n), first, last: first + size - 1n };
+  }
 }
 
-const heldColumns = `null as fork, base, size, from_revision, from_at, granted_at, importer, facts,
+function filed(row: Row): Filed {
+  const fork = addressOf(row.fork!);
+  const first = row.base === null ? fork : addressOf(row.base);
+  return { row, fork, first, last: first + sizeOf(row.size) - 1n };
+}
+
+const heldColumns = `null as fork, base, size, count, from_revision, from_at, granted_at, importer, facts,
   null as until_revision, null as until_at, null as ending`;
 const endedColumns = `fork, base, size, from_revision, from_at, granted_at, importer, facts,
   until_revision, until_at, ending`;
@@ -266,18 +291,22 @@ const endedColumns = `fork, base, size, from_revision, from_at, granted_at, impo
 function prepare(db: Database) {
   return {
     heldBefore: db.prepare(
-      `select ${heldColumns} from held where arena = ? and base <= ? order by base desc limit 1`,
-    ) as Statement<[number, Buffer], Row>,
+      `select ${heldColumns} from held where arena = ${parameter} and base <= ${parameter}
+       order by base desc limit 1`,
+    ) as Statement<[number, Buffer], HeldRow>,
     heldAfter: db.prepare(
-      `select ${heldColumns} from held where arena = ? and base > ? and base <= ?
+      `select ${heldColumns} from held where arena = ${parameter} and base > ${parameter}
+         and base <= ${parameter}
        order by base limit ?`,
-    ) as Statement<[number, Buffer, Buffer, number], Row>,
+    ) as Statement<[number, Buffer, Buffer, number], HeldRow>,
     endedBefore: db.prepare(
-      `select ${endedColumns} from ended where arena = ? and fork = ? and from_revision < ?
+      `select ${endedColumns} from ended where arena = ${parameter} and fork = ${parameter}
+         and from_revision < ${parameter}
        order by from_revision desc limit ?`,
     ) as Statement<[number, Buffer, number, number], Row>,
     ended: db.prepare(
-      `select ${endedColumns} from ended where arena = ? and fork > ? and fork <= ?
+      `select ${endedColumns} from ended where arena = ${parameter} and fork > ${parameter}
+         and fork <= ${parameter}
        order by fork, from_revision desc limit ?`,
     ) as Statement<[number, Buffer, Buffer, number], Row>,
   };

@@ -1,34 +1,25 @@
 /**
- * The tables of periods: what is held now is in one, which is as large as the state; what has ended is
- * in the other, filed by fork.
+ * The tables of periods: what is held now is in one, by run; what has ended is in the other, block by
+ * block, filed by fork.
  *
  * While it is *partial*, what a record names and the tables do not know was held since before the first
  * record. Otherwise whatever a record contradicts is a book that is damaged, or a bug, and throws.
  */
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import type { Range } from '../engine/command.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { AllocationsMerged } from '../engine/event.ts';
 import { forkOf, levelOf } from './fork.ts';
 import { endings, type Ending, type Facts, type Space } from './history.ts';
-import { addressOf, keyOf, sizeOf, storedSizeOf, type StoredSize } from './key.ts';
+import { blocksOf, HeldTable, type Held, type Run } from './held-table.ts';
+import { addressOf, keyOf, sizeOf, storedSizeOf } from './key.ts';
 
 /** An arena that exists. */
 interface Living {
   readonly id: number;
   /** Bits of the levels that forks of its periods have. */
   levels: bigint;
-}
-
-interface Held {
-  readonly base: Buffer;
-  readonly size: StoredSize;
-  readonly from_revision: number;
-  readonly from_at: number | null;
-  readonly granted_at: number | null;
-  readonly importer: string | null;
-  readonly facts: string | null;
 }
 
 /** When a record was made, and its place. */
@@ -44,11 +35,13 @@ export class PeriodTable {
   readonly #db: Database;
   /** The arenas that exist. */
   readonly #arenas = new Map<string, Living>();
+  readonly #held: HeldTable;
   readonly #statements: ReturnType<typeof prepare>;
   #partial: boolean;
 
   constructor(db: Database, partial: boolean) {
     this.#db = db;
+    this.#held = new HeldTable(db);
     this.#statements = prepare(db);
     this.#partial = partial;
     const arenas = db.prepare<[], { id: number; name: string; levels: string }>(
@@ -82,8 +75,7 @@ export class PeriodTable {
           .run(notation, width, id);
         engine.walkAllocations(arena, 0n, (view) => {
           const { address, size, createdAt, revision: from, importedBy } = view;
-          const found = this.#held(id, address);
-          if (found === undefined) {
+          if (!this.#held.has(id, address)) {
             const when = { at: createdAt, revision: from };
             this.#insertHeld(id, { base: address, size }, view, when, importedBy);
           }
@@ -95,12 +87,12 @@ export class PeriodTable {
     }
     this.#dropUnknownArenas();
     this.#partial = false;
-    const { arenas, allocations } = this.#db
-      .prepare<[], { arenas: number; allocations: number }>(
-        `select (select count(*) from arena where destroyed_revision is null) as arenas,
-           (select count(*) from held) as allocations`,
+    const { arenas } = this.#db
+      .prepare<[], { arenas: number }>(
+        'select count(*) as arenas from arena where destroyed_revision is null',
       )
       .get()!;
+    const allocations = this.#held.blocks;
     const totals = engine.totals();
     assert(arenas === totals.arenas && allocations === totals.allocations, 'all are in both');
   }
@@ -122,8 +114,8 @@ export class PeriodTable {
   }
 
   /** What is granted; with `importer`, to the arena that has it as a span. */
-  hold(arena: string, range: Range, facts: Facts, when: When, importer?: string): void {
-    this.#insertHeld(this.#arenaOf(arena).id, range, facts, when, importer);
+  hold(arena: string, run: Run, facts: Facts, when: When, importer?: string): void {
+    this.#insertHeld(this.#arenaOf(arena).id, run, facts, when, importer);
   }
 
   /** A freed allocation is held again, granted at `createdAt`, where that is known. */
@@ -133,34 +125,46 @@ export class PeriodTable {
     this.#insertNext(id, range, granted, textOf(facts), when);
   }
 
-  end(arena: string, { base, size }: Range, ending: Ending, when: When, importer?: string): void {
+  end(arena: string, run: Run, ending: Ending, when: When, importer?: string): void {
     const living = this.#arenaOf(arena);
-    const held = this.#statements.drop.get(living.id, keyOf(base));
-    if (held !== undefined) {
+    const { size, count = 1 } = run;
+    let { base } = run;
+    for (let left = count; left > 0;) {
+      const held = this.#held.take(living.id, base, left) ?? this.#unknown(base, size, importer);
       assert(sizeOf(held.size) === size, 'what ends has its size', when.revision);
       this.#insertEnded(living, held, ending, when);
-      return;
+      left -= held.count;
+      base += size * BigInt(held.count);
     }
-    assert(this.#partial, 'what ends was held', when.revision);
-    const unknown = { from_revision: 0, from_at: null, granted_at: null, facts: null };
-    const range = { base: keyOf(base), size: storedSizeOf(size), importer: importer ?? null };
-    this.#insertEnded(living, { ...unknown, ...range }, ending, when);
+  }
+
+  /** A block that was held since before the first record. */
+  #unknown(base: bigint, size: bigint, importer: string | null = null): Held {
+    assert(this.#partial, 'what ends was held');
+    const since = { from_revision: 0, from_at: null, granted_at: null };
+    return {
+      ...since,
+      base: keyOf(base),
+      size: storedSizeOf(size),
+      count: 1,
+      importer,
+      facts: null,
+    };
   }
 
   /** All allocations of an arena, but what others have imported; how many. */
   endAll(arena: string, ending: Ending, when: When): number {
     const living = this.#arenaOf(arena);
     const { id } = living;
-    const { heldAfter, drop } = this.#statements;
     let after: Buffer | undefined;
     let count = 0;
     for (;;) {
-      const page = heldAfter.all(id, after ?? Buffer.alloc(0), rowsPerStep);
+      const page = this.#held.page(id, after, rowsPerStep);
       for (const held of page) {
         if (held.importer !== null) continue;
-        drop.get(id, held.base);
+        this.#held.remove(id, held);
         this.#insertEnded(living, held, ending, when);
-        count += 1;
+        count += held.count;
       }
       after = page.at(-1)?.base;
       if (page.length < rowsPerStep) return count;
@@ -176,7 +180,7 @@ export class PeriodTable {
   ): void {
     const living = this.#arenaOf(arena);
     const { id } = living;
-    const held = this.#held(id, address);
+    const held = this.#held.alone(id, address);
     // What it was before is not known, nor how large it is.
     if (held === undefined && this.#partial) return;
     assert(held !== undefined, 'what is changed is held', when.revision);
@@ -186,24 +190,18 @@ export class PeriodTable {
       ...(owner !== undefined && { owner }),
       ...(labels !== undefined && { labels }),
     });
-    const size = changes.size === undefined ? held.size : storedSizeOf(changes.size);
     // Of several changes at one revision nobody has seen any but the last.
     const seen = held.from_revision < when.revision;
     if (seen) this.#insertEnded(living, held, ending, when);
-    this.#statements.change.run(
-      size,
-      text,
-      seen ? when.revision : held.from_revision,
-      seen ? when.at : held.from_at,
-      seen ? (held.granted_at ?? held.from_at) : held.granted_at,
-      id,
-      held.base,
-    );
+    this.#held.change(id, address, changes.size ?? sizeOf(held.size), {
+      ...(seen ? { ...nextOf(held, when), importer: held.importer } : held),
+      facts: text,
+    });
   }
 
   split(arena: string, address: bigint, pieces: readonly Range[], when: When): void {
     const living = this.#arenaOf(arena);
-    const whole = this.#statements.drop.get(living.id, keyOf(address));
+    const whole = this.#held.take(living.id, address, 1);
     if (whole === undefined && this.#partial) return;
     assert(whole !== undefined, 'what is split is held', when.revision);
     this.#insertEnded(living, whole, 'split', when);
@@ -220,7 +218,7 @@ export class PeriodTable {
     const living = this.#arenaOf(arena);
     let first: Held | undefined;
     for (const [index, { base }] of merged.parts.entries()) {
-      const part = this.#statements.drop.get(living.id, keyOf(base));
+      const part = this.#held.take(living.id, base, 1);
       assert(part !== undefined || this.#partial, 'what is merged is held', when.revision);
       if (part !== undefined) this.#insertEnded(living, part, 'merged', when);
       if (index === 0) first = part;
@@ -234,57 +232,51 @@ export class PeriodTable {
 
   #insertHeld(
     arena: number,
-    { base, size }: Range,
+    run: Run,
     facts: Facts,
     { at, revision }: When,
-    importer?: string,
+    importer: string | null = null,
   ): void {
-    const text = textOf(facts);
-    this.#statements.hold.run(arena, keyOf(base), storedSizeOf(size), revision, at, importer, text);
+    const since = { from_revision: revision, from_at: at, granted_at: null };
+    this.#held.insert(arena, run, { ...since, importer, facts: textOf(facts) });
   }
 
   /** What was granted together with another that has just ended. */
-  #insertNext(
-    arena: number,
-    { base, size }: Range,
-    before: Pick<Held, 'granted_at' | 'from_at'>,
-    facts: string | null,
-    { at, revision }: When,
-  ): void {
-    const granted = before.granted_at ?? before.from_at;
-    const { holdNext } = this.#statements;
-    holdNext.run(arena, keyOf(base), storedSizeOf(size), revision, at, granted, facts);
+  #insertNext(arena: number, range: Range, before: Since, facts: string | null, when: When): void {
+    this.#held.insert(arena, range, { ...nextOf(before, when), importer: null, facts });
   }
 
   /** What began and ended at one revision was never there for anybody to see. */
   #insertEnded(arena: Living, held: Held, ending: Ending, { at, revision }: When): void {
-    const { base, size, from_revision: from, importer, facts } = held;
+    const { size, from_revision: from, importer, facts } = held;
     if (from === revision) return;
-    const first = addressOf(base);
-    const fork = forkOf(first, first + sizeOf(size) - 1n);
-    const level = 1n << levelOf(fork);
-    if ((arena.levels & level) === 0n) {
-      arena.levels |= level;
-      this.#statements.levels.run(`0x${arena.levels.toString(16)}`, arena.id);
+    const last = sizeOf(size) - 1n;
+    for (const base of blocksOf(held)) {
+      const first = addressOf(base);
+      const fork = forkOf(first, first + last);
+      this.#noteLevel(arena, fork);
+      this.#statements.ended.run(
+        arena.id,
+        fork === first ? base : keyOf(fork),
+        from,
+        fork === first ? null : base,
+        size,
+        held.from_at,
+        held.granted_at,
+        importer,
+        facts,
+        revision,
+        at,
+        endings.indexOf(ending),
+      );
     }
-    this.#statements.ended.run(
-      arena.id,
-      fork === first ? base : keyOf(fork),
-      from,
-      fork === first ? null : base,
-      size,
-      held.from_at,
-      held.granted_at,
-      importer,
-      facts,
-      revision,
-      at,
-      endings.indexOf(ending),
-    );
   }
 
-  #held(arena: number, address: bigint): Held | undefined {
-    return this.#statements.held.get(arena, keyOf(address));
+  #noteLevel(arena: Living, fork: bigint): void {
+    const level = 1n << levelOf(fork);
+    if ((arena.levels & level) !== 0n) return;
+    arena.levels |= level;
+    this.#statements.levels.run(`0x${arena.levels.toString(16)}`, arena.id);
   }
 
   #arenaOf(name: string, checkpoint = false): Living {
@@ -331,25 +323,15 @@ function textOf({ owner, labels = {}, externalId, lease }: Facts): string | null
   return JSON.stringify(known);
 }
 
+/** Since when what follows on a period is held, and when it was granted. */
+function nextOf({ granted_at: granted, from_at: from }: Since, { at, revision }: When) {
+  return { from_revision: revision, from_at: at, granted_at: granted ?? from };
+}
+
+type Since = Pick<Held, 'granted_at' | 'from_at'>;
+
 function prepare(db: Database) {
   return {
-    hold: db.prepare(
-      `insert into held (arena, base, size, from_revision, from_at, importer, facts)
-       values (?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    holdNext: db.prepare(
-      `insert into held (arena, base, size, from_revision, from_at, granted_at, facts)
-       values (?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    held: db.prepare('select * from held where arena = ? and base = ?') as Finding<Held>,
-    heldAfter: db.prepare(
-      'select * from held where arena = ? and base > ? order by base limit ?',
-    ) as Statement<[number, Buffer, number], Held>,
-    drop: db.prepare('delete from held where arena = ? and base = ? returning *') as Finding<Held>,
-    change: db.prepare(
-      `update held set size = ?, facts = ?, from_revision = ?, from_at = ?, granted_at = ?
-       where arena = ? and base = ?`,
-    ),
     ended: db.prepare(
       `insert into ended (arena, fork, from_revision, base, size, from_at, granted_at, importer,
          facts, until_revision, until_at, ending) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -357,5 +339,3 @@ function prepare(db: Database) {
     levels: db.prepare('update arena set levels = ? where id = ?'),
   };
 }
-
-type Finding<T> = Statement<[number, Buffer], T>;

@@ -45,6 +45,11 @@ function take(writer: BookWriter, life: Life, random: Random, upTo: number): voi
   }
 }
 
+/** Blocks in the longest row of what is held. */
+function longestRun(): number {
+  return (db.prepare('select max(count) as n from held').get() as { n: number }).n;
+}
+
 type Question = Omit<HistoryQuery, 'limit' | 'revision' | 'position'>;
 
 /** All pages of an answer. */
@@ -118,9 +123,11 @@ describe(`seed ${seed}`, () => {
     const writer = new BookWriter(db);
     const reader = new BookReader(db);
     let found = 0;
+    let longest = 0;
     for (let part = 1; part <= 5; part += 1) {
       life.live(Math.ceil(steps / 5));
       take(writer, life, random, life.engine.revision);
+      longest = Math.max(longest, longestRun());
       for (let n = 0; n < 60; n += 1) {
         const question = randomQuestion(life, random);
         const limit = random.pick([1, 3, 50]);
@@ -132,6 +139,7 @@ describe(`seed ${seed}`, () => {
       }
     }
     expect(found).toBeGreaterThan(100);
+    expect(longest).toBeGreaterThan(1);
     for (const { name, created, destroyed = Infinity, ...space } of life.past.arenas) {
       const last = Math.min(destroyed, life.engine.revision);
       for (const revision of [created, last]) {

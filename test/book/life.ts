@@ -74,19 +74,26 @@ export class Life {
     }
     const arena = random.pick(names);
     const rare = { freeAll: 2, destroy: 2, settings: 2, createLease: 4, endLease: 3, endRests: 3 };
-    const kind = random.weighted({ one: 100, batch: 8, ...rare });
+    const kind = random.weighted({ one: 100, batch: 8, grants: 6, frees: 4, ...rare });
     switch (kind) {
+      case 'grants': {
+        // Mostly side by side: the book has them as one, until something happens to one of them.
+        const grant = this.#grant(arena, random.chance(0.8) ? BigInt(1 + random.int(3)) : 40n);
+        const commands = Array.from({ length: 2 + random.int(7) }, () => grant);
+        return this.#batch(random.chance(0.2) ? [...commands, this.#one(arena)] : commands);
+      }
+      case 'frees': {
+        const bases = this.#bases(arena);
+        const from = random.int(bases.length + 1);
+        const freed = bases.slice(from, from + 1 + random.int(6));
+        if (random.chance(0.3)) freed.reverse();
+        if (freed.length === 0) return { at, ...this.#one(arena) };
+        return this.#batch(freed.map((address) => ({ type: 'free', arena, address })));
+      }
       case 'one':
         return { at, ...this.#one(arena) };
-      case 'batch': {
-        const commands = Array.from({ length: 1 + random.int(4) }, () => this.#one(arena));
-        return {
-          at,
-          type: 'batch',
-          operations: commands.map((command) => ({ command, references: [] })),
-          piecesMax: 1000,
-        };
-      }
+      case 'batch':
+        return this.#batch(Array.from({ length: 1 + random.int(4) }, () => this.#one(arena)));
       case 'freeAll':
         return { at, type: 'freeAll', arena };
       case 'destroy':
@@ -108,6 +115,32 @@ export class Life {
       case 'settings':
         return { at, type: 'updateArena', arena, changes: { keepSpans: random.int(2) } };
     }
+  }
+
+  #batch(commands: readonly BatchCommand[]): Command {
+    const operations = commands.map((command) => ({ command, references: [] }));
+    return { at: this.#at, type: 'batch', operations, piecesMax: 1000 };
+  }
+
+  #grant(arena: Name, size: bigint): BatchCommand {
+    const random = this.#random;
+    const owner = random.chance(0.5) ? { owner: `o${random.int(3)}` } : {};
+    const lease = random.chance(0.4) ? { lease: this.#someLease() } : {};
+    const labels = random.chance(0.3) ? { n: '1' } : {};
+    const policy = random.pick(['bestfit', 'nextfit'] as const);
+    return { type: 'xalloc', arena, size, constraint: {}, labels, policy, ...owner, ...lease };
+  }
+
+  /** What may be freed. */
+  #bases(arena: Name): bigint[] {
+    const bases: bigint[] = [];
+    if (this.engine.arena(arena) !== undefined) {
+      this.engine.walkAllocations(arena, 0n, ({ address, importedBy }) => {
+        if (importedBy === undefined) bases.push(address);
+        return true;
+      });
+    }
+    return bases;
   }
 
   #someLease(): string {
@@ -133,13 +166,7 @@ export class Life {
 
   #one(arena: Name): BatchCommand {
     const random = this.#random;
-    const bases: bigint[] = [];
-    if (this.engine.arena(arena) !== undefined) {
-      this.engine.walkAllocations(arena, 0n, ({ address, importedBy }) => {
-        if (importedBy === undefined) bases.push(address);
-        return true;
-      });
-    }
+    const bases = this.#bases(arena);
     const labels = random.chance(0.2) ? { n: String(random.int(3)) } : {};
     const size = random.magnitude(arena === 'wide' ? 1n << 99n : 40n);
     const owner = random.chance(0.3) ? { owner: `o${random.int(3)}` } : {};
