@@ -5,10 +5,13 @@
 import { growth } from './growth.ts';
 
 const HALF = 64n;
+const WORD = 2 ** 32;
 const LOWER_MAX = (1n << HALF) - 1n;
 
 export class Addresses {
   #lower = new BigUint64Array(8);
+  /** The same memory as pairs of words, the lower one first: a number is written without a bigint. */
+  #words = new Uint32Array(this.#lower.buffer);
   /** Empty while all addresses are below 2^64. */
   #upper = new BigUint64Array(0);
 
@@ -18,8 +21,15 @@ export class Addresses {
     return this.#upper.length === 0 ? lower : (this.#upper[at]! << HALF) | lower;
   }
 
-  set(at: number, address: bigint): void {
-    if (at >= this.#lower.length) this.#grow(at + 1);
+  /** A number is a whole one below 2^53. */
+  set(at: number, address: bigint | number): void {
+    this.reserve(at + 1);
+    if (typeof address === 'number') {
+      this.#words[2 * at] = address;
+      this.#words[2 * at + 1] = address / WORD;
+      if (this.#upper.length > 0) this.#upper[at] = 0n;
+      return;
+    }
     // An array keeps what fits of a number, which are the lower bits.
     this.#lower[at] = address;
     if (address > LOWER_MAX && this.#upper.length === 0) {
@@ -28,9 +38,12 @@ export class Addresses {
     if (this.#upper.length > 0) this.#upper[at] = address >> HALF;
   }
 
-  #grow(least: number): void {
+  /** Makes room for so many, if there is none. */
+  reserve(least: number): void {
+    if (least <= this.#lower.length) return;
     const length = Math.max(least, growth(this.#lower.length, BigUint64Array.BYTES_PER_ELEMENT));
     this.#lower = longer(this.#lower, length);
+    this.#words = new Uint32Array(this.#lower.buffer);
     if (this.#upper.length > 0) this.#upper = longer(this.#upper, length);
   }
 }

@@ -102,6 +102,18 @@ export class Allocations {
     this.retired++;
   }
 
+  /** So many allocations end of which nothing is known but what stays in their records. */
+  retirePlain(count: number): void {
+    assert(this.isPlain, 'what else is known goes with each of them');
+    this.count -= count;
+    this.retired += count;
+  }
+
+  /** Whether nothing is known of any allocation but in its record: no labels, no lease, no importer. */
+  get isPlain(): boolean {
+    return this.#about.size === 0 && this.leased === 0;
+  }
+
   /** The retired record is that of an allocation again. */
   revive(id: number, address: bigint): void {
     const about = this.about(id);

@@ -39,14 +39,26 @@ export function restAll(arena: Arena, revision: number): void {
   arena.touch(revision);
   chargeNobody(arena);
   arena.forgetUnrested();
-  arena.space.hold((base, size, id) => {
-    if (allocations.about(id).importedBy !== undefined) return false;
-    arena.leave(id, revision);
-    allocations.retire(id, base);
-    rests.add(id, base, size, revision);
-    if (arena.cache?.holding(base) !== undefined) arena.cache.rest(base, 1);
-    return true;
+  const isPlain = allocations.isPlain && arena.cache === undefined;
+  const before = rests.count;
+  rests.addAll(revision, allocations.numbers, (add) => {
+    arena.space.hold((base, size, id) => {
+      if (!isPlain && !retire(arena, BigInt(base), id, revision)) return false;
+      add(id, base, size);
+      return true;
+    });
   });
+  if (isPlain) allocations.retirePlain(rests.count - before);
+}
+
+/** Ends the allocation whose range comes to rest, unless an importing arena holds it. */
+function retire(arena: Arena, base: bigint, id: number, revision: number): boolean {
+  const { allocations, cache } = arena;
+  if (allocations.about(id).importedBy !== undefined) return false;
+  arena.leave(id, revision);
+  allocations.retire(id, base);
+  if (cache?.holding(base) !== undefined) cache.rest(base, 1);
+  return true;
 }
 
 /** The end of the allocation at `base` moves down to `size`, and what is cut off rests. */

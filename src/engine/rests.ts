@@ -16,6 +16,12 @@ export interface RestPlace {
   readonly before: number;
 }
 
+/** Sums of two numbers up to this one are exact. */
+const SMALL_MAX = 2 ** 52;
+
+/** Takes a range that rests; a number is a whole one below 2^53. */
+export type AddRest = (id: number, base: bigint | number, size: bigint | number) => void;
+
 export class Rests {
   readonly #bases = new Addresses();
   /** Revision of freeing, and the neighbours in the order, by id. */
@@ -35,6 +41,34 @@ export class Rests {
     if (!this.#ordered && this.#since[last]! < since) this.#order();
     const before = this.#before[RING]!;
     this.insert(id, base, size, { since, before });
+  }
+
+  /**
+   * Puts ranges behind all others, which rest since an older revision; `visit` hands them over in order
+   * of their addresses. Their ids are below `numbers`.
+   */
+  addAll(since: number, numbers: number, visit: (add: AddRest) => void): void {
+    const first = this.#before[RING]!;
+    assert(first === RING || this.#since[first]! < since, 'revisions grow');
+    if (!this.#ordered) this.#order();
+    this.#reserve(numbers - 1);
+    let last = this.#before[RING]!;
+    let count = 0;
+    // Numbers are added up as such: every operator on bigints allocates.
+    let small = 0;
+    let large = 0n;
+    visit((id, base, size) => {
+      this.#bases.set(id, base);
+      this.#since[id] = since;
+      this.#link(last, id);
+      last = id;
+      count++;
+      if (typeof size === 'number' && size <= SMALL_MAX && small <= SMALL_MAX) small += size;
+      else large += BigInt(size);
+    });
+    this.#link(last, RING);
+    this.count += count;
+    this.size += large + BigInt(small);
   }
 
   /** Puts a range behind another one: where `remove` has taken it out, or as a part of that one. */
@@ -118,6 +152,7 @@ export class Rests {
   }
 
   #reserve(id: number): void {
+    this.#bases.reserve(id + 1);
     if (id < this.#since.length) return;
     const length = Math.max(growth(this.#since.length, 8), id + 1);
     const since = new Float64Array(length);

@@ -29,6 +29,9 @@ export interface RestOrder {
   readonly slabs: readonly (Range & { readonly since: number })[];
 }
 
+/** Whether a segment is held; numbers are whole ones below 2^53. */
+export type Holds = (base: bigint | number, size: bigint | number, id: number) => boolean;
+
 export interface Placement {
   readonly size: bigint;
   readonly constraint: Constraint;
@@ -122,7 +125,7 @@ export interface Space {
   /** Makes the busy or held segment that starts at `at` a part of the one before it, of its kind. */
   join(at: bigint): void;
   /** Makes those busy segments held that `which` says, in order; it may not look at the space. */
-  hold(which: (base: bigint, size: bigint, id: number) => boolean): void;
+  hold(which: Holds): void;
   /** Whether a range lies within one free segment. */
   isFree(base: bigint, size: bigint): boolean;
   /** The segment that holds an address; state VOID where no span does. */

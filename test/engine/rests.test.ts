@@ -44,6 +44,35 @@ test('what rests is in the order of revisions, then of addresses, however it com
   expect(rests.size).toBe(BigInt(model.length));
 });
 
+test('what one event lets rest in order is as if it came one by one', () => {
+  const rests = new Rests();
+  const model = new Rests();
+  // Of one revision, not in order.
+  for (const [id, base] of [
+    [5, 90n],
+    [2, 40n],
+  ] as const) {
+    rests.add(id, base, 3n, 6);
+    model.add(id, base, 3n, 6);
+  }
+  const many = [
+    [1, 7, 2],
+    [9, 2 ** 52, 2 ** 52],
+    [4, 2n ** 53n, 2 ** 52],
+    [3, 2n ** 100n, 2n ** 99n],
+  ] as const;
+  rests.addAll(7, 10, (add) => {
+    for (const [id, base, size] of many) add(id, base, size);
+  });
+  for (const [id, base, size] of many) model.add(id, BigInt(base), BigInt(size), 7);
+  expect([...rests.ids()]).toEqual([2, 5, 1, 9, 4, 3]);
+  expect([...rests.ids()].map((id) => [rests.base(id), rests.since(id)])).toEqual(
+    [...model.ids()].map((id) => [model.base(id), model.since(id)]),
+  );
+  expect([rests.count, rests.size, rests.oldest]).toEqual([model.count, model.size, 6]);
+  expect(() => rests.addAll(7, 12, (add) => add(11, 0, 1))).toThrow('revisions grow');
+});
+
 test('where nothing rests nothing is the oldest', () => {
   const rests = new Rests();
   expect(rests.oldest).toBe(Infinity);

@@ -9,6 +9,7 @@ import type { Constraint } from '../command.ts';
 import type {
   BlockCount,
   Found,
+  Holds,
   Joint,
   Loading,
   Placement,
@@ -330,14 +331,18 @@ export class UnitSpace implements Space {
     if (this.#undo.trying) this.#undo.push(() => segments.cut(unit, id));
   }
 
-  hold(which: (base: bigint, size: bigint, id: number) => boolean): void {
+  hold(which: Holds): void {
     assert(!this.#undo.trying, 'no trial frees all');
     const tiling = this.#run ?? this.segments;
     for (let at = tiling.first(); at !== tiling.none; at = tiling.after(at)) {
       if (tiling.stateOf(at) !== BUSY) continue;
       const start = tiling.startOf(at);
-      const size = toBigint(tiling.endOf(at) - start) << this.#shift;
-      if (which(this.#address(start), size, tiling.idOf(at))) tiling.mark(at, HELD);
+      const length = tiling.endOf(at) - start;
+      const id = tiling.idOf(at);
+      const isHeld = this.#alike
+        ? which(start, length, id)
+        : which(this.#address(start), toBigint(length) << this.#shift, id);
+      if (isHeld) tiling.mark(at, HELD);
     }
   }
 
