@@ -68,7 +68,9 @@ async function measured(options: HttpOptions): Promise<HttpReport> {
     (name) => only.length === 0 || only.some((text) => name.includes(text)),
   );
   if (names.length === 0) throw new Mistake('No workload has such a name.');
+  const leftOut = leftOutText(names, options);
   await findWrk();
+  if (leftOut !== undefined) process.stderr.write(`bench: ${leftOut}\n`);
   const directory = await mkdtemp(join(data, 'vmemd-bench-'));
   const all = names.map((name) => connectionsOf(httpWorkloads[name]!, options).length);
   const progress = new Progress(all.reduce((sum, count) => sum + count, 0) * rounds);
@@ -91,6 +93,21 @@ function connectionsOf(
   { connections }: HttpOptions,
 ): number[] {
   return connections.filter((count) => count <= connectionsMax);
+}
+
+/** Which connections are not measured, and why; throws {@link Mistake} where these are all. */
+function leftOutText(names: readonly string[], options: HttpOptions): string | undefined {
+  const bounds = names.flatMap((name) => {
+    const { connectionsMax = Infinity } = httpWorkloads[name]!;
+    return options.connections.some((count) => count > connectionsMax)
+      ? [`${name} takes at most ${connectionsMax} connections`]
+      : [];
+  });
+  if (bounds.length === 0) return undefined;
+  const text = `${bounds.join(', ')}: of more, a short run would be over before the first answer.`;
+  const some = names.some((name) => connectionsOf(httpWorkloads[name]!, options).length > 0);
+  if (!some) throw new Mistake(`${text} Give fewer --connections.`);
+  return text;
 }
 
 /** One workload against the two, each started anew for it. */

@@ -84,5 +84,9 @@ test('what it does not understand it says, with its help', async () => {
       stderr: expect.stringContaining('Usage: npm run bench -- http'),
     });
   }
+  await expect(bench(['--connections', '256', '--only', 'batch-1000'])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('bench: batch-1000 takes at most 64 connections'),
+  });
   expect((await bench(['--help'])).stdout).toMatch(/^Usage: npm run bench -- http/);
 });

@@ -111,6 +111,18 @@ describe('bodies', () => {
     for (const [method, url, body, pointer, detail] of [
       ['POST', '/v1/arenas', '[]', '', 'must be an object'],
       ['POST', '/v1/arenas', { name: 'a', labels: [] }, '/labels', 'must be an object of strings'],
+      ['POST', '/v1/arenas', { name: 'a', labels: { x: 7 } }, '/labels/x', 'must be a string'],
+      ['POST', '/v1/arenas', { name: 7 }, '/name', 'must be a string'],
+      ['POST', '/v1/arenas/a/alloc', { size: 1, owner: 7 }, '/owner', 'must be a string'],
+      [
+        'POST',
+        '/v1/arenas/a/alloc',
+        { size: 1, externalId: [] },
+        '/externalId',
+        'must be a string',
+      ],
+      ['POST', '/v1/arenas/a/alloc', { size: 1, lease: true }, '/lease', 'must be a string'],
+      ['POST', '/v1/arenas/a/alloc', { size: 1, band: 7 }, '/band', 'must be a string'],
       ['GET', '/v1/allocations?owner=a&owner=b', undefined, '/query/owner', 'must be given once'],
       ['GET', '/v1/events?after=-1', undefined, '/query/after', from0],
       ['GET', '/v1/arenas/a/history?after=x', undefined, '/query/after', from0],

@@ -113,7 +113,7 @@ const arenaNameText =
   'beginning with a letter or digit';
 
 export const arenaName = z
-  .string({ error: unlessMissing(arenaNameText) })
+  .string()
   .regex(new RegExp(`^[a-z0-9][a-z0-9._-]{0,${limits.arenaNameCharactersMax - 1}}$`), arenaNameText)
   .meta({ description: 'Name of the arena; dots for hierarchy, as in `team-a.pods`.' });
 
@@ -126,7 +126,7 @@ export const arenaPrefix = z
   .meta({ description: 'Only of arenas whose names begin so, such as `team-a.`.' });
 
 export const bandName = z
-  .string({ error: unlessMissing(arenaNameText) })
+  .string()
   .regex(new RegExp(`^[a-z0-9][a-z0-9._-]{0,${limits.arenaNameCharactersMax - 1}}$`), arenaNameText)
   .meta({ description: 'Name of a band, such as `static` or `dynamic`.' });
 
@@ -155,7 +155,7 @@ function freeText(charactersMin: number, charactersMax: number) {
     `must have ${charactersMin} to ${charactersMax} characters, ` +
     'none of them control characters';
   return z
-    .string({ error: text })
+    .string()
     .refine(
       (value) =>
         value.length >= charactersMin &&
@@ -182,7 +182,7 @@ export const externalId = freeText(1, limits.externalIdCharactersMax).meta({
 const leaseIdText = 'must be the id of a lease, such as 3f0c9a52-61d8-4d7e-9a3b-0c2f5f1f7e11';
 
 export const leaseId = z
-  .string({ error: unlessMissing(leaseIdText) })
+  .string()
   .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, leaseIdText)
   .meta({ description: 'Id of the lease: random, of the service.' });
 
