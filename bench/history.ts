@@ -27,6 +27,8 @@ const QUERIES = 2000;
 const PLACES = 1_000_000;
 const GROUP = 1000;
 const goalMs = 20;
+/** Shares of the time, as they are of ten million events. */
+const WEIGHTS = { journal: 2, book: 6, start: 1, questions: 1 };
 
 const help = `\
 Usage: npm run bench -- history [options]
@@ -90,7 +92,7 @@ function count(option: string, text: string): number {
 async function measure({ events, places, queries, data }: Options): Promise<void> {
   const folder = await mkdtemp(join(data, 'vmemd-bench-'));
   const directory = join(folder, 'data');
-  const progress = new Progress(10);
+  const progress = new Progress(Object.values(WEIGHTS).reduce((a, b) => a + b));
   const lines: string[] = [];
   const say = (what: string, figure: string): void => {
     lines.push(`${what.padEnd(48)} ${figure}`);
@@ -100,11 +102,15 @@ async function measure({ events, places, queries, data }: Options): Promise<void
     progress.begins('writing the journal');
     const journal = await openSqliteJournal({ directory, maintenance: false, followed: true });
     await journal.load({ part: nothing, checkpoint: nothing, record: nothing });
-    await life.write(journal, events);
-    progress.ends('writing the journal', 3);
+    await life.write(journal, events, (share) => {
+      progress.passes('writing the journal', WEIGHTS.journal, share);
+    });
+    progress.ends('writing the journal', WEIGHTS.journal);
     progress.begins('making the book');
-    const ms = await follow(directory, journal, life.revision);
-    progress.ends('making the book', 4);
+    const ms = await follow(directory, journal, life.revision, (share) => {
+      progress.passes('making the book', WEIGHTS.book, share);
+    });
+    progress.ends('making the book', WEIGHTS.book);
     say('events', life.revision.toLocaleString('en-US'));
     say('the book is made', `${(ms / 1000).toFixed(1)} s, ${rate(life.revision, ms)} events/s`);
     const [book, database] = await Promise.all(
@@ -113,14 +119,15 @@ async function measure({ events, places, queries, data }: Options): Promise<void
     say('book, and database of the journal', `${mib(book!.size)}, ${mib(database!.size)}`);
     progress.begins('starting the service');
     const server = await Server.start({ data: directory });
-    progress.ends('starting the service', 2);
+    progress.ends('starting the service', WEIGHTS.start);
     try {
       lines.push('', 'milliseconds over HTTP             items    p50    p99    max  goal');
-      for (const [kind, question] of Object.entries(life.questions())) {
+      const kinds = Object.entries(life.questions());
+      for (const [kind, question] of kinds) {
         progress.begins(kind);
         lines.push(row(kind, await ask(server.url, queries, question)));
+        progress.ends(kind, WEIGHTS.questions / kinds.length);
       }
-      progress.ends('questions', 1);
     } finally {
       await server.stop();
     }
@@ -140,6 +147,7 @@ async function follow(
   directory: string,
   journal: SqliteJournal,
   revision: number,
+  onProgress: (share: number) => void,
 ): Promise<number> {
   const startedAt = performance.now();
   const { port1, port2 } = new MessageChannel();
@@ -153,8 +161,10 @@ async function follow(
     },
   });
   await journal.follow(port2);
+  const telling = setInterval(() => onProgress((book.extent?.revision ?? 0) / revision), 1000);
   // Answered when all is known.
   await book.space('none', revision);
+  clearInterval(telling);
   const ms = performance.now() - startedAt;
   await book.close();
   await journal.close();
@@ -267,12 +277,17 @@ class Life {
   }
 
   /** Writes so many events, and before them those that create the arenas. */
-  async write(journal: SqliteJournal, events: number): Promise<void> {
+  async write(
+    journal: SqliteJournal,
+    events: number,
+    onProgress: (share: number) => void,
+  ): Promise<void> {
     let group: { revision: number; body: string }[] = [];
     const commit = async (): Promise<void> => {
       const outcome = await journal.append(group);
       if (outcome !== 'acked') throw new Error(`a commit failed: ${journal.failure?.message}`);
       group = [];
+      onProgress(this.revision / events);
     };
     for (const event of this.#events(events)) {
       this.revision += 1;

@@ -5,11 +5,14 @@
 import { stderr } from 'node:process';
 
 const BAR = 24;
+/** Between two lines about the same row, on a terminal and elsewhere. */
+const EVERY_MS = { terminal: 200, file: 10_000 };
 
 export class Progress {
   readonly #total: number;
   readonly #begin = performance.now();
   #done = 0;
+  #saidAt = -Infinity;
 
   /** `total` is the sum of all weights. */
   constructor(total: number) {
@@ -19,6 +22,14 @@ export class Progress {
   /** Says what is under way. */
   begins(name: string): void {
     this.#write(name, '');
+  }
+
+  /** Says now and then which share of what is under way, and of its weight, is done. */
+  passes(name: string, weight: number, share: number): void {
+    const now = performance.now();
+    if (now - this.#saidAt < (stderr.isTTY ? EVERY_MS.terminal : EVERY_MS.file)) return;
+    this.#saidAt = now;
+    this.#write(name, stderr.isTTY ? '' : '\n', weight * share);
   }
 
   /** Says that something of this weight is done. */
@@ -32,9 +43,9 @@ export class Progress {
     if (stderr.isTTY) stderr.write('\r\u001b[K');
   }
 
-  #write(name: string, end: string): void {
+  #write(name: string, end: string, more = 0): void {
     if (!stderr.isTTY && end === '') return;
-    const share = this.#total === 0 ? 1 : this.#done / this.#total;
+    const share = this.#total === 0 ? 1 : (this.#done + more) / this.#total;
     const filled = Math.round(share * BAR);
     const bar = '#'.repeat(filled).padEnd(BAR, '.');
     const percent = String(Math.floor(share * 100)).padStart(3);
