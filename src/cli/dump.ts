@@ -11,6 +11,7 @@ import { assert, unreachable } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
 import type { LeaseTerms } from '../engine/leases.ts';
 import type { ArenaPart, SavedSlab, SavedSpan } from '../engine/snapshot.ts';
+import type { Column } from '../engine/space.ts';
 import type { RestView } from '../engine/view.ts';
 import { arenaSpace } from '../http/address-space.ts';
 import { formatAddress, type AddressSpace } from '../http/notation.ts';
@@ -261,12 +262,13 @@ function gapsOf(engine: Engine, arena: string): bigint[] {
 
 function* gapsLines(
   arena: string,
-  ordinals: readonly number[],
+  ordinals: Column,
   gaps: readonly bigint[],
   space: AddressSpace,
 ): Generator<DumpLine> {
-  for (let first = 0; first < ordinals.length; first += gapsPerLine) {
-    const addresses = ordinals.slice(first, first + gapsPerLine).map((ordinal) => {
+  const places = Array.from(ordinals);
+  for (let first = 0; first < places.length; first += gapsPerLine) {
+    const addresses = places.slice(first, first + gapsPerLine).map((ordinal) => {
       const address = gaps[ordinal];
       assert(address !== undefined, 'every gap is a free segment');
       return formatAddress(address, space);

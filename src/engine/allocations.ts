@@ -12,6 +12,7 @@ import type { Term } from './allocation-index.ts';
 import { assert } from './assert.ts';
 import type { Labels } from './command.ts';
 import { growth } from './growth.ts';
+import type { Column } from './space.ts';
 
 export interface About {
   readonly labels: Labels;
@@ -221,7 +222,7 @@ export class Allocations {
    * Takes allocations that were saved, in order of address, into a fresh set or behind those taken
    * before; returns the id of the first, which the others' follow one by one. So many are retired.
    */
-  load(createdAt: readonly number[], revisions: readonly number[], retired: number): number {
+  load(createdAt: Column, revisions: Column, retired: number): number {
     assert(this.#spare === 0, 'saved allocations are taken before there are others');
     assert(this.#indexes.length === 0, 'nothing is searched before all is taken');
     const first = this.#used;

@@ -23,7 +23,7 @@ import type {
   SegmentsPart,
   SnapshotPart,
 } from './snapshot.ts';
-import type { Found, Loading } from './space.ts';
+import type { Column, Found, Loading } from './space.ts';
 import type { SpanStretch } from './spans.ts';
 import type { State } from './state.ts';
 
@@ -192,35 +192,38 @@ class ArenaRestore {
 
   segments({ sizes, states, createdAt, revisions, restingSince = [] }: SegmentsPart): void {
     const arena = this.#arena;
-    const young = (revision: number) => revision > arena.revision;
-    const none = !revisions.some(young) && !restingSince.some(young);
-    assert(none, 'an allocation is no younger than its arena');
-    for (const since of restingSince) this.#restingSince.push(since);
+    const young = isOver(revisions, arena.revision) || isOver(restingSince, arena.revision);
+    assert(!young, 'an allocation is no younger than its arena');
+    for (let i = 0; i < restingSince.length; i++) this.#restingSince.push(restingSince[i]!);
     const first = arena.allocations.load(createdAt, revisions, restingSince.length);
     let next = first;
-    const ids = states.map((state, i) => {
+    const ids = new Uint32Array(states.length);
+    for (let i = 0; i < ids.length; i++) {
+      const state = states[i]!;
       if (state === HELD) this.#held++;
+      if (state !== BUSY && state !== RESTING) continue;
       const formerly = state === RESTING || revisions[next - first] !== 0;
-      assert(state !== BUSY || formerly, 'a busy segment has an allocation', i);
-      return state === BUSY || state === RESTING ? next++ : 0;
-    });
+      assert(formerly, 'a busy segment has an allocation', i);
+      ids[i] = next++;
+    }
     assert(next - first === createdAt.length, 'every busy segment has an allocation');
-    const held = restingSince.length === 0 ? states : states.map(heldIfResting);
+    const held = restingSince.length === 0 ? states : Uint8Array.from(states, heldIfResting);
     this.#load().segments({ sizes, states: held, ids });
   }
 
   abouts({ ordinals, abouts }: AboutsPart): void {
     const { allocations } = this.#arena;
     assert(ordinals.length === abouts.length, 'what is known is known of an allocation');
-    for (const [i, ordinal] of ordinals.entries()) {
-      allocations.describe(ordinal, abouts[i]!);
-      if (abouts[i]!.externalId !== undefined) this.#named = true;
+    for (const [i, about] of abouts.entries()) {
+      allocations.describe(ordinals[i]!, about);
+      if (about.externalId !== undefined) this.#named = true;
     }
   }
 
   leased({ ordinals, leases }: LeasedPart): void {
     const { allocations } = this.#arena;
-    for (const [i, ordinal] of ordinals.entries()) {
+    for (let i = 0; i < ordinals.length; i++) {
+      const ordinal = ordinals[i]!;
       const { count, retired } = allocations;
       assert(ordinal < count + retired, 'what is under a lease comes before that is said');
       assert(ordinal > (this.#leased.at(-1) ?? -1), 'what is under leases is in order');
@@ -231,7 +234,7 @@ class ArenaRestore {
     }
   }
 
-  gaps(ordinals: readonly number[]): void {
+  gaps(ordinals: Column): void {
     this.#load().gaps(ordinals);
   }
 
@@ -335,6 +338,11 @@ class ArenaRestore {
     cache.load({ base, size: cache.slabSize }, pieceSize, busy, resting);
     return held;
   }
+}
+
+function isOver(values: Column, most: number): boolean {
+  for (let i = 0; i < values.length; i++) if (values[i]! > most) return true;
+  return false;
 }
 
 function heldIfResting(state: number): number {

@@ -16,7 +16,7 @@ import type { CreateArena } from './command.ts';
 import type { Leases, LeaseTerms } from './leases.ts';
 import { HELD } from './narrow/segments.ts';
 import type { Slab } from './quantum-cache.ts';
-import type { Quanta } from './space.ts';
+import type { Column, Quanta } from './space.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
 
@@ -69,18 +69,18 @@ export interface SegmentsPart {
   readonly type: 'segments';
   readonly arena: string;
   /** In quanta. */
-  readonly sizes: readonly Quanta[];
+  readonly sizes: Column<Quanta>;
   /** FREE, BUSY or HELD, as in `narrow/segments.ts`, or RESTING: a state for each size. */
-  readonly states: readonly number[];
+  readonly states: Column;
   /**
    * When the busy and the resting ones were allocated, in milliseconds since 1970; 0 of what rests and
    * is no former allocation.
    */
-  readonly createdAt: readonly number[];
+  readonly createdAt: Column;
   /** Revisions of the busy and the resting ones; 0 likewise. */
-  readonly revisions: readonly number[];
+  readonly revisions: Column;
   /** Revisions since which the resting ones do so; absent where none does. */
-  readonly restingSince?: readonly number[];
+  readonly restingSince?: Column;
 }
 
 /** Of a saved segment: HELD with an id, of which the id is not saved. */
@@ -91,7 +91,7 @@ export interface AboutsPart {
   readonly type: 'abouts';
   readonly arena: string;
   /** Places among those of the arena, and all else that rests, in order of address, from 0, ascending. */
-  readonly ordinals: readonly number[];
+  readonly ordinals: Column;
   readonly abouts: readonly About[];
 }
 
@@ -100,9 +100,9 @@ export interface LeasedPart {
   readonly type: 'leased';
   readonly arena: string;
   /** Places among the allocations of the arena in order of address, from 0, ascending. */
-  readonly ordinals: readonly number[];
+  readonly ordinals: Column;
   /** Places among the leases in order of id, from 0. */
-  readonly leases: readonly number[];
+  readonly leases: Column;
 }
 
 /** Free segments in the order in which they are filed: the one freed longest ago first. */
@@ -110,7 +110,7 @@ export interface GapsPart {
   readonly type: 'gaps';
   readonly arena: string;
   /** Places among the free segments of the arena in order of address, from 0. */
-  readonly ordinals: readonly number[];
+  readonly ordinals: Column;
 }
 
 /** Segments of one part: at 25 bytes each, as text, about 100 KiB. */

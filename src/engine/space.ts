@@ -46,18 +46,28 @@ export interface Placement {
 /** A number of quanta: a number up to 2^53 - 1, a bigint beyond, never one for the other. */
 export type Quanta = number | bigint;
 
+/** Values one after another: an array, or, where there may be many of them, a typed one. */
+export type Column<T = number> = ArrayLike<T>;
+
 /** Segments side by side, a place in each column for each; what is void is left out. */
 export interface SegmentColumns {
+  readonly sizes: Column<Quanta>;
+  readonly states: Column;
+  /** The caller's, of busy and held ones; else 0. */
+  readonly ids: Column;
+}
+
+/** As they are read out. */
+export interface SavedColumns extends SegmentColumns {
   readonly sizes: readonly Quanta[];
   readonly states: readonly number[];
-  /** The caller's, of busy and held ones; else 0. */
   readonly ids: readonly number[];
 }
 
 /** Reads a space out in pieces; the space must not change meanwhile. */
 export interface Saving {
   /** All segments in order of address, in columns of at most so many. */
-  segments(most: number): Generator<SegmentColumns>;
+  segments(most: number): Generator<SavedColumns>;
   /**
    * The free segments in the order in which they are filed, class by class, each as its place among
    * the free segments in order of address, from 0. Only when all segments have been read.
@@ -68,7 +78,7 @@ export interface Saving {
 /** Fills a fresh space with what another one saved. Throws AssertionError where that is not a space. */
 export interface Loading {
   segments(columns: SegmentColumns): void;
-  gaps(ordinals: readonly number[]): void;
+  gaps(ordinals: Column): void;
   /** Nothing more comes; returns the number of busy and resting segments in each run. */
   end(): readonly number[];
 }

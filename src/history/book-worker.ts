@@ -10,9 +10,9 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { assert, AssertionError } from '../engine/assert.ts';
 import { Engine } from '../engine/engine.ts';
+import { partsOf } from '../journal/decoded-page.ts';
 import { FollowPort, type Beginning, type FollowPage } from '../journal/follower.ts';
 import { recordsOf } from '../journal/replay.ts';
-import { decodePart } from '../journal/snapshot-part.ts';
 import { yieldToOthers } from '../journal/thread.ts';
 import { assertRoom, isDamage, newBook, openBook } from './book-file.ts';
 import { BookReader } from './book-reader.ts';
@@ -170,7 +170,7 @@ class Keeper {
       const page = await this.#journal.page(longPageCharacters);
       if (page.type === 'checkpoint') break;
       assert(page.type === 'parts', 'the parts come first');
-      for (const body of page.bodies) engine.restore(decodePart(body));
+      for (const part of partsOf(page)) engine.restore(part);
     }
     engine.restored(checkpoint);
     const writer = this.#writer!;

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import { equal, type Mark, type StepLimit } from './group-table.ts';
+import type { StateHash } from './journal.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 /** A complete checkpoint. */
@@ -170,6 +171,17 @@ export class PartReader {
     );
     this.#checkpoint = checkpoint;
     this.#digest = partsStart(checkpoint);
+  }
+
+  /** How many parts were read. */
+  get read(): number {
+    return this.#parts;
+  }
+
+  /** What the parts are. */
+  get state(): StateHash {
+    const { revision, hash } = this.#checkpoint;
+    return { revision, hash: Buffer.from(hash).toString('hex') };
   }
 
   /** The next parts, at least one; none at the end. Throws RecoveryError. */

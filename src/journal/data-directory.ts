@@ -11,6 +11,7 @@ import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { Engine } from '../engine/engine.ts';
 import { CheckpointTable, type Checkpoint } from './checkpoint-table.ts';
+import { decodedPart } from './decoded-page.ts';
 import { GroupTable, type Mark, type StepLimit } from './group-table.ts';
 import { createHead, readHead } from './head-anchor.ts';
 import type { StateHash, Visitor } from './journal.ts';
@@ -123,8 +124,13 @@ export async function createDataDirectory(options: {
   const { directory, revision, parts } = options;
   const engine = new Engine();
   const load = async (visitor: Visitor): Promise<void> => {
-    for (const part of parts) visitor.part(part);
-    visitor.checkpoint(revision);
+    const whole = createHash('sha256');
+    let index = 0;
+    for (const body of parts) {
+      whole.update(body).update('\n');
+      visitor.part(decodedPart(body, index++));
+    }
+    visitor.checkpoint({ revision, hash: whole.digest('hex') });
   };
   await recover({ load }, engine);
   const hash = createHash('sha256');
@@ -143,7 +149,8 @@ export async function createDataDirectory(options: {
   const completion = { ms: 0, parts: count, bytes, hash: digest };
   const checkpoint = { ...mark, keyedRevision, completedAt, ...completion };
   const pages = function* (): Generator<Page> {
-    for (const body of encoded(engine)) yield { type: 'parts', bodies: [body] };
+    let first = 0;
+    for (const body of encoded(engine)) yield { type: 'parts', first: first++, bodies: [body] };
   };
   try {
     const marks = { trimmed: mark, ranMs: 0, keyedRemoved, last: mark };

@@ -36,7 +36,7 @@ export interface Beginning {
 }
 
 export type FollowPage =
-  | { readonly type: 'parts'; readonly bodies: readonly string[] }
+  | { readonly type: 'parts'; readonly first: number; readonly bodies: readonly string[] }
   | { readonly type: 'checkpoint' }
   | {
       readonly type: 'groups';
@@ -149,8 +149,9 @@ export class Follower {
   #page(characters: number): FollowPage | undefined {
     const limit: StepLimit = { characters, ms: stepMs };
     if (this.#parts !== undefined) {
+      const first = this.#parts.read;
       const bodies = this.#parts.next(limit);
-      if (bodies.length > 0) return { type: 'parts', bodies };
+      if (bodies.length > 0) return { type: 'parts', first, bodies };
       this.#partsRead();
       return { type: 'checkpoint' };
     }

@@ -13,6 +13,7 @@
  * Beside the record of a request that had an idempotency key the journal stores its answer, in the
  * same commit, and finds it by the key for a day and longer, see keyed.ts.
  */
+import type { SnapshotPart } from '../engine/snapshot.ts';
 import type { Keyed } from './keyed.ts';
 
 /** One event as stored. Revisions run 1, 2, 3 … without gaps. */
@@ -34,10 +35,10 @@ export type AppendOutcome = 'acked' | 'fenced' | 'unknown';
 
 /** Takes what is stored, in the order of these functions. What one throws ends the visit. */
 export interface Visitor {
-  /** A part of the newest checkpoint, see snapshot-part.ts; none where there is no checkpoint. */
-  part(body: string): void;
-  /** After the last part: the revision of which the parts are the state. */
-  checkpoint(revision: number): void;
+  /** A part of the newest checkpoint; none where there is no checkpoint. */
+  part(part: SnapshotPart): void;
+  /** After the last part: the state that they are. */
+  checkpoint(state: StateHash): void;
   /** Every record after the checkpoint, in the order of storage. */
   record(record: JournalRecord): void;
 }

@@ -81,3 +81,22 @@ export function notNext(expected: number, found: number): RecoveryError {
         restoreBackup,
       );
 }
+
+/** What is stored is text that cannot be read, or contradicts itself. */
+export function checkpointDamaged(what: string, cause: Error): RecoveryError {
+  return new RecoveryError(
+    'checkpoint-damaged',
+    `${what} does not make a state: ${cause.message}.`,
+    restoreBackup,
+    { cause },
+  );
+}
+
+export function newerRecord(what: string, cause: Error): RecoveryError {
+  return new RecoveryError(
+    'newer-record',
+    `${what} was written by a newer version: ${cause.message}.`,
+    'Start the version that wrote the data, or a newer one.',
+    { cause },
+  );
+}

@@ -62,10 +62,16 @@
 import { assert, AssertionError } from '../engine/assert.ts';
 import type { Engine } from '../engine/engine.ts';
 import { subjectOf, type Event } from '../engine/event.ts';
+import type { SnapshotPart } from '../engine/snapshot.ts';
 import type { Journal, JournalRecord } from './journal.ts';
 import { decode, RecordError } from './record.ts';
-import { notNext, RecoveryError, restoreBackup } from './recovery-error.ts';
-import { decodePart } from './snapshot-part.ts';
+import {
+  checkpointDamaged,
+  newerRecord,
+  notNext,
+  RecoveryError,
+  restoreBackup,
+} from './recovery-error.ts';
 
 export interface RecoveryOptions {
   /** Called after every {@link progressEvery} records with how many were applied so far. */
@@ -95,11 +101,11 @@ export async function recover(
   assert(engine.revision === 0, 'recovery starts with an empty engine');
   let [checkpoint, parts, records] = [0, 0, 0];
   await journal.load({
-    part(body) {
-      restore(body, parts, engine);
+    part(part) {
+      restore(part, parts, engine);
       parts += 1;
     },
-    checkpoint(revision) {
+    checkpoint({ revision }) {
       restored(revision, engine);
       checkpoint = revision;
     },
@@ -113,19 +119,11 @@ export async function recover(
   return { revision: engine.revision, checkpoint, records, arenas };
 }
 
-function restore(body: string, index: number, engine: Engine): void {
+function restore(part: SnapshotPart, index: number, engine: Engine): void {
   try {
-    engine.restore(decodePart(body));
+    engine.restore(part);
   } catch (cause) {
-    if (cause instanceof RecordError && cause.code !== 'malformed') {
-      throw new RecoveryError(
-        'newer-record',
-        `Part ${index} of the checkpoint was written by a newer version: ${cause.message}.`,
-        'Start the version that wrote the data, or a newer one.',
-        { cause },
-      );
-    }
-    throw checkpointDamaged(`Part ${index} of the checkpoint`, cause);
+    throw contradicting(`Part ${index} of the checkpoint`, cause);
   }
 }
 
@@ -133,20 +131,14 @@ function restored(revision: number, engine: Engine): void {
   try {
     engine.restored(revision);
   } catch (cause) {
-    throw checkpointDamaged(`The checkpoint at record ${revision}`, cause);
+    throw contradicting(`The checkpoint at record ${revision}`, cause);
   }
   assert(engine.revision === revision, `revision ${revision} is restored`);
 }
 
-/** Text that cannot be read, or parts that contradict each other; anything else is a bug. */
-function checkpointDamaged(what: string, cause: unknown): unknown {
-  if (!(cause instanceof RecordError) && !(cause instanceof AssertionError)) return cause;
-  return new RecoveryError(
-    'checkpoint-damaged',
-    `${what} does not make a state: ${cause.message}.`,
-    restoreBackup,
-    { cause },
-  );
+/** Parts that contradict each other; anything else is a bug. */
+function contradicting(what: string, cause: unknown): unknown {
+  return cause instanceof AssertionError ? checkpointDamaged(what, cause) : cause;
 }
 
 function replay({ revision, body }: JournalRecord, engine: Engine): void {
@@ -180,12 +172,7 @@ function decodeRecord(revision: number, body: string): Event {
         { cause },
       );
     }
-    throw new RecoveryError(
-      'newer-record',
-      `Record ${revision} was written by a newer version: ${cause.message}.`,
-      'Start the version that wrote the data, or a newer one.',
-      { cause },
-    );
+    throw newerRecord(`Record ${revision}`, cause);
   }
 }
 

@@ -5,19 +5,21 @@
  * filled this way at the start, and so is the one that the next checkpoint is taken from.
  */
 import type { Database } from 'better-sqlite3';
+import { partsOf, type DecodedPage } from './decoded-page.ts';
 import { PartReader, type CheckpointTable } from './checkpoint-table.ts';
 import { GroupReader, type GroupTable, type Mark, type StepLimit } from './group-table.ts';
 import { splitRecords, type Group } from './group.ts';
 import type { Head } from './head-anchor.ts';
-import type { JournalRecord, Visitor } from './journal.ts';
+import type { JournalRecord, StateHash, Visitor } from './journal.ts';
 import type { StoredKeyed } from './keyed.ts';
 import { KeyedReader } from './keyed-reader.ts';
 import type { KeyedTable } from './keyed-table.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 export type Page =
-  | { readonly type: 'parts'; readonly bodies: readonly string[] }
-  | { readonly type: 'checkpoint'; readonly revision: number }
+  /** The place of the first one is among all of the checkpoint, from 0. */
+  | { readonly type: 'parts'; readonly first: number; readonly bodies: readonly string[] }
+  | { readonly type: 'checkpoint'; readonly state: StateHash }
   | { readonly type: 'keyed'; readonly rows: readonly StoredKeyed[] }
   | { readonly type: 'groups'; readonly groups: readonly Group[] }
   | { readonly type: 'end' };
@@ -44,7 +46,6 @@ const start: Mark = { revision: 0, chain: new Uint8Array(32), bytesTotal: 0 };
 export class Replay {
   readonly #groups: GroupReader;
   #parts: PartReader | undefined;
-  readonly #revision: number;
   readonly #keyed: KeyedReader | undefined;
   #keyedRead = false;
 
@@ -57,7 +58,6 @@ export class Replay {
     const { db, directory, groups, checkpoints } = source;
     const { newest } = checkpoints;
     this.#parts = newest && new PartReader(db, newest);
-    this.#revision = newest?.revision ?? 0;
     // Where nothing was trimmed, what reading begins with is known and not believed.
     const stored = groups.trimmed.revision === 0 ? start : groups.trimmed;
     const from = history === true ? stored : (newest ?? stored);
@@ -75,10 +75,12 @@ export class Replay {
 
   next(limit: StepLimit): Page {
     if (this.#parts !== undefined) {
+      const first = this.#parts.read;
       const bodies = this.#parts.next(limit);
-      if (bodies.length > 0) return { type: 'parts', bodies };
+      if (bodies.length > 0) return { type: 'parts', first, bodies };
+      const { state } = this.#parts;
       this.#parts = undefined;
-      return { type: 'checkpoint', revision: this.#revision };
+      return { type: 'checkpoint', state };
     }
     if (this.#keyed !== undefined && !this.#keyedRead) {
       const rows = this.#keyed.next(limit);
@@ -118,7 +120,7 @@ export interface PageVisitor extends Visitor {
 }
 
 /** Asks for pages and hands what is on them to the visitor, while the next page is under way. */
-export async function visitPages<P extends Page | KeysPage>(
+export async function visitPages<P extends Page | DecodedPage | KeysPage>(
   ask: () => Promise<P>,
   visitor: PageVisitor,
 ): Promise<void> {
@@ -132,13 +134,14 @@ export async function visitPages<P extends Page | KeysPage>(
   }
 }
 
-function visit(page: Page | KeysPage, visitor: PageVisitor): void {
+function visit(page: Page | DecodedPage | KeysPage, visitor: PageVisitor): void {
   switch (page.type) {
     case 'parts':
-      for (const body of page.bodies) visitor.part(body);
+    case 'decoded':
+      for (const part of partsOf(page)) visitor.part(part);
       return;
     case 'checkpoint':
-      visitor.checkpoint(page.revision);
+      visitor.checkpoint(page.state);
       return;
     case 'keys':
       visitor.keys?.(page);

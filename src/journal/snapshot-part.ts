@@ -14,7 +14,7 @@ import type { LeaseTerms } from '../engine/leases.ts';
 import { BUSY, FREE, HELD } from '../engine/narrow/segments.ts';
 import { RESTING } from '../engine/snapshot.ts';
 import type { SavedSlab, SavedSpan, SegmentsPart, SnapshotPart } from '../engine/snapshot.ts';
-import type { Quanta } from '../engine/space.ts';
+import type { Column, Quanta } from '../engine/space.ts';
 import {
   anyText,
   band,
@@ -49,11 +49,12 @@ export function decodePart(line: string): SnapshotPart {
 }
 
 /** Integers from 0 to 2^53 - 1, each written as its difference from the one before. */
-const differences: Codec<readonly number[]> = {
+const differences: Codec<Column> = {
   write(values) {
     const wire: number[] = [];
     let before = 0;
-    for (const value of values) {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
       if (!isCount(value)) throw new Misfit('expected integers below 2^53');
       wire.push(value - before);
       before = value;
@@ -62,7 +63,7 @@ const differences: Codec<readonly number[]> = {
   },
   read(raw) {
     const wire = column(raw);
-    const values: number[] = [];
+    const values = new Float64Array(wire.length);
     let value = 0;
     for (let i = 0; i < wire.length; i++) {
       const difference = wire[i];
@@ -70,16 +71,16 @@ const differences: Codec<readonly number[]> = {
       if (Number.isSafeInteger(difference)) value += difference as number;
       else value = -1;
       if (!isCount(value)) throw misfit(i, 'a step to an integer below 2^53');
-      values.push(value);
+      values[i] = value;
     }
     return values;
   },
 };
 
 /** Sizes: numbers where those are exact. */
-const quanta: Codec<readonly Quanta[]> = {
+const quanta: Codec<Column<Quanta>> = {
   write(values) {
-    const wire = values.map((value) => {
+    const wire = Array.from(values, (value) => {
       if (typeof value === 'number' && isCount(value) && value > 0) return value;
       if (typeof value === 'bigint' && isLarge(value)) return value.toString();
       throw new Misfit('expected sizes from 1 to 2^128');
@@ -88,13 +89,11 @@ const quanta: Codec<readonly Quanta[]> = {
   },
   read(raw) {
     const wire = column(raw);
-    const values: Quanta[] = [];
+    const values = new Float64Array(wire.length);
     for (let i = 0; i < wire.length; i++) {
       const item = wire[i];
-      const value = typeof item === 'number' ? item : largeOf(item, i);
-      const fits = typeof value === 'number' ? isCount(value) && value > 0 : isLarge(value);
-      if (!fits) throw misfit(i, 'a size, in digits only from 2^53 on');
-      values.push(value);
+      if (typeof item !== 'number') return wire.map(quantaOf);
+      values[i] = sizeOf(item, i);
     }
     return values;
   },
@@ -114,19 +113,19 @@ const letters: readonly number[] = (() => {
   return codes;
 })();
 
-const states: Codec<readonly number[]> = {
+const states: Codec<Column> = {
   write(values) {
-    const codes = values.map((state) => letters[state]);
+    const codes = Array.from(values, (state) => letters[state]);
     if (codes.includes(undefined)) throw new Misfit('expected known states');
     return `"${String.fromCharCode(...(codes as number[]))}"`;
   },
   read(raw) {
     if (typeof raw !== 'string') throw new Misfit('expected a string of the letters f, b, c and r');
-    const values: number[] = [];
+    const values = new Uint8Array(raw.length);
     for (let i = 0; i < raw.length; i++) {
       const state = letters.indexOf(raw.charCodeAt(i));
       if (state < 0) throw misfit(i, 'one of the letters f, b, c and r');
-      values.push(state);
+      values[i] = state;
     }
     return values;
   },
@@ -255,8 +254,9 @@ function contradiction(part: SnapshotPart): string | undefined {
   }
 }
 
-function inOrder(ordinals: readonly number[]): boolean {
-  return ordinals.every((ordinal, i) => i === 0 || ordinals[i - 1]! < ordinal);
+function inOrder(ordinals: Column): boolean {
+  for (let i = 1; i < ordinals.length; i++) if (ordinals[i - 1]! >= ordinals[i]!) return false;
+  return true;
 }
 
 function spanContradiction({ base, size, imported, idleSince }: SavedSpan): string | undefined {
@@ -268,7 +268,8 @@ function segmentsContradiction(part: SegmentsPart): string | undefined {
   if (part.states.length !== part.sizes.length) return 'states: expected one per size';
   let known = 0;
   let resting = 0;
-  for (const state of part.states) {
+  for (let i = 0; i < part.states.length; i++) {
+    const state = part.states[i];
     if (state === BUSY || state === RESTING) known++;
     if (state === RESTING) resting++;
   }
@@ -285,12 +286,21 @@ function column(raw: unknown): readonly unknown[] {
   return raw;
 }
 
-function largeOf(item: unknown, index: number): bigint {
+function quantaOf(item: unknown, index: number): Quanta {
+  if (typeof item === 'number') return sizeOf(item, index);
+  let value: bigint;
   try {
-    return decimal.read(item);
+    value = decimal.read(item);
   } catch (error) {
     throw within(`[${index}]`, error);
   }
+  if (!isLarge(value)) throw misfit(index, 'a size, in digits only from 2^53 on');
+  return value;
+}
+
+function sizeOf(item: number, index: number): number {
+  if (!isCount(item) || item === 0) throw misfit(index, 'a size, in digits only from 2^53 on');
+  return item;
 }
 
 function isCount(value: number): boolean {

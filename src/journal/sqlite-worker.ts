@@ -14,6 +14,7 @@ import {
 import type { Database } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import type { Checkpoint } from './checkpoint-table.ts';
+import { decodedPageOf, type DecodedPage } from './decoded-page.ts';
 import { failureOf, runningFailureOf, type Failure } from './failure.ts';
 import { Follower } from './follower.ts';
 import { equal, GroupReader, type Mark, type StepLimit } from './group-table.ts';
@@ -72,7 +73,7 @@ export interface Replies {
     /** For how long the service has run in all, in milliseconds. */
     readonly ranMs: number;
   };
-  read: Exclude<Page, { type: 'keyed' }> | KeysPage;
+  read: Exclude<Page, { type: 'keyed' | 'parts' }> | DecodedPage | KeysPage;
   loaded: true;
   /** The bytes of text that are stored or were trimmed. */
   append: number;
@@ -185,6 +186,7 @@ class Connection {
   #read(): Replies['read'] {
     assert(this.#replay !== undefined, 'the journal is loaded once');
     const page = this.#replay.next(pageLimit);
+    if (page.type === 'parts') return decodedPageOf(page.first, page.bodies);
     return page.type === 'keyed' ? keysPageOf(page.rows) : page;
   }
 

@@ -166,8 +166,8 @@ export class SqliteJournal implements Journal {
     assert(this.#state === 'opened', `load comes once, first (${this.#state})`);
     this.#state = 'loading';
     await visitPages(() => this.#connection.ask({ type: 'read' }), {
-      part: (body) => visitor.part(body),
-      checkpoint: (revision) => visitor.checkpoint(revision),
+      part: (part) => visitor.part(part),
+      checkpoint: (state) => visitor.checkpoint(state),
       record: (record) => visitor.record(record),
       keys: (page) => this.#keys.addAll(page, this.#ranMs),
     });

@@ -57,13 +57,23 @@ function restoreAll(parts: readonly SnapshotPart[], revision = 1000): void {
   }
 }
 
+/** A part whose columns are arrays, as those of a snapshot are. */
+type Listed<P> = {
+  readonly [K in keyof P]: P[K] extends string
+    ? P[K]
+    : P[K] extends ArrayLike<infer T>
+      ? readonly T[]
+      : P[K];
+};
+type PartOf<T extends SnapshotPart['type']> = Extract<SnapshotPart, { type: T }>;
+
 function changed<T extends SnapshotPart['type']>(
   type: T,
-  change: (part: Extract<SnapshotPart, { type: T }>) => Partial<Extract<SnapshotPart, { type: T }>>,
+  change: (part: Listed<PartOf<T>>) => Partial<PartOf<T>>,
 ): SnapshotPart[] {
   return everything().map((part) =>
     part.type === type && arenaOf(part) === 'a'
-      ? { ...part, ...change(part as Extract<SnapshotPart, { type: T }>) }
+      ? { ...part, ...change(part as Listed<PartOf<T>>) }
       : part,
   );
 }
@@ -96,7 +106,7 @@ test('takes a state with everything in it', () => {
   restoreAll(parts);
 });
 
-const segments = (change: (part: SegmentsPart) => Partial<SegmentsPart>) =>
+const segments = (change: (part: Listed<SegmentsPart>) => Partial<SegmentsPart>) =>
   changed('segments', change);
 const first = <T>(list: readonly T[], item: T): T[] => [item, ...list.slice(1)];
 

@@ -16,6 +16,7 @@ import type {
   StateHash,
   Visitor,
 } from '../../src/journal/journal.ts';
+import { decodedPart } from '../../src/journal/decoded-page.ts';
 import type { Keyed } from '../../src/journal/keyed.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
@@ -24,6 +25,11 @@ import { encodePart } from '../../src/journal/snapshot-part.ts';
 export interface StoredCheckpoint {
   readonly revision: number;
   readonly parts: readonly string[];
+}
+
+export function visitCheckpoint({ revision, parts }: StoredCheckpoint, visitor: Visitor): void {
+  for (const [i, part] of parts.entries()) visitor.part(decodedPart(part, i));
+  visitor.checkpoint({ revision, hash: hashOf(parts) });
 }
 
 export class MemoryJournal implements Journal {
@@ -46,9 +52,8 @@ export class MemoryJournal implements Journal {
   }
 
   async load(visitor: Visitor): Promise<void> {
-    const { revision: base, parts } = this.storedCheckpoint ?? { revision: 0, parts: [] };
-    for (const part of parts) visitor.part(part);
-    if (base > 0) visitor.checkpoint(base);
+    const base = this.storedCheckpoint?.revision ?? 0;
+    if (this.storedCheckpoint !== undefined) visitCheckpoint(this.storedCheckpoint, visitor);
     const first = this.stored.findIndex(({ revision }) => revision > base);
     if (first === -1) return;
     for (const record of this.stored.slice(first)) visitor.record(record);

@@ -65,8 +65,8 @@ async function loaded(): Promise<{ journal: SqliteJournal; records: JournalRecor
 /** A visitor of records, where there is no checkpoint. */
 function visiting(record: Visitor['record']): Visitor {
   return {
-    part: (body) => expect.unreachable(body),
-    checkpoint: (revision) => expect.unreachable(String(revision)),
+    part: ({ type }) => expect.unreachable(type),
+    checkpoint: ({ revision }) => expect.unreachable(String(revision)),
     record,
   };
 }

@@ -1,6 +1,6 @@
 /** What survives a crash of the simulated machine: groups of records, and parts of checkpoints. */
 import type { JournalRecord, Visitor } from '../../src/journal/journal.ts';
-import type { StoredCheckpoint } from '../journal/memory-journal.ts';
+import { visitCheckpoint, type StoredCheckpoint } from '../journal/memory-journal.ts';
 
 export class Disk {
   /** The groups that were stored and not trimmed, in order. */
@@ -23,8 +23,7 @@ export class Disk {
   /** Shows the newest checkpoint and the records after it, up to a revision. */
   visit(visitor: Visitor, upTo = Infinity): void {
     const base = this.checkpoint?.revision ?? 0;
-    for (const part of this.checkpoint?.parts ?? []) visitor.part(part);
-    if (base > 0) visitor.checkpoint(base);
+    if (this.checkpoint !== undefined) visitCheckpoint(this.checkpoint, visitor);
     for (const record of this.records) {
       if (record.revision > base && record.revision <= upTo) visitor.record(record);
     }

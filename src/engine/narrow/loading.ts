@@ -7,7 +7,7 @@
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import type { Loading, SegmentColumns } from '../space.ts';
+import type { Column, Loading, SegmentColumns } from '../space.ts';
 import { unitOf } from './quanta.ts';
 import type { Run } from './run.ts';
 import { BUSY, FREE, HELD, VOID } from './segments.ts';
@@ -68,9 +68,10 @@ export class Loader implements Loading {
     }
   }
 
-  gaps(ordinals: readonly number[]): void {
+  gaps(ordinals: Column): void {
     const { bins } = (this.#unordered ?? this.#ordered)!;
-    for (const ordinal of ordinals) {
+    for (let i = 0; i < ordinals.length; i++) {
+      const ordinal = ordinals[i]!;
       assert(ordinal < this.#free, 'only free segments are filed');
       bins.settle(this.#gaps[ordinal]!);
     }

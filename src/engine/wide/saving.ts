@@ -4,7 +4,7 @@
  * order in which they are filed. It reads the list of a run or the leaves of a tree alike, without
  * searching or building anything, and what comes out tells neither from the other.
  */
-import type { Quanta, Saving, SegmentColumns } from '../space.ts';
+import type { Quanta, SavedColumns, Saving } from '../space.ts';
 import type { Bins } from './bins.ts';
 import { quantaOf } from './quanta.ts';
 import { FREE, VOID } from './segments.ts';
@@ -34,7 +34,7 @@ export class Saver implements Saving {
     this.#ordinals = new Uint32Array(tiling.bins.used);
   }
 
-  *segments(most: number): Generator<SegmentColumns> {
+  *segments(most: number): Generator<SavedColumns> {
     const tiling = this.#tiling;
     let gaps = 0;
     let sizes: Quanta[] = [];
