@@ -226,11 +226,10 @@ export class Allocations {
     assert(this.#spare === 0, 'saved allocations are taken before there are others');
     assert(this.#indexes.length === 0, 'nothing is searched before all is taken');
     const first = this.#used;
-    for (let i = 0; i < createdAt.length; i++) {
-      const id = this.#fresh();
-      this.#createdAt[id] = createdAt[i]!;
-      this.#revision[id] = revisions[i]!;
-    }
+    this.#used += createdAt.length;
+    if (this.#used > this.#revision.length) this.#grow(growth(this.#used, 8));
+    this.#createdAt.set(createdAt, first);
+    this.#revision.set(revisions, first);
     this.count += createdAt.length - retired;
     this.retired += retired;
     return first;
@@ -291,15 +290,16 @@ export class Allocations {
   }
 
   #fresh(): number {
-    if (this.#used === this.#revision.length) {
-      const length = growth(this.#used, 8);
-      const createdAt = new Float64Array(length);
-      createdAt.set(this.#createdAt);
-      this.#createdAt = createdAt;
-      const revision = new Float64Array(length);
-      revision.set(this.#revision);
-      this.#revision = revision;
-    }
+    if (this.#used === this.#revision.length) this.#grow(growth(this.#used, 8));
     return this.#used++;
+  }
+
+  #grow(length: number): void {
+    const createdAt = new Float64Array(length);
+    createdAt.set(this.#createdAt);
+    this.#createdAt = createdAt;
+    const revision = new Float64Array(length);
+    revision.set(this.#revision);
+    this.#revision = revision;
   }
 }
