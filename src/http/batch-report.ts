@@ -66,16 +66,18 @@ export interface BatchReport {
 export function batchReportText(report: BatchReport): string {
   const { revision, states } = report;
   const stringify = stringifier(operationResult);
-  const results: string[] = [];
+  // Text that is put together piece by piece is copied once, when it is sent; joined, several times.
+  let results = '';
   for (let place = 0; place < states.length;) {
     const first = states[place]!;
     const end = endOfRun(report, place);
     const text = stringify(resultAt(report, place));
-    if (end - place === 1) results.push(text);
-    else if ('granted' in first) results.push(runText(text, grantsOf(report, place, end), report));
+    if (place > 0) results += ',';
+    if (end - place === 1) results += text;
+    else if ('granted' in first) results += runText(text, report, place, end);
     place = end;
   }
-  return `{"revision":${revision},"results":[${results.join(',')}]}`;
+  return `{"revision":${revision},"results":[${results}]}`;
 }
 
 /** The first operation behind this one that is not reported like it, but for its place. */
@@ -92,31 +94,36 @@ function endOfRun({ states, names }: BatchReport, place: number): number {
   return end;
 }
 
-function grantsOf({ states }: BatchReport, place: number, end: number): Grant[] {
-  return states.slice(place, end).map((state) => {
-    assert('granted' in state, 'a run is of grants');
-    return state.granted;
-  });
+function grantAt({ states }: BatchReport, place: number): Grant {
+  const state = states[place]!;
+  assert('granted' in state, 'a run is of grants');
+  return state.granted;
 }
 
-/** The results of like grants, of the first of which this is the text. */
-function runText(text: string, grants: readonly Grant[], { spaces }: BatchReport): string {
-  const space = spaces.get(grants[0]!.arena)!;
-  const places = grants.map((grant) => placeText(grant, space));
-  const first = places[0]!;
+/** The results of like grants from `place` to before `end`, of the first of which this is the text. */
+function runText(text: string, report: BatchReport, place: number, end: number): string {
+  const granted = grantAt(report, place);
+  const space = report.spaces.get(granted.arena)!;
+  const sizeText = String(granted.size);
+  const first = placeText(granted, sizeText, space);
   const at = text.indexOf(first);
   assert(at > 0, 'the text of a result has its place in it');
-  const before = text.slice(0, at);
   const behind = text.slice(at + first.length);
-  return `${before}${places.join(`${behind},${before}`)}${behind}`;
+  const between = `${behind},${text.slice(0, at)}`;
+  let all = text.slice(0, at) + first;
+  for (let next = place + 1; next < end; next++) {
+    all += between;
+    all += placeText(grantAt(report, next), sizeText, space);
+  }
+  return all + behind;
 }
 
 /** The fields of a result that say where the block is, as the serialiser writes them. */
-function placeText({ base, size }: Range, space: AddressSpace): string {
+function placeText({ base, size }: Range, sizeText: string, space: AddressSpace): string {
   const first = formatAddress(base, space);
   const last = size === 1n ? first : formatAddress(base + size - 1n, space);
   const cidr = formatCidr(base, size, space);
-  const range = `"address":"${first}","end":"${last}","size":"${size}"`;
+  const range = `"address":"${first}","end":"${last}","size":"${sizeText}"`;
   return cidr === undefined ? range : `${range},"cidr":"${cidr}"`;
 }
 
