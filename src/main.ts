@@ -42,7 +42,7 @@ export async function run(): Promise<void> {
       process.stdout.write(`${version}\n`);
       return;
     case 'mistake':
-      process.stderr.write(`vmemd: ${request.message}\n\n${help.vmemd}`);
+      process.stderr.write(`vmemd: ${request.message}\n\n${help[request.of]}`);
       process.exitCode = exitCode.usage;
       return;
     case 'serve':

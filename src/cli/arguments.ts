@@ -20,8 +20,12 @@ export type Request =
   | { readonly command: CommandName; readonly flags: Flags }
   | { readonly command: 'help'; readonly of: CommandName | 'vmemd' }
   | { readonly command: 'version' }
-  /** Not understood, and why, as a sentence. */
-  | { readonly command: 'mistake'; readonly message: string };
+  /** Not understood, and why, as a sentence; and whose help says more. */
+  | {
+      readonly command: 'mistake';
+      readonly message: string;
+      readonly of: CommandName | 'vmemd';
+    };
 
 type FlagType = 'string' | 'boolean';
 
@@ -88,7 +92,8 @@ export function parseArguments(words: readonly string[]): Request {
     });
   } catch (error) {
     // parseArgs throws for unknown flags and missing values, with a sentence for a person.
-    return mistake(error instanceof Error ? error.message : String(error));
+    const of = commandNames.find((name) => name === words[0]);
+    return mistake(error instanceof Error ? error.message : String(error), of);
   }
   const { help, version, ...flags } = parsed.values;
   const [word, ...rest] = parsed.positionals;
@@ -98,10 +103,12 @@ export function parseArguments(words: readonly string[]): Request {
   if (word === undefined) return mistake('A command is missing.');
   const command = commandNames.find((name) => name === word);
   if (command === undefined) return unknownCommand(word);
-  if (rest.length > 0) return mistake(`${command} takes flags alone, not "${rest[0]}".`);
+  if (rest.length > 0) {
+    return mistake(`${command} takes flags alone, not "${rest[0]}".`, command);
+  }
   const foreign = Object.keys(flags).find((flag) => !Object.hasOwn(flagTypes[command], flag));
   if (foreign !== undefined) {
-    return mistake(`${command} has no flag --${foreign}; see vmemd ${command} --help.`);
+    return mistake(`${command} has no flag --${foreign}.`, command);
   }
   return { command, flags: flags as Flags };
 }
@@ -135,6 +142,6 @@ function distanceOf(from: string, to: string): number {
   return row[to.length]!;
 }
 
-function mistake(message: string): Request {
-  return { command: 'mistake', message };
+function mistake(message: string, of: CommandName | 'vmemd' = 'vmemd'): Request {
+  return { command: 'mistake', message, of };
 }

@@ -176,7 +176,8 @@ function noRoom(arenas: Arenas, arena: Arena, ask: Ask, command: Alloc): Refusal
   const { name } = arena;
   if (!couldFit(arenas, arena, ask)) {
     const where = arena.source === undefined ? `'${name}'` : `'${name}' and its sources`;
-    return refuse('never-fits', `no span of ${where} could hold this block even if it were empty`);
+    const part = command.band === undefined ? 'no span' : `no range of band '${command.band}'`;
+    return refuse('never-fits', `${part} of ${where} could hold this block even if it were empty`);
   }
   const exceeding = overfull(arena, ask.size) ?? overdrawnBy(arena, command);
   if (exceeding !== undefined) return exceeding;

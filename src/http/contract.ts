@@ -136,9 +136,11 @@ function errorsOf(
 ): InputError[] {
   const path = [...prefix, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
+    // What is known is said once.
+    const [brief = ''] = issue.message.split(';');
+    return issue.keys.map((key, i) => ({
       pointer: pointerTo([...path, key]),
-      detail: 'is not a known field',
+      detail: i === 0 ? issue.message : brief,
     }));
   }
   if (issue.code === 'invalid_key') {
@@ -154,15 +156,26 @@ function errorsOf(
 
 const english = z.locales.en().localeError;
 
-/** What is said of a value of the wrong type, where a schema has no words of its own for that. */
+/**
+ * What is said of fields that are not known, and of a value of the wrong type, where a schema has no
+ * words of its own for that.
+ */
 z.config({
   localeError(issue) {
+    if (issue.code === 'unrecognized_keys') return notKnown(issue.inst);
     if (issue.code !== 'invalid_type') return english(issue);
     if (issue.input === undefined) return 'is missing';
     const expected = issue.expected === 'number' ? 'integer' : issue.expected;
     return `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`;
   },
 });
+
+function notKnown(schema: unknown): string {
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return known.length === 0
+    ? 'is not a known field'
+    : `is not a known field; known are ${known.join(', ')}`;
+}
 
 /** Compiles what is done to an object before zod sees it; undefined where nothing is. */
 function prepareOf(schema: z.ZodType, httpPart: string): Prepare | undefined {

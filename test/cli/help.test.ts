@@ -30,21 +30,24 @@ test.each([...toolNames, 'serve'] as const)('help for %s can be asked for in two
   expect(parseArguments([name, '-h', '--data', 'x'])).toEqual(request);
 });
 
-test.each<[string[], RegExp]>([
+test.each<[string[], RegExp, string?]>([
   [['verfy'], /no command "verfy"\. Did you mean "verify"\?$/],
   [['Backup'], /Did you mean "backup"\?$/],
   [['sreve'], /Did you mean "serve"\?$/],
   [['destroy'], /no command "destroy"\.$/],
   [['help', 'dmup'], /Did you mean "dump"\?$/],
   [['help', 'dump', 'load'], /help takes one command/],
-  [['verify', '--to', 'x'], /verify has no flag --to; see vmemd verify --help/],
-  [['serve', '--from', 'x'], /serve has no flag --from/],
-  [['restore', 'backup.db'], /restore takes flags alone, not "backup\.db"/],
-  [['dump', '--json'], /dump has no flag --json/],
-])('%j is a mistake', (words, message) => {
+  [['verify', '--to', 'x'], /verify has no flag --to\.$/, 'verify'],
+  [['serve', '--from', 'x'], /serve has no flag --from/, 'serve'],
+  [['restore', 'backup.db'], /restore takes flags alone, not "backup\.db"/, 'restore'],
+  [['dump', '--json'], /dump has no flag --json/, 'dump'],
+  [['import', '--nowhere'], /Unknown option '--nowhere'/, 'import'],
+  [['--nowhere'], /Unknown option '--nowhere'/],
+])('%j is a mistake', (words, message, of = 'vmemd') => {
   expect(parseArguments(words)).toEqual({
     command: 'mistake',
     message: expect.stringMatching(message),
+    of,
   });
 });
 

@@ -90,6 +90,35 @@ describe('bodies', () => {
     },
   );
 
+  it('says what is known in place of a field that is not', async () => {
+    const span = { base: '0', size: '9', bas: 1 };
+    const arena = JSON.stringify({ name: 'a', spans: [span], nam: 'b' });
+    const { errors = [] } = await service.refused('invalid-request', 'POST', '/v1/arenas', arena);
+    expect(errors.map(({ pointer }) => pointer)).toEqual(['/spans/0/bas', '/nam']);
+    expect(errors[0]!.detail).toBe('is not a known field; known are base, size, end, cidr');
+    expect(errors[1]!.detail).toMatch(/^is not a known field; known are name, .*labels/);
+    const alloc = '/v1/arenas/a/alloc';
+    const constrained = await service.refused(
+      'invalid-request',
+      'POST',
+      alloc,
+      '{"size":1,"min":2,"align":8}',
+    );
+    expect(constrained.errors).toEqual(
+      ['/min', '/align'].map((pointer) => ({
+        pointer,
+        detail: 'is a field of xalloc, not of alloc',
+      })),
+    );
+    const both = await service.refused(
+      'invalid-request',
+      'POST',
+      alloc,
+      '{"size":1,"min":2,"x":8}',
+    );
+    expect(both.errors?.[0]?.detail).toMatch(/known are size, /);
+  });
+
   it('refuses what is not UTF-8, instead of changing it', async () => {
     const body = Buffer.from('{"name":"a","labels":{"x":"caf\xe9"}}', 'latin1');
     const { detail } = await service.refused('invalid-request', 'POST', '/v1/arenas', body);

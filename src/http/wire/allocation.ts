@@ -77,31 +77,42 @@ const waitSeconds = z
       'that what becomes free can serve. 0, the default: not at all.',
   });
 
-export const allocRequest = named('AllocRequest', z.strictObject({ ...allocFields, waitSeconds }), {
-  description: 'An allocation anywhere in the arena.',
-  examples: [
-    { size: '256' },
-    { prefixLength: 24, owner: 'node-17', labels: { env: 'prod' } },
-    { size: '1', waitSeconds: 30 },
-  ],
-});
+const constraintFields = {
+  align: integerInput(
+    'The base is `phase` modulo this: a power of two, or any multiple of the quantum.',
+  ).exactOptional(),
+  phase: integerInput('Less than `align`, a multiple of the quantum.').exactOptional(),
+  nocross: integerInput(
+    'The block crosses no multiple of this power of two, which is at least the size.',
+  ).exactOptional(),
+  min: addressInput('Lowest address the block may contain, inclusive.').exactOptional(),
+  max: addressInput('Highest address the block may contain, inclusive.').exactOptional(),
+  address: addressInput('The base, exactly.').exactOptional(),
+};
+
+/** What is said of a constraint where there can be none. */
+function constrained(issue: z.core.$ZodRawIssue): string | undefined {
+  const those = issue.code === 'unrecognized_keys' ? issue.keys : [];
+  const all = those.length > 0 && those.every((key) => Object.hasOwn(constraintFields, key));
+  return all ? 'is a field of xalloc, not of alloc' : undefined;
+}
+
+export const allocRequest = named(
+  'AllocRequest',
+  z.strictObject({ ...allocFields, waitSeconds }, { error: constrained }),
+  {
+    description: 'An allocation anywhere in the arena.',
+    examples: [
+      { size: '256' },
+      { prefixLength: 24, owner: 'node-17', labels: { env: 'prod' } },
+      { size: '1', waitSeconds: 30 },
+    ],
+  },
+);
 
 export const xallocRequest = named(
   'XallocRequest',
-  z.strictObject({
-    ...allocFields,
-    waitSeconds,
-    align: integerInput(
-      'The base is `phase` modulo this: a power of two, or any multiple of the quantum.',
-    ).exactOptional(),
-    phase: integerInput('Less than `align`, a multiple of the quantum.').exactOptional(),
-    nocross: integerInput(
-      'The block crosses no multiple of this power of two, which is at least the size.',
-    ).exactOptional(),
-    min: addressInput('Lowest address the block may contain, inclusive.').exactOptional(),
-    max: addressInput('Highest address the block may contain, inclusive.').exactOptional(),
-    address: addressInput('The base, exactly.').exactOptional(),
-  }),
+  z.strictObject({ ...allocFields, waitSeconds, ...constraintFields }),
   {
     description: 'An allocation under a constraint.',
     examples: [
