@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { audit } from '../crash/audit.ts';
-import { Client } from '../crash/client.ts';
+import { AnswerLost, Client } from '../crash/client.ts';
 import { Ledger } from '../crash/ledger.ts';
 import { Load } from '../crash/load.ts';
 import { Server, type Build, type ServerOptions } from '../crash/server.ts';
@@ -78,9 +78,10 @@ export async function killInTurn(round: Round, build: Build = {}): Promise<void>
     must(found.fingerprint === state.hash, 'the hash that was answered is not that of the state');
     if (!options.flags.includes('--history-mib')) mustBeItsRecords(round.folder, found);
   } catch (error) {
-    if (server.running) throw error;
-    // What the load met is that nobody answers; the log says why.
-    const exit = await server.ended();
+    // What the load met may be that nobody answers any more, a moment before the end of the process is
+    // known here; the log says why it ended.
+    if (server.running && !(error instanceof AnswerLost)) throw error;
+    const exit = await server.ended().catch((hangs: unknown) => ({ hangs: String(hangs) }));
     throw new Violation(`${String(error)}; it ended with ${JSON.stringify(exit)}:\n${server.log}`, {
       cause: error,
     });

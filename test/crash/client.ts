@@ -21,6 +21,11 @@ export interface Answer {
 /** The connection broke before the whole answer was here. */
 export const lost = Symbol('lost');
 
+/** An answer was lost that must not be. The message says which, for a person. */
+export class AnswerLost extends Error {
+  override name = 'AnswerLost';
+}
+
 export type Method = 'GET' | 'POST' | 'DELETE';
 
 export class Client {
@@ -66,7 +71,7 @@ export class Client {
   /** Asks a server that is meant to stay up; throws where the answer is lost or not a 200. */
   async get(path: string): Promise<string> {
     const answer = await this.ask('GET', path);
-    if (answer === lost) throw new Error(`GET ${path}: the connection broke`);
+    if (answer === lost) throw new AnswerLost(`GET ${path}: the connection broke`);
     if (answer.status !== 200) throw new Error(`GET ${path}: ${answer.status} ${answer.text}`);
     return answer.text;
   }

@@ -10,7 +10,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { adoptBatch, operationsOf } from './batched-grants.ts';
-import { Client, lost, type Answer } from './client.ts';
+import { AnswerLost, Client, lost, type Answer } from './client.ts';
 import {
   fulfils,
   grantLabel,
@@ -173,7 +173,7 @@ export class Load {
         if (over) return;
         const answered = await this.#one(index);
         if (!answered && (mayFail || ending !== undefined)) return;
-        if (!answered) throw new Error('an answer was lost before the kill');
+        if (!answered) throw new AnswerLost('an answer was lost before the kill');
         this.#answersLeft -= 1;
         if (this.#answersLeft === 0)
           ending = (end?.() ?? Promise.resolve()).finally(() => (over = true));
@@ -182,7 +182,7 @@ export class Load {
     await this.#with(url, options, async () => {
       if (!(await this.#repeat())) {
         if (mayFail) return;
-        throw new Error('an answer was lost before the load');
+        throw new AnswerLost('an answer was lost before the load');
       }
       await Promise.all(Array.from({ length: loopCount }).map(loop));
       await ending;
@@ -192,7 +192,7 @@ export class Load {
   /** Asks again, with its key, for what got no answer, and for some of what did. */
   async repeat(url: string): Promise<void> {
     await this.#with(url, {}, async () => {
-      if (!(await this.#repeat())) throw new Error('an answer was lost');
+      if (!(await this.#repeat())) throw new AnswerLost('an answer was lost');
     });
   }
 
