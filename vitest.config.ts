@@ -1,7 +1,7 @@
 /**
- * How the tests run: as many files at a time as there are processors, in processes that go from one
- * file to the next and keep what they have loaded. The files that take longest come first, or the last
- * of them would run alone.
+ * How the tests run: one file more at a time than there are processors, because some wait for a process
+ * or a time; in processes that go from one file to the next and keep what they have loaded. The files
+ * that take longest come first, or the last of them would run alone.
  *
  * The tests start many threads and processes of the service, each of which would strip and compile
  * the same files again. Node keeps what it has compiled, by content, in the folder that is named
@@ -56,7 +56,7 @@ export default defineConfig({
     // Node loads the files itself, as it does in the service: nothing is rewritten, which takes long, and
     // what was compiled once is found again.
     experimental: { viteModuleRunner: false },
-    maxWorkers: Math.max(2, availableParallelism()),
+    maxWorkers: availableParallelism() + 1,
     testTimeout: hangMs,
     hookTimeout: hangMs,
     sequence: { sequencer: LongestFirst },

@@ -121,8 +121,11 @@ function holdingsOf({ arenas }: Model, id: string): [ModelArena, Held][] {
 
 /** To be told after every event: leases hold more or less, and those made for allocations end. */
 export function settleLeases(model: Model, revision: number): void {
+  if (model.leases.size === 0) return;
+  const held = [...model.arenas.values()].flatMap((arena) => arena.held.map(({ lease }) => lease));
+  const counts = Map.groupBy(held, (lease) => lease);
   for (const lease of model.leases.values()) {
-    const holds = holdingsOf(model, lease.id).length;
+    const holds = counts.get(lease.id)?.length ?? 0;
     if (holds !== lease.holds) lease.revision = revision;
     lease.holds = holds;
     if (holds === 0 && lease.endsWhenEmpty) model.leases.delete(lease.id);
