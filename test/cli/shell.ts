@@ -21,7 +21,11 @@ export interface ShellOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Runs a tool to its end. */
+/** On a busy machine anything may take so long that it says how far it is. */
+const progress =
+  /^[0-9]+(?: of [0-9]+ \([0-9]+ %\))? (?:bytes|lines|records)(?: of the (?:backup|history))? (?:copied|read|received|written)\n/gm;
+
+/** Runs a tool to its end; the errors are told without the lines of its progress. */
 export async function run(words: readonly string[], options: ShellOptions = {}): Promise<Result> {
   const request = parseArguments(words);
   if (!('flags' in request) || !isTool(request.command)) {
@@ -36,7 +40,7 @@ export async function run(words: readonly string[], options: ShellOptions = {}):
     environment: options.environment ?? {},
   };
   const code = await runTool(request.command, request.flags, terminal);
-  return { code, output: output.text, errors: errors.text };
+  return { code, output: output.text, errors: errors.text.replaceAll(progress, '') };
 }
 
 /** Runs a tool that has to do what it is asked, with --json, and gives its report. */
