@@ -1,34 +1,17 @@
 /**
- * The process: reads the command line, starts and stops the service, and turns every way to end
- * into an exit code. Besides vmemd.js, this is the only file that touches `process`.
+ * The process: reads the command line and runs what it asks for. Besides vmemd.js and serve.ts, this is
+ * the only file that touches `process`.
  *
- * The order of starting matters: settings before anything is opened, the journal before recovery,
- * and recovery before the first connection, so that whoever can connect gets true answers. Stopping
- * goes the other way: no new connections, answer what was asked, then close the journal.
+ * What a command needs is loaded when it is asked for. Of the service, the thread of its journal
+ * comes first: it opens the data and begins to read while the rest is loaded.
  */
 import './inlining.ts';
-import { join } from 'node:path';
-import { MessageChannel } from 'node:worker_threads';
-import { pino, type Logger } from 'pino';
 import { parseArguments } from './cli/arguments.ts';
 import { help } from './cli/help.ts';
 import type { Terminal } from './cli/terminal.ts';
-import { runTool } from './cli/tool.ts';
 import { InvalidSetting, readSettings, type Flags, type Settings } from './config.ts';
-import { Engine } from './engine/engine.ts';
-import { exitCode, type ExitCode } from './exit-code.ts';
-import { Feed } from './feed.ts';
-import { Book } from './history/book.ts';
-import type { BookEvent } from './history/book-worker.ts';
-import type { App } from './http/contract.ts';
-import { StorageFailure } from './journal/journal.ts';
-import { RecoveryError } from './journal/recovery-error.ts';
-import { recover } from './journal/recovery.ts';
-import { openSqliteJournal, type JournalEvent } from './journal/sqlite.ts';
-import { JournalUnavailable, Sequencer } from './sequencer.ts';
-import { LeaseTimer } from './lease-timer.ts';
-import { RestTimer } from './rest-timer.ts';
-import { SpanTimer } from './span-timer.ts';
+import { exitCode } from './exit-code.ts';
+import { openSqliteJournal, type SqliteJournal } from './journal/sqlite.ts';
 import { version } from './version.ts';
 
 /** Runs the command line of this process. */
@@ -48,8 +31,10 @@ export async function run(): Promise<void> {
     case 'serve':
       await serve(request.flags);
       return;
-    default:
+    default: {
+      const { runTool } = await import('./cli/tool.ts');
       process.exitCode = await runTool(request.command, request.flags, terminal());
+    }
   }
 }
 
@@ -62,14 +47,12 @@ function terminal(): Terminal {
 
 async function serve(flags: Flags): Promise<void> {
   const settings = settingsOrExit(flags);
-  // Written at once: a line about why the process ends must not be lost with it.
-  const logger = pino({ level: settings.logLevel, base: null }, pino.destination({ sync: true }));
   diesWithItsGuard();
-  try {
-    await start(settings, logger);
-  } catch (error) {
-    end(logger, error);
-  }
+  const opening = openJournal(settings);
+  // Whoever waits for it hears of a failure, and that may be later than it comes.
+  opening.catch(() => undefined);
+  const service = await import('./serve.ts');
+  await service.serve(settings, opening);
 }
 
 function settingsOrExit(flags: Flags): Settings {
@@ -82,133 +65,18 @@ function settingsOrExit(flags: Flags): Settings {
   }
 }
 
-async function start(settings: Settings, logger: Logger): Promise<void> {
-  const startedAt = performance.now();
+function openJournal(settings: Settings): Promise<SqliteJournal> {
   const { data: directory, acceptRevision, checkpointBytes } = settings;
   const { historyDays, historyBytes, keysMax } = settings;
-  // The thread of the journal begins while what answers requests is loaded, which no tool needs.
-  const [journal, { buildApp }] = await Promise.all([
-    openSqliteJournal({
-      directory,
-      checkpointBytes,
-      historyDays,
-      historyBytes,
-      keysMax,
-      followed: true,
-      ...(acceptRevision !== undefined && { acceptRevision }),
-      onEvent: (event) => note(logger, event),
-    }),
-    import('./http/app.ts'),
-  ]);
-  for (const warning of journal.warnings) logger.warn(warning);
-  const engine = new Engine();
-  const { revision, checkpoint, records, arenas } = await recover(journal, engine, {
-    onProgress: (applied) => logger.info({ records: applied }, 'recovering'),
+  return openSqliteJournal({
+    directory,
+    checkpointBytes,
+    historyDays,
+    historyBytes,
+    keysMax,
+    followed: true,
+    ...(acceptRevision !== undefined && { acceptRevision }),
   });
-  const { port1, port2 } = new MessageChannel();
-  const onEvent = (event: BookEvent): void => noteBook(logger, event);
-  const book = new Book({ directory, port: port1, onEvent });
-  await journal.follow(port2);
-  const feed = new Feed(journal, revision);
-  const sequencer = new Sequencer(engine, journal, {
-    onDurable: (durable) => feed.add(durable),
-    onFailure: (cause) => end(logger, cause),
-  });
-  const { tokens } = settings;
-  const restTimer = new RestTimer(sequencer);
-  const app = await buildApp({
-    sequencer,
-    feed,
-    history: book,
-    backups: {
-      file: join(directory, 'backup.tmp'),
-      make: (file) => journal.backup(file),
-    },
-    logger,
-    version,
-    secondsLeft: (rest) => restTimer.secondsLeft(rest),
-    ...(tokens !== undefined && { tokens }),
-  });
-  const timers = [new SpanTimer(sequencer), restTimer, new LeaseTimer(sequencer)];
-  for (const timer of timers) timer.start();
-  stopsOnSignal({ app, sequencer, book, logger, timers });
-  const address = await app.listen({ host: settings.host, port: settings.port });
-  const ms = Math.round(performance.now() - startedAt);
-  logger.debug({ checkpoint, records }, 'recovered');
-  logger.info({ address, data: directory, revision, arenas, ms }, 'listening');
-}
-
-/** Tells what the journal does of its own accord; where it has failed, the process ends. */
-function note(logger: Logger, event: JournalEvent): void {
-  switch (event.type) {
-    case 'checkpointStarted':
-      logger.info({ revision: event.revision, resumed: event.resumed }, 'checkpoint started');
-      return;
-    case 'checkpointEnded':
-      logger.info({ ...event.report }, 'checkpoint ended');
-      return;
-    case 'trimmed':
-      logger.info({ revision: event.revision, groups: event.groups }, 'history trimmed');
-      return;
-    case 'failed':
-      end(logger, event.error);
-  }
-}
-
-/** Tells how far the book of history is; the service is there without it. */
-function noteBook(logger: Logger, event: BookEvent): void {
-  const { type, ...fields } = event;
-  switch (type) {
-    case 'making':
-      logger.info(fields, 'history is being made');
-      return;
-    case 'made':
-      logger.info(fields, 'history made');
-      return;
-    case 'discarded':
-      logger.warn(fields, 'history discarded, it is made anew');
-      return;
-    case 'failed':
-      logger.error(fields, 'history failed');
-  }
-}
-
-/** A signal to a whole process group reaches this process more than once; that is one wish. */
-const SAME_WISH_MS = 1000;
-
-/** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
-function stopsOnSignal(running: {
-  readonly app: App;
-  readonly sequencer: Sequencer;
-  readonly book: Book;
-  readonly logger: Logger;
-  readonly timers: readonly { stop(): void }[];
-}): void {
-  const { app, sequencer, book, logger, timers } = running;
-  let stoppingSince: number | undefined;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stoppingSince !== undefined) {
-      if (performance.now() - stoppingSince < SAME_WISH_MS) return;
-      logger.warn({ signal }, 'stopped at once');
-      process.exit(exitCode.ok);
-    }
-    stoppingSince = performance.now();
-    for (const timer of timers) timer.stop();
-    logger.info({ signal }, 'stopping');
-    app
-      .close()
-      .then(() => book.close())
-      .then(() => sequencer.close())
-      .then(
-        () => {
-          logger.info('stopped');
-          process.exit(exitCode.ok);
-        },
-        (error: unknown) => end(logger, error),
-      );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
 }
 
 /** Where vmemd.js handed over from an older Node, killing that process has to end this one too. */
@@ -217,28 +85,3 @@ function diesWithItsGuard(): void {
   process.once('disconnect', () => process.exit(exitCode.ok));
   process.channel.unref();
 }
-
-/** Ends the process, says why, and tells the supervisor by the exit code. */
-function end(logger: Logger, error: unknown): never {
-  const { code, message } = reasonOf(error);
-  logger.fatal({ err: error, exitCode: code }, message);
-  process.exit(code);
-}
-
-function reasonOf(error: unknown): { code: ExitCode; message: string } {
-  if (error instanceof RecoveryError) {
-    return { code: error.exitCode, message: `${error.message} ${error.remedy}` };
-  }
-  if (error instanceof JournalUnavailable || error instanceof StorageFailure) {
-    return {
-      code: exitCode.journalFailed,
-      message: `${error.message} Restart: recovery decides what holds.`,
-    };
-  }
-  if (error instanceof Error && 'syscall' in error && listenSyscalls.has(String(error.syscall))) {
-    return { code: exitCode.cannotListen, message: `Cannot listen: ${error.message}.` };
-  }
-  return { code: exitCode.internalError, message: 'A bug of vmemd ended the process.' };
-}
-
-const listenSyscalls = new Set(['listen', 'bind', 'getaddrinfo']);

@@ -100,6 +100,15 @@ export type Said =
 const pageLimit: StepLimit = { characters: 1 << 20, ms: 100 };
 const historyLimit: StepLimit = { characters: 1 << 18, ms: 3 };
 
+/** Pages that wait to be asked for: some ten megabytes. */
+const pagesAhead = 8;
+
+interface Ahead {
+  /** Whether nothing comes behind it. */
+  readonly last: boolean;
+  take(): Replies['read'];
+}
+
 class Connection {
   readonly opened: Replies['open'];
   readonly #settings: WorkerSettings;
@@ -109,6 +118,7 @@ class Connection {
   readonly #onFailure: (error: unknown) => void;
   readonly #beforeStep: () => void;
   #replay: Replay | undefined;
+  readonly #ahead: Ahead[] = [];
   #follower: Follower | undefined;
   #head: HeadAnchor | undefined;
   #failed = false;
@@ -183,9 +193,35 @@ class Connection {
     }
   }
 
+  /**
+   * Reads a page before it is asked for, unless enough of them wait: whoever loads has other things to
+   * do at first. What fails is thrown where it is asked for. Returns whether there may be more to do.
+   */
+  readAhead(): boolean {
+    const ended = this.#ahead.some(({ last }) => last);
+    if (this.#replay === undefined || ended || this.#ahead.length >= pagesAhead) return false;
+    try {
+      const page = this.#next(this.#replay);
+      this.#ahead.push({ last: page.type === 'end', take: () => page });
+    } catch (error) {
+      this.#ahead.push({
+        last: true,
+        take: () => {
+          throw error;
+        },
+      });
+    }
+    return true;
+  }
+
   #read(): Replies['read'] {
     assert(this.#replay !== undefined, 'the journal is loaded once');
-    const page = this.#replay.next(pageLimit);
+    const ahead = this.#ahead.shift();
+    return ahead === undefined ? this.#next(this.#replay) : ahead.take();
+  }
+
+  #next(replay: Replay): Replies['read'] {
+    const page = replay.next(pageLimit);
     if (page.type === 'parts') return decodedPageOf(page.first, page.bodies);
     return page.type === 'keyed' ? keysPageOf(page.rows) : page;
   }
@@ -294,6 +330,7 @@ class Connection {
   }
 
   async #close(): Promise<true> {
+    this.#replay = undefined;
     this.#follower?.close();
     await this.#upkeep.close();
     await this.#head?.close();
@@ -316,7 +353,12 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
     } catch (error) {
       say({ id, error: failureOf(error, settings.directory) });
     }
+    if (request.type === 'open' || request.type === 'read') setImmediate(readAhead);
     if (request.type === 'close' || connection === undefined) port.close();
+  };
+  /** One page at a time: what was asked for meanwhile comes first. */
+  const readAhead = (): void => {
+    if (connection?.readAhead() === true) setImmediate(readAhead);
   };
   /** Serves what has arrived, before a step of something that takes longer. */
   const takeAll = (): void => {

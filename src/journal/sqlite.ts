@@ -65,7 +65,6 @@ export interface SqliteOptions {
   readonly keyed?: boolean;
   /** How many keys are to be held. */
   readonly keysMax?: number;
-  readonly onEvent?: (event: JournalEvent) => void;
 }
 
 /** What the journal does of its own accord, for the log. */
@@ -112,7 +111,8 @@ export class SqliteJournal implements Journal {
   /** What opening found and a person should know, one sentence each. */
   readonly warnings: readonly string[];
   readonly #connection: Connection;
-  readonly #onEvent: (event: JournalEvent) => void;
+  /** Called with what it does of its own accord, from when it is loaded on. */
+  onEvent: (event: JournalEvent) => void = () => undefined;
   #onProgress: ((done: number, total: number) => void) | undefined;
   #state: 'opened' | 'loading' | 'ready' | 'appending' | 'failed' | 'closed' = 'opened';
   #failure: Error | undefined;
@@ -128,7 +128,7 @@ export class SqliteJournal implements Journal {
   constructor(
     connection: Connection,
     { warnings, last, trimmed, checkpoint, ranMs }: Replies['open'],
-    { onEvent, keysMax }: Pick<SqliteOptions, 'onEvent' | 'keysMax'>,
+    { keysMax }: Pick<SqliteOptions, 'keysMax'>,
   ) {
     this.#connection = connection;
     this.warnings = warnings;
@@ -137,7 +137,6 @@ export class SqliteJournal implements Journal {
     this.#checkpoint = checkpoint;
     this.#ranBefore = ranMs;
     this.#keysMax = keysMax ?? keysMaxDefault;
-    this.#onEvent = onEvent ?? (() => undefined);
     connection.onEvent = (event) => this.#noted(event);
     connection.onFailure = (error) => this.#fail(error);
   }
@@ -280,18 +279,18 @@ export class SqliteJournal implements Journal {
     switch (event.type) {
       case 'checkpointStarted':
         this.#checkpointing = true;
-        this.#onEvent(event);
+        this.onEvent(event);
         return;
       case 'checkpointEnded': {
         const { report, checkpoint } = event;
         this.#checkpointing = false;
         this.#checkpoint = checkpoint;
-        this.#onEvent({ type: 'checkpointEnded', report });
+        this.onEvent({ type: 'checkpointEnded', report });
         return;
       }
       case 'trimmed':
         this.#trimmed = event.to;
-        this.#onEvent({ type: 'trimmed', revision: event.to.revision, groups: event.groups });
+        this.onEvent({ type: 'trimmed', revision: event.to.revision, groups: event.groups });
         return;
       case 'progress':
         this.#onProgress?.(event.done, event.total);
@@ -302,7 +301,7 @@ export class SqliteJournal implements Journal {
     if (this.#state === 'closed') return;
     this.#state = 'failed';
     this.#failure ??= error;
-    this.#onEvent({ type: 'failed', error });
+    this.onEvent({ type: 'failed', error });
   }
 }
 

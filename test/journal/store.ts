@@ -55,15 +55,11 @@ export class Store {
   static async open(directory: string, options: Partial<SqliteOptions> = {}): Promise<Store> {
     const events: JournalEvent[] = [];
     const waiting: (() => void)[] = [];
-    const journal = await openSqliteJournal({
-      directory,
-      checkpointBytes: never,
-      ...options,
-      onEvent(event) {
-        events.push(event);
-        for (const wake of waiting.splice(0)) wake();
-      },
-    });
+    const journal = await openSqliteJournal({ directory, checkpointBytes: never, ...options });
+    journal.onEvent = (event) => {
+      events.push(event);
+      for (const wake of waiting.splice(0)) wake();
+    };
     const engine = new Engine();
     try {
       const report = await recover(journal, engine);
