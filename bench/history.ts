@@ -118,7 +118,8 @@ async function measure({ events, places, queries, data }: Options): Promise<void
     );
     say('book, and database of the journal', `${mib(book!.size)}, ${mib(database!.size)}`);
     progress.begins('starting the service');
-    const server = await Server.start({ data: directory });
+    // It replays all that is in the journal.
+    const server = await Server.start({ data: directory, startMsMax: 600_000 });
     progress.ends('starting the service', WEIGHTS.start);
     try {
       lines.push('', 'milliseconds over HTTP             items    p50    p99    max  goal');

@@ -26,6 +26,8 @@ export interface ServerOptions extends Build {
   readonly data: string;
   /** Further flags. */
   readonly flags?: readonly string[];
+  /** How long a start may take: a minute unless given. */
+  readonly startMsMax?: number;
 }
 
 /** How a process ended: by itself with a code, or by a signal. */
@@ -52,7 +54,7 @@ export class Server {
       signal === null ? { code: code as number } : { signal: signal as NodeJS.Signals },
     );
     createInterface(this.#child.stderr!).on('line', (line) => this.#log.push(line));
-    this.#listening = this.#listens();
+    this.#listening = this.#listens(options.startMsMax ?? startMsMax);
     // Whoever does not wait for it learns from the exit what happened.
     this.#listening.catch(() => undefined);
   }
@@ -115,7 +117,7 @@ export class Server {
     return exit;
   }
 
-  #listens(): Promise<string> {
+  #listens(msMax: number): Promise<string> {
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => {
         clearTimeout(timer);
@@ -123,8 +125,8 @@ export class Server {
       };
       const timer = setTimeout(() => {
         this.#child.kill('SIGKILL');
-        fail(`did not listen within ${startMsMax} ms`);
-      }, startMsMax);
+        fail(`did not listen within ${msMax} ms`);
+      }, msMax);
       void this.#exit.then((how) => fail(`ended before it listened: ${JSON.stringify(how)}`));
       createInterface(this.#child.stdout!).on('line', (line) => {
         this.#log.push(line);
