@@ -131,6 +131,7 @@ describe('settings', () => {
 });
 
 describe('the command line', () => {
+  const mistake = (message: unknown, of: string) => ({ command: 'mistake', message, of });
   it.each<[string[], unknown]>([
     [['serve'], { command: 'serve', flags: {} }],
     [
@@ -142,12 +143,12 @@ describe('the command line', () => {
     [['-h'], { command: 'help', of: 'vmemd' }],
     [['serve', '--help'], { command: 'help', of: 'serve' }],
     [['--version'], { command: 'version' }],
-    [[], { command: 'mistake', message: 'A command is missing.' }],
-    [['start'], { command: 'mistake', message: 'There is no command "start".' }],
-    [['serve', 'now'], { command: 'mistake', message: expect.stringMatching(/"now"/) }],
-    [['serve', '--prot', '1'], { command: 'mistake', message: expect.stringMatching(/--prot/) }],
-    [['serve', '--port'], { command: 'mistake', message: expect.stringMatching(/--port/) }],
-    [['serve', '--insecure=1'], { command: 'mistake', message: expect.stringMatching(/insecure/) }],
+    [[], mistake('A command is missing.', 'vmemd')],
+    [['start'], mistake('There is no command "start".', 'vmemd')],
+    [['serve', 'now'], mistake(expect.stringMatching(/"now"/), 'serve')],
+    [['serve', '--prot', '1'], mistake(expect.stringMatching(/--prot/), 'serve')],
+    [['serve', '--port'], mistake(expect.stringMatching(/--port/), 'serve')],
+    [['serve', '--insecure=1'], mistake(expect.stringMatching(/insecure/), 'serve')],
   ])('%j is %j', (words, expected) => {
     const request = parseArguments(words);
     expect('flags' in request ? { ...request, flags: { ...request.flags } } : request).toEqual(
