@@ -5,112 +5,60 @@
  *
  *   VMEMD_SEED     replays the requests of a run and the moments of its kills
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Random } from '../model/random.ts';
-import { Client, lost } from './client.ts';
-import { Server } from './server.ts';
+import type { Client } from './client.ts';
+import { killRounds, killRoundsTimeout, type Rounds } from './kill-rounds.ts';
 
 const seed = Number(process.env['VMEMD_SEED'] ?? Date.now() % 2 ** 32);
-const rounds = 3;
+const random = new Random(seed, 'undelete');
 const loops = 6;
 const size = 16;
 
-/** Whether the allocation is there: as the last answer had it, and as the request under way would. */
-interface Known {
-  answered: boolean;
-  asked?: boolean;
-}
-
-test(
-  `what rests comes back whole or rests after ${rounds} kills, seed ${seed}`,
-  { timeout: (rounds + 1) * 60_000 },
-  async () => {
-    const data = await mkdtemp(join(tmpdir(), 'vmemd-undelete-'));
-    const random = new Random(seed, 'undelete');
-    const all = Array.from({ length: loops }, (): Known => ({ answered: true }));
-    let server = await Server.start({ data });
-    let unanswered = 0;
-    try {
-      await prepare(server.url);
-      for (let round = 0; round < rounds; round++) {
-        await changeUntilKilled(server, all, 20 + random.int(400), random);
-        unanswered += all.filter(({ asked }) => asked !== undefined).length;
-        server = await Server.start({ data });
-        const client = new Client(server.url);
-        for (const [loop, { answered, asked = answered }] of all.entries()) {
-          const found = await isThere(client, loop);
-          expect([answered, asked], `VMEMD_SEED=${seed} loop ${loop}`).toContain(found);
-          all[loop] = { answered: found };
-        }
-        expect(JSON.parse(await client.get('/v1/arenas/a/check'))).toMatchObject({ ok: true });
-        client.close();
-      }
-      // A kill with nothing under way would prove nothing.
-      expect(unanswered).toBeGreaterThan(0);
-    } finally {
-      if (server.running) await server.kill();
-      await rm(data, { recursive: true, force: true });
+/** Of whether the allocation is there. */
+const undeleting: Rounds<boolean> = {
+  loops,
+  first: true,
+  async prepare(client) {
+    const spans = [{ base: 0, size: loops * size }];
+    await client.ask('POST', '/v1/arenas', { name: 'a', spans, quarantineSeconds: 86_400 });
+    for (let loop = 0; loop < loops; loop++) {
+      const request = { address: loop * size, size, ...knownOf(loop) };
+      const answer = await client.ask('POST', '/v1/arenas/a/xalloc', request);
+      expect(answer).toMatchObject({ status: 201 });
     }
   },
-);
+  change(client, loop, there) {
+    const path = `/v1/arenas/a/allocations/${loop * size}`;
+    const drawn = `key-${random.int(2 ** 32)}-${random.int(2 ** 32)}`;
+    const key = random.chance(0.5) ? drawn : undefined;
+    if (there) {
+      return { makes: false, status: 204, answer: client.ask('DELETE', path, undefined, key) };
+    }
+    const owner = `loop-${loop}`;
+    const answer = client.ask('POST', `${path}/undelete`, { owner }, key);
+    return { makes: true, status: 200, answer };
+  },
+  find: isThere,
+};
 
-async function prepare(url: string): Promise<void> {
-  const client = new Client(url);
-  const spans = [{ base: 0, size: loops * size }];
-  await client.ask('POST', '/v1/arenas', { name: 'a', spans, quarantineSeconds: 86_400 });
-  for (let loop = 0; loop < loops; loop++) {
-    const request = { address: loop * size, size, ...knownOf(loop) };
-    expect(await client.ask('POST', '/v1/arenas/a/xalloc', request)).toMatchObject({ status: 201 });
-  }
-  client.close();
-}
+test(
+  `what rests comes back whole or rests after kills, seed ${seed}`,
+  { timeout: killRoundsTimeout },
+  () => killRounds(undeleting, random, `VMEMD_SEED=${seed}`),
+);
 
 function knownOf(loop: number): object {
   return { owner: `loop-${loop}`, externalId: `id-${loop}`, labels: { loop: String(loop) } };
 }
 
-/** All loops at once, until so many answers are there; what was under way then stays `asked`. */
-async function changeUntilKilled(
-  server: Server,
-  all: readonly Known[],
-  answers: number,
-  random: Random,
-): Promise<void> {
-  const client = new Client(server.url);
-  let left = answers;
-  let killed: Promise<unknown> | undefined;
-  const loop = async (known: Known, index: number): Promise<void> => {
-    for (;;) {
-      const path = `/v1/arenas/a/allocations/${index * size}`;
-      const key = random.chance(0.5)
-        ? `key-${random.int(2 ** 32)}-${random.int(2 ** 32)}`
-        : undefined;
-      known.asked = !known.answered;
-      const answer = known.answered
-        ? await client.ask('DELETE', path, undefined, key)
-        : await client.ask('POST', `${path}/undelete`, { owner: `loop-${index}` }, key);
-      if (answer === lost) return;
-      if (answer.status !== (known.asked ? 200 : 204)) throw new Error(answer.text);
-      known.answered = known.asked;
-      delete known.asked;
-      if (--left === 0) killed = server.kill();
-    }
-  };
-  await Promise.all(all.map(loop));
-  await killed;
-  client.close();
-}
-
-/** Throws where it is neither there, with all that is known of it, nor does it rest as it was. */
+/** Throws where it is neither there, with all that is known of it, nor does it rest. */
 async function isThere(client: Client, loop: number): Promise<boolean> {
-  const path = '/v1/arenas/a';
-  const { items } = JSON.parse(await client.get(`${path}/allocations?owner=loop-${loop}`));
+  const arena = '/v1/arenas/a';
+  const { items } = JSON.parse(await client.get(`${arena}/allocations?owner=loop-${loop}`));
   const whole = { address: String(loop * size), size: String(size), ...knownOf(loop) };
   if (items.length > 0) expect(items).toEqual([expect.objectContaining(whole)]);
-  const { state } = JSON.parse(await client.get(`${path}/whatis/${loop * size}`));
+  const { state } = JSON.parse(await client.get(`${arena}/whatis/${loop * size}`));
   expect(state).toBe(items.length > 0 ? 'busy' : 'resting');
   return items.length > 0;
 }
