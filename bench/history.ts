@@ -163,6 +163,7 @@ async function follow(
   });
   await journal.follow(port2);
   const telling = setInterval(() => onProgress((book.extent?.revision ?? 0) / revision), 1000);
+  telling.unref();
   // Answered when all is known.
   await book.space('none', revision);
   clearInterval(telling);

@@ -32,9 +32,9 @@ const GOAL_MS = 20;
 const help = `\
 Usage: npm run bench -- leases [options]
 
-So many leases, of one allocation each unless told otherwise: renewals a second, and how long the event loop and a request in
-another arena are held up while all of them run out within one second, in this process, with the
-journal on disk and without HTTP.
+So many leases, of one allocation each unless told otherwise: renewals a second, and how long the event
+loop and a request in another arena are held up while all of them run out within one second, in this
+process, with the journal on disk and without HTTP.
 
   --leases N         how many                                        ${LEASES}
   --each N           allocations of each of them                     1

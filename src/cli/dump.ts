@@ -21,6 +21,7 @@ import {
   ownerLimitsRepresentation,
   rangeRepresentation,
   spanRepresentation,
+  timeText,
 } from '../http/representation.ts';
 import { recover } from '../journal/recovery.ts';
 import { pathOf, sourceOf, withJournal, type Work } from './data-source.ts';
@@ -275,8 +276,4 @@ function* gapsLines(
     });
     yield { type: 'gaps', arena, addresses };
   }
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

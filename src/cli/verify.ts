@@ -13,7 +13,7 @@ import type { Flags } from '../config.ts';
 import { decode, RecordError } from '../journal/record.ts';
 import { RecoveryError, restoreBackup } from '../journal/recovery-error.ts';
 import { recover } from '../journal/recovery.ts';
-import type { Journal, JournalRecord, Visitor } from '../journal/journal.ts';
+import type { Journal, JournalRecord, StateHash } from '../journal/journal.ts';
 import { sourceOf, withJournal } from './data-source.ts';
 import type { Progress } from './progress.ts';
 import { stateHashOf } from './state-hash.ts';
@@ -49,11 +49,12 @@ export async function verify(flags: Flags, terminal: Terminal): Promise<void> {
 
 /** Verifies an opened journal that was not loaded yet. Rejects with RecoveryError. */
 export async function verifyJournal(
-  journal: Pick<Journal, 'load' | 'history' | 'keys'>,
+  journal: Pick<Journal, 'load' | 'history' | 'keys' | 'figures'>,
   progress: Progress,
 ): Promise<VerifyReport> {
-  const checkpoint = new CheckpointHash();
-  const { revision, records, stateHash, ...counts } = await load(journal, checkpoint, progress);
+  const { revision, records, stateHash, ...counts } = await load(journal, progress);
+  // The parts that were loaded have its hash.
+  const { checkpoint } = journal.figures;
   const history = new History(journal, revision, progress);
   const { trimmedRevision } = await history.first();
   const whole = trimmedRevision === 0;
@@ -64,7 +65,7 @@ export async function verifyJournal(
     keys: journal.keys.held,
     records: Math.max(records, read),
     trimmedRevision,
-    ...(checkpoint.revision > 0 && { checkpoint: checkpoint.revision }),
+    ...(checkpoint !== undefined && { checkpoint: checkpoint.revision }),
     stateHash,
   };
 }
@@ -72,35 +73,13 @@ export async function verifyJournal(
 /** Loads as at a start. The engine ends here: the next one would need its memory as well. */
 async function load(
   journal: Pick<Journal, 'load'>,
-  checkpoint: CheckpointHash,
   progress: Progress,
 ): Promise<Omit<VerifyReport, 'trimmedRevision' | 'keys'>> {
   const engine = new Engine();
-  const { revision, records } = await recover(
-    { load: (visitor) => journal.load(checkpoint.watching(visitor)) },
-    engine,
-    { onProgress: (done) => progress.update('records read', done) },
-  );
+  const { revision, records } = await recover(journal, engine, {
+    onProgress: (done) => progress.update('records read', done),
+  });
   return { revision, records, ...engine.totals(), stateHash: stateHashOf(engine) };
-}
-
-/** The hash of the checkpoint, with which the parts were compared that are loaded. */
-class CheckpointHash {
-  /** 0 where there is no checkpoint. */
-  revision = 0;
-  hash = '';
-
-  watching(visitor: Visitor): Visitor {
-    return {
-      part: (part) => visitor.part(part),
-      checkpoint: (state) => {
-        this.revision = state.revision;
-        this.hash = state.hash;
-        visitor.checkpoint(state);
-      },
-      record: (record) => visitor.record(record),
-    };
-  }
 }
 
 /** All stored records, page by page; they have to lead up to `revision`. */
@@ -145,7 +124,7 @@ class History {
 /** Makes the state from record 1 on, and compares it at the checkpoint and at the end. */
 async function replayAll(
   history: History,
-  checkpoint: CheckpointHash,
+  checkpoint: StateHash | undefined,
   stateHash: string,
 ): Promise<number> {
   const engine = new Engine();
@@ -162,7 +141,7 @@ async function replayAll(
   const load: Journal['load'] = async (visitor) => {
     await history.visit((record) => {
       visitor.record(record);
-      if (record.revision === checkpoint.revision) compare('The checkpoint', checkpoint.hash);
+      if (record.revision === checkpoint?.revision) compare('The checkpoint', checkpoint.hash);
     });
   };
   const { records } = await recover({ load }, engine);

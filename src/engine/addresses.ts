@@ -2,11 +2,13 @@
  * A column of addresses of up to 128 bits, each at a small number, in typed arrays: a million of them
  * are no work for the garbage collector. The upper halves take room only where one is not 0.
  */
+import { assert } from './assert.ts';
 import { growth } from './growth.ts';
 
 const HALF = 64n;
 const WORD = 2 ** 32;
 const LOWER_MAX = (1n << HALF) - 1n;
+assert(new Uint32Array(BigUint64Array.of(1n).buffer)[0] === 1, 'words come lower ones first');
 
 export class Addresses {
   #lower = new BigUint64Array(8);

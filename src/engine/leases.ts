@@ -35,7 +35,7 @@ export interface LeaseTerms extends LeaseAbout {
   readonly endsWhenEmpty: boolean;
 }
 
-/** Allocations of one lease: its end frees so many in one turn of the loop, in 10 to 20 milliseconds. */
+/** Allocations of one lease: its end frees so many in one turn of the loop, in some tens of milliseconds. */
 export const HOLDINGS_MAX = 10_000;
 
 // Places in the row of a lease.

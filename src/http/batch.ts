@@ -146,7 +146,9 @@ const none: readonly never[] = [];
 function readOperation(input: Input, spaces: ReadonlyMap<string, ArenaSpace>): Operation {
   const known = fieldsOf[input.op];
   for (const field in input) {
-    if (!known.has(field)) throw invalidInput(`/${field}`, `is not a field of ${input.op}`);
+    if (known.has(field)) continue;
+    const detail = `is not a field of ${input.op}; known are ${[...known].join(', ')}`;
+    throw invalidInput(`/${field}`, detail);
   }
   if (input.op === 'renew') return { command: renewalOf(input), references: none };
   const { arena } = input;

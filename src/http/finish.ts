@@ -41,9 +41,8 @@ export function finishReplies(app: App, answers: AnswerCount, keys: IdempotencyK
       raw.writeHead(status, headers).end();
       return;
     }
-    const bytes = Buffer.byteLength(json);
     headers.push('content-type', 'application/json; charset=utf-8');
-    headers.push('content-length', String(bytes));
-    raw.writeHead(status, headers).end(json, bytes === json.length ? 'latin1' : 'utf8');
+    headers.push('content-length', String(Buffer.byteLength(json)));
+    raw.writeHead(status, headers).end(json);
   });
 }

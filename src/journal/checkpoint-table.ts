@@ -10,7 +10,6 @@ import { createHash } from 'node:crypto';
 import type { Database, Statement } from 'better-sqlite3';
 import { assert } from '../engine/assert.ts';
 import { equal, type Mark, type StepLimit } from './group-table.ts';
-import type { StateHash } from './journal.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 /** A complete checkpoint. */
@@ -178,10 +177,9 @@ export class PartReader {
     return this.#parts;
   }
 
-  /** What the parts are. */
-  get state(): StateHash {
-    const { revision, hash } = this.#checkpoint;
-    return { revision, hash: Buffer.from(hash).toString('hex') };
+  /** Of which the parts are the state. */
+  get revision(): number {
+    return this.#checkpoint.revision;
   }
 
   /** The next parts, at least one; none at the end. Throws RecoveryError. */

@@ -37,8 +37,8 @@ export type AppendOutcome = 'acked' | 'fenced' | 'unknown';
 export interface Visitor {
   /** A part of the newest checkpoint; none where there is no checkpoint. */
   part(part: SnapshotPart): void;
-  /** After the last part: the state that they are. */
-  checkpoint(state: StateHash): void;
+  /** After the last part: the revision of which the parts are the state. */
+  checkpoint(revision: number): void;
   /** Every record after the checkpoint, in the order of storage. */
   record(record: JournalRecord): void;
 }
@@ -63,8 +63,7 @@ export interface CheckpointReport extends StateHash {
 /** What the journal holds, for health and metrics. */
 export interface JournalFigures {
   /** The newest complete checkpoint. */
-  readonly checkpoint?: {
-    readonly revision: number;
+  readonly checkpoint?: StateHash & {
     /** Milliseconds since 1970 UTC. */
     readonly completedAt: number;
     readonly ms: number;

@@ -105,7 +105,7 @@ export async function recover(
       restore(part, parts, engine);
       parts += 1;
     },
-    checkpoint({ revision }) {
+    checkpoint(revision) {
       restored(revision, engine);
       checkpoint = revision;
     },

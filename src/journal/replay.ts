@@ -5,21 +5,21 @@
  * filled this way at the start, and so is the one that the next checkpoint is taken from.
  */
 import type { Database } from 'better-sqlite3';
-import { partsOf, type DecodedPage } from './decoded-page.ts';
 import { PartReader, type CheckpointTable } from './checkpoint-table.ts';
+import { partsOf, type DecodedPage } from './decoded-page.ts';
 import { GroupReader, type GroupTable, type Mark, type StepLimit } from './group-table.ts';
 import { splitRecords, type Group } from './group.ts';
 import type { Head } from './head-anchor.ts';
-import type { JournalRecord, StateHash, Visitor } from './journal.ts';
+import type { JournalRecord, Visitor } from './journal.ts';
 import type { StoredKeyed } from './keyed.ts';
 import { KeyedReader } from './keyed-reader.ts';
 import type { KeyedTable } from './keyed-table.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
 
 export type Page =
-  /** The place of the first one is among all of the checkpoint, from 0. */
+  /** `first` is the place of the first of them among all of the checkpoint, from 0. */
   | { readonly type: 'parts'; readonly first: number; readonly bodies: readonly string[] }
-  | { readonly type: 'checkpoint'; readonly state: StateHash }
+  | { readonly type: 'checkpoint'; readonly revision: number }
   | { readonly type: 'keyed'; readonly rows: readonly StoredKeyed[] }
   | { readonly type: 'groups'; readonly groups: readonly Group[] }
   | { readonly type: 'end' };
@@ -78,9 +78,9 @@ export class Replay {
       const first = this.#parts.read;
       const bodies = this.#parts.next(limit);
       if (bodies.length > 0) return { type: 'parts', first, bodies };
-      const { state } = this.#parts;
+      const { revision } = this.#parts;
       this.#parts = undefined;
-      return { type: 'checkpoint', state };
+      return { type: 'checkpoint', revision };
     }
     if (this.#keyed !== undefined && !this.#keyedRead) {
       const rows = this.#keyed.next(limit);
@@ -141,7 +141,7 @@ function visit(page: Page | DecodedPage | KeysPage, visitor: PageVisitor): void 
       for (const part of partsOf(page)) visitor.part(part);
       return;
     case 'checkpoint':
-      visitor.checkpoint(page.state);
+      visitor.checkpoint(page.revision);
       return;
     case 'keys':
       visitor.keys?.(page);

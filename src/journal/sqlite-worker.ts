@@ -100,14 +100,8 @@ export type Said =
 const pageLimit: StepLimit = { characters: 1 << 20, ms: 100 };
 const historyLimit: StepLimit = { characters: 1 << 18, ms: 3 };
 
-/** Pages that wait to be asked for: some ten megabytes. */
-const pagesAhead = 8;
-
-interface Ahead {
-  /** Whether nothing comes behind it. */
-  readonly last: boolean;
-  take(): Replies['read'];
-}
+/** Pages that wait to be asked for: some fifteen megabytes, once decoded. */
+const pagesAhead = 4;
 
 class Connection {
   readonly opened: Replies['open'];
@@ -118,7 +112,10 @@ class Connection {
   readonly #onFailure: (error: unknown) => void;
   readonly #beforeStep: () => void;
   #replay: Replay | undefined;
-  readonly #ahead: Ahead[] = [];
+  /** Gives a page that was read already, or throws what reading it did. */
+  readonly #ahead: (() => Replies['read'])[] = [];
+  /** Whether the last page was read, or one could not be. */
+  #read = false;
   #follower: Follower | undefined;
   #head: HeadAnchor | undefined;
   #failed = false;
@@ -165,7 +162,7 @@ class Connection {
       case 'open':
         return this.opened;
       case 'read':
-        return this.#read();
+        return this.#page();
       case 'loaded':
         return this.#loaded();
       case 'append':
@@ -198,30 +195,29 @@ class Connection {
    * do at first. What fails is thrown where it is asked for. Returns whether there may be more to do.
    */
   readAhead(): boolean {
-    const ended = this.#ahead.some(({ last }) => last);
-    if (this.#replay === undefined || ended || this.#ahead.length >= pagesAhead) return false;
+    if (this.#replay === undefined || this.#read || this.#ahead.length === pagesAhead) return false;
     try {
-      const page = this.#next(this.#replay);
-      this.#ahead.push({ last: page.type === 'end', take: () => page });
+      const page = this.#next();
+      this.#ahead.push(() => page);
     } catch (error) {
-      this.#ahead.push({
-        last: true,
-        take: () => {
-          throw error;
-        },
+      this.#ahead.push(() => {
+        throw error;
       });
     }
     return true;
   }
 
-  #read(): Replies['read'] {
-    assert(this.#replay !== undefined, 'the journal is loaded once');
+  #page(): Replies['read'] {
     const ahead = this.#ahead.shift();
-    return ahead === undefined ? this.#next(this.#replay) : ahead.take();
+    return ahead === undefined ? this.#next() : ahead();
   }
 
-  #next(replay: Replay): Replies['read'] {
-    const page = replay.next(pageLimit);
+  #next(): Replies['read'] {
+    assert(this.#replay !== undefined && !this.#read, 'the journal is loaded once');
+    // Where it fails as well: nothing is behind what cannot be read.
+    this.#read = true;
+    const page = this.#replay.next(pageLimit);
+    this.#read = page.type === 'end';
     if (page.type === 'parts') return decodedPageOf(page.first, page.bodies);
     return page.type === 'keyed' ? keysPageOf(page.rows) : page;
   }
@@ -353,12 +349,18 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
     } catch (error) {
       say({ id, error: failureOf(error, settings.directory) });
     }
-    if (request.type === 'open' || request.type === 'read') setImmediate(readAhead);
+    if (request.type === 'open' || request.type === 'read') readsAhead();
     if (request.type === 'close' || connection === undefined) port.close();
   };
+  let readingAhead = false;
   /** One page at a time: what was asked for meanwhile comes first. */
-  const readAhead = (): void => {
-    if (connection?.readAhead() === true) setImmediate(readAhead);
+  const readsAhead = (): void => {
+    if (readingAhead) return;
+    readingAhead = true;
+    setImmediate(() => {
+      readingAhead = false;
+      if (connection?.readAhead() === true) readsAhead();
+    });
   };
   /** Serves what has arrived, before a step of something that takes longer. */
   const takeAll = (): void => {

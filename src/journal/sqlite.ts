@@ -148,11 +148,8 @@ export class SqliteJournal implements Journal {
   get figures(): JournalFigures {
     const { revision, bytesTotal } = this.#last;
     const checkpoint = this.#checkpoint;
-    const { completedAt = 0, ms = 0, parts = 0, bytes = 0 } = checkpoint ?? {};
     return {
-      ...(checkpoint !== undefined && {
-        checkpoint: { revision: checkpoint.revision, completedAt, ms, parts, bytes },
-      }),
+      ...(checkpoint !== undefined && { checkpoint: figuresOf(checkpoint) }),
       checkpointing: this.#checkpointing,
       recordsSinceCheckpoint: revision - (checkpoint?.revision ?? 0),
       bytesSinceCheckpoint: bytesTotal - (checkpoint?.bytesTotal ?? 0),
@@ -166,7 +163,7 @@ export class SqliteJournal implements Journal {
     this.#state = 'loading';
     await visitPages(() => this.#connection.ask({ type: 'read' }), {
       part: (part) => visitor.part(part),
-      checkpoint: (state) => visitor.checkpoint(state),
+      checkpoint: (revision) => visitor.checkpoint(revision),
       record: (record) => visitor.record(record),
       keys: (page) => this.#keys.addAll(page, this.#ranMs),
     });
@@ -303,6 +300,18 @@ export class SqliteJournal implements Journal {
     this.#failure ??= error;
     this.onEvent({ type: 'failed', error });
   }
+}
+
+function figuresOf(checkpoint: Checkpoint): NonNullable<JournalFigures['checkpoint']> {
+  const { revision, completedAt, ms, parts, bytes } = checkpoint;
+  return {
+    revision,
+    hash: Buffer.from(checkpoint.hash).toString('hex'),
+    completedAt,
+    ms,
+    parts,
+    bytes,
+  };
 }
 
 const none: readonly KeyedRecord[] = [];

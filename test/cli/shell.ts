@@ -21,11 +21,12 @@ export interface ShellOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** On a busy machine anything may take so long that it says how far it is. */
+/** What takes less shows no progress; on a busy machine anything may take longer. */
+const quietMs = 1500;
 const progress =
   /^[0-9]+(?: of [0-9]+ \([0-9]+ %\))? (?:bytes|lines|records)(?: of the (?:backup|history))? (?:copied|read|received|written)\n/gm;
 
-/** Runs a tool to its end; the errors are told without the lines of its progress. */
+/** Runs a tool to its end; of one that took long, the errors are told without the lines of its progress. */
 export async function run(words: readonly string[], options: ShellOptions = {}): Promise<Result> {
   const request = parseArguments(words);
   if (!('flags' in request) || !isTool(request.command)) {
@@ -39,8 +40,11 @@ export async function run(words: readonly string[], options: ShellOptions = {}):
     errors,
     environment: options.environment ?? {},
   };
+  const startedAt = performance.now();
   const code = await runTool(request.command, request.flags, terminal);
-  return { code, output: output.text, errors: errors.text.replaceAll(progress, '') };
+  const isLong = performance.now() - startedAt >= quietMs;
+  const text = isLong ? errors.text.replaceAll(progress, '') : errors.text;
+  return { code, output: output.text, errors: text };
 }
 
 /** Runs a tool that has to do what it is asked, with --json, and gives its report. */

@@ -29,7 +29,7 @@ export interface StoredCheckpoint {
 
 export function visitCheckpoint({ revision, parts }: StoredCheckpoint, visitor: Visitor): void {
   for (const [i, part] of parts.entries()) visitor.part(decodedPart(part, i));
-  visitor.checkpoint({ revision, hash: hashOf(parts) });
+  visitor.checkpoint(revision);
 }
 
 export class MemoryJournal implements Journal {
@@ -127,7 +127,14 @@ export class MemoryJournal implements Journal {
     const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
     return {
       ...(base > 0 && {
-        checkpoint: { revision: base, completedAt: 1, ms: 1, parts: parts.length, bytes },
+        checkpoint: {
+          revision: base,
+          hash: hashOf(parts),
+          completedAt: 1,
+          ms: 1,
+          parts: parts.length,
+          bytes,
+        },
       }),
       checkpointing: false,
       recordsSinceCheckpoint: since.length,

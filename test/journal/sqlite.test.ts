@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -66,7 +67,7 @@ async function loaded(): Promise<{ journal: SqliteJournal; records: JournalRecor
 function visiting(record: Visitor['record']): Visitor {
   return {
     part: ({ type }) => expect.unreachable(type),
-    checkpoint: ({ revision }) => expect.unreachable(String(revision)),
+    checkpoint: (revision) => expect.unreachable(String(revision)),
     record,
   };
 }
@@ -108,15 +109,50 @@ describe('storage', () => {
     expect((await loaded()).records).toEqual([1, 2, 3, 4, 5].map(record));
   });
 
-  test('many pages are read in order', async () => {
-    const { journal } = await loaded();
-    const bodies = (revision: number) => ({ revision, body: `${revision} `.padEnd(40_000, 'x') });
-    for (let first = 1; first < 120; first += 4) {
-      await journal.append([0, 1, 2, 3].map((offset) => bodies(first + offset)));
+  describe('many pages', () => {
+    const count = 240;
+    const large = (revision: number) => ({ revision, body: `${revision} `.padEnd(40_000, 'x') });
+
+    /** Ten pages: more than are read before they are asked for. */
+    async function writtenLarge(): Promise<void> {
+      const { journal } = await loaded();
+      for (let first = 1; first < count; first += 4) {
+        await journal.append([0, 1, 2, 3].map((offset) => large(first + offset)));
+      }
+      await journal.close();
     }
-    await journal.close();
-    const { records } = await loaded();
-    expect(records).toEqual(Array.from({ length: 120 }, (_, index) => bodies(index + 1)));
+
+    test.each([0, 300])('are read in order, %i ms after they could be', async (ms) => {
+      await writtenLarge();
+      const journal = await opened();
+      await delay(ms);
+      const records: JournalRecord[] = [];
+      await journal.load(visiting((one) => void records.push(one)));
+      expect(records).toEqual(Array.from({ length: count }, (_, index) => large(index + 1)));
+      expect(await journal.append([large(count + 1)])).toBe('acked');
+    });
+
+    test('need not be asked for', async () => {
+      await writtenLarge();
+      const journal = await opened();
+      await delay(100);
+      await journal.close();
+      expect((await loaded()).records).toHaveLength(count);
+    });
+
+    test.each([1, count / 2, count])('are read up to record %i, which is damaged', async (bad) => {
+      await writtenLarge();
+      const db = new Database(join(directory, 'vmemd.db'));
+      db.exec(`update journal_group set body = replace(body, 'x', 'y')
+        where ${bad} between first_revision and last_revision`);
+      db.close();
+      const journal = await opened();
+      await delay(300);
+      let last = 0;
+      const loading = journal.load(visiting(({ revision }) => void (last = revision)));
+      await expect(loading).rejects.toMatchObject({ code: 'damaged' });
+      expect(last).toBeLessThan(bad);
+    });
   });
 
   test('synchronous is FULL after a write on a reopened file', async () => {

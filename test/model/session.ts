@@ -11,7 +11,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import { changes, type Event } from '../../src/engine/event.ts';
 import type { Refusal } from '../../src/engine/refusal.ts';
-import type { ArenaView, LeaseView, SegmentView } from '../../src/engine/view.ts';
+import type { LeaseView, SegmentView } from '../../src/engine/view.ts';
 import type { ModelArena } from './arena.ts';
 import { drawBands } from './band.ts';
 import { judgeBatch, nextBatch, type SingleOutcome } from './batch.ts';
@@ -127,15 +127,14 @@ function judgeSingle(engine: Engine, model: Model, command: SingleCommand) {
 /** What differs between the engine and the model, or nothing. */
 function compareAll(engine: Engine, model: Model, depth: Depth): string | undefined {
   if (depth === 'outcome') return undefined;
-  const views = new Map(engine.arenas(undefined, 100).map((view) => [view.arena, view]));
-  const names = [...views.keys()];
+  const names = engine.arenas(undefined, 100).map(({ arena }) => arena);
   const expected = [...model.arenas.keys()].toSorted();
   if (names.join() !== expected.join())
     return `arenas are ${names.join()}, must be ${expected.join()}`;
   const unlike = compareLeases(engine, model);
   if (unlike !== undefined) return unlike;
   for (const arena of model.arenas.values()) {
-    const complaint = compareArena(engine, arena, views.get(arena.name)!);
+    const complaint = compareArena(engine, arena);
     if (complaint !== undefined) return `${arena.name}: ${complaint}`;
     if (depth !== 'check') continue;
     const { problems } = engine.check(arena.name);
@@ -162,7 +161,9 @@ function compareLeases(engine: Engine, model: Model): string | undefined {
   return `leases are ${JSON.stringify(leases)}, must be ${JSON.stringify(expected)}`;
 }
 
-function compareArena(engine: Engine, arena: ModelArena, view: ArenaView): string | undefined {
+function compareArena(engine: Engine, arena: ModelArena): string | undefined {
+  const view = engine.arena(arena.name);
+  if (view === undefined) return 'is missing';
   const segments = arena.segments();
   const walked: SegmentView[] = [];
   engine.walkSegments(arena.name, 0n, (segment) => walked.push(segment) > 0);
@@ -218,7 +219,7 @@ function sameLease(a: LeaseView, b: LeaseView): boolean {
   const keys = Object.keys(a) as (keyof LeaseView)[];
   if (keys.length !== Object.keys(b).length) return false;
   return keys.every((key) =>
-    key === 'labels' ? sameLabels(a.labels, b.labels) : a[key] === b[key],
+    key === 'labels' ? sameLabels(a.labels, b.labels) : Object.hasOwn(b, key) && a[key] === b[key],
   );
 }
 

@@ -29,15 +29,21 @@ export function placeEarliest(
   since: Since,
 ): Unit {
   const pieces = new Pieces(segments, since);
-  const revision = earliest(pieces, requests, pieces.last);
+  // Times are revisions, of which there may be far more before the oldest rest than after it.
+  const revision = earliest(pieces, requests, pieces.first, pieces.last);
   if (revision === 0) return NONE;
-  return pieces.place(requests, earliest(pieces, requests, pieces.renumber()));
+  return pieces.place(requests, earliest(pieces, requests, 1, pieces.renumber()));
 }
 
-/** The first time at which there is a place, up to `last`; 0 where there is none. */
-function earliest(pieces: Pieces, requests: readonly Request[], last: number): number {
+/** The first time at which there is a place, from `first` up to `last`; 0 where there is none. */
+function earliest(
+  pieces: Pieces,
+  requests: readonly Request[],
+  first: number,
+  last: number,
+): number {
   if (pieces.place(requests, last) === NONE) return 0;
-  let before = 0;
+  let before = first - 1;
   let after = last;
   while (after - before > 1) {
     const middle = Math.floor((before + after) / 2);
@@ -60,7 +66,8 @@ class Pieces {
   /** Whether a piece is never joined with the one before it. */
   readonly #apart: Uint8Array;
   #count = 0;
-  /** When the last one becomes free. */
+  /** When the first one becomes free, and the last. */
+  first = Infinity;
   last = 0;
 
   constructor(segments: Segments, { ids, count, slabs }: Since) {
@@ -87,6 +94,7 @@ class Pieces {
         const isApart = apart === 1 || segments.edgeOf(at) ? 1 : 0;
         this.#put(this.#count++, start, end, time, isApart);
         apart = 0;
+        if (time > 0 && time < this.first) this.first = time;
         if (time > this.last) this.last = time;
       }
     }
