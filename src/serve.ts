@@ -14,7 +14,7 @@ import { Feed } from './feed.ts';
 import { Book } from './history/book.ts';
 import type { BookEvent } from './history/book-worker.ts';
 import { buildApp } from './http/app.ts';
-import type { App } from './http/contract.ts';
+import { compileSerializer, type App } from './http/contract.ts';
 import { StorageFailure } from './journal/journal.ts';
 import { RecoveryError } from './journal/recovery-error.ts';
 import { recover } from './journal/recovery.ts';
@@ -81,6 +81,14 @@ async function start(
   const ms = Math.round(performance.now());
   logger.debug({ checkpoint, records }, 'recovered');
   logger.info({ address, data: directory, revision, arenas, ms }, 'listening');
+  compileSerializers();
+}
+
+/** One at a time, so that requests get in between. */
+function compileSerializers(): void {
+  setImmediate(() => {
+    if (compileSerializer()) compileSerializers();
+  }).unref();
 }
 
 /** Tells what the journal does of its own accord; where it has failed, the process ends. */

@@ -3,11 +3,12 @@
  * for, or what was lost on the way, is asked for again a few times; so a request has to be one that
  * may be done twice.
  */
-import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exitCode } from '../exit-code.ts';
 import type { Problem } from '../http/wire/problem.ts';
+import { http } from '../node-http.ts';
 import type { Service } from './service.ts';
 import { messageOf, ToolError } from './tool-error.ts';
 
@@ -35,7 +36,7 @@ export class Client {
     this.#url = new URL(url.href.endsWith('/') ? url.href : `${url.href}/`);
     this.#token = token;
     const options = { keepAlive: true, maxSockets: connectionsMax };
-    this.#agent = url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agent = url.protocol === 'https:' ? new HttpsAgent(options) : new http.Agent(options);
   }
 
   /**
@@ -62,7 +63,7 @@ export class Client {
   }
 
   #try(method: string, path: string, text: string | undefined): Promise<Reply> {
-    const send = this.#url.protocol === 'https:' ? requestHttps : requestHttp;
+    const send = this.#url.protocol === 'https:' ? requestHttps : http.request;
     return new Promise((resolve, reject) => {
       const request = send(new URL(path, this.#url), {
         method,

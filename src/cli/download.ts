@@ -5,9 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { exitCode } from '../exit-code.ts';
+import { http } from '../node-http.ts';
 import type { Progress } from './progress.ts';
 import { messageOf, ToolError } from './tool-error.ts';
 
@@ -47,7 +48,7 @@ export async function download(options: DownloadOptions): Promise<Download> {
 
 function ask({ url, token }: DownloadOptions): Promise<IncomingMessage> {
   const base = url.href.endsWith('/') ? url.href : `${url.href}/`;
-  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const send = url.protocol === 'https:' ? requestHttps : http.request;
   return new Promise((resolve, reject) => {
     const request = send(new URL('v1/backup', base), {
       headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }) },

@@ -76,8 +76,6 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { secondsLeft } = options;
   const app = newApp(logger);
   app.server.maxConnections = limits.connectionsMax;
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(errorHandler(logger));
   parseJsonAlone(app);
   refuseUnknownRoutes(app);
@@ -137,6 +135,13 @@ function newApp(logger: FastifyBaseLogger): App {
     routerOptions: { maxParamLength: 16_384 },
     // While stopping, requests on open connections are still answered; each is then hung up on.
     return503OnClosing: false,
+    // Given here, the framework does not load its own. Its types want those.
+    schemaController: {
+      compilersFactory: {
+        buildValidator: () => validatorCompiler as never,
+        buildSerializer: () => serializerCompiler as never,
+      },
+    },
     clientErrorHandler: (error, socket) => handleClientError(error, socket as Socket),
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
   });

@@ -10,11 +10,12 @@
  * first: that costs ten times as much, and the tests parse every reply instead. Fields that a
  * schema does not list are dropped.
  */
-import stringifierOf from 'fast-json-stringify';
+import type stringifierOf from 'fast-json-stringify';
 import type { FastifySchemaCompiler, FastifyInstance, RawServerDefault } from 'fastify';
 import type { FastifyBaseLogger, FastifySerializerCompiler } from 'fastify';
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import { z } from 'zod';
 import { acceptorOf } from './acceptor.ts';
 import { InvalidInput, pointerTo, type InputError } from './invalid-input.ts';
@@ -62,22 +63,43 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   };
 };
 
+const require = createRequire(import.meta.url);
+
 type Stringify = (value: unknown) => string;
 const stringifiers = new WeakMap<object, Stringify>();
+/** Schemas of replies that no reply has needed yet. */
+const uncompiled = new Set<z.ZodType>();
 
-export const serializerCompiler: FastifySerializerCompiler<unknown> = ({ schema, method }) => {
+/** Compiles when the first reply is written: together they would be a tenth of a large start. */
+export const serializerCompiler: FastifySerializerCompiler<unknown> = ({ schema }) => {
   if (!(schema instanceof z.ZodType)) return JSON.stringify;
-  // A start is quicker without those of lists and reports, of which few are ever asked for.
-  return method === 'GET' ? (value) => stringifier(schema)(value) : stringifier(schema);
+  if (!stringifiers.has(schema)) uncompiled.add(schema);
+  let stringify: Stringify | undefined;
+  return (value) => (stringify ??= stringifier(schema))(value);
 };
+
+/**
+ * Compiles one of the serialisers that no reply has needed yet, some milliseconds. False where
+ * there is none.
+ */
+export function compileSerializer(): boolean {
+  for (const schema of uncompiled) {
+    stringifier(schema);
+    return true;
+  }
+  return false;
+}
 
 /** The serialiser of a schema, compiled when it is first asked for. */
 export function stringifier(schema: z.ZodType): Stringify {
   let stringify = stringifiers.get(schema);
   if (stringify === undefined) {
     const json = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
-    stringify = stringifierOf(json as Parameters<typeof stringifierOf>[0]);
+    // Not imported: with what it brings it takes longer to load than the framework.
+    const compile = require('fast-json-stringify') as typeof stringifierOf;
+    stringify = compile(json as Parameters<typeof stringifierOf>[0]);
     stringifiers.set(schema, stringify);
+    uncompiled.delete(schema);
   }
   return stringify;
 }

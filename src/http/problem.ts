@@ -6,10 +6,10 @@
  * because its message was not written for clients.
  */
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { refuse, type Exhaustion, type NextRest, type Refusal } from '../engine/refusal.ts';
 import { HistoryUnavailable } from '../history/history.ts';
+import { http } from '../node-http.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
 import { CursorMismatch } from './cursor.ts';
@@ -177,7 +177,7 @@ export function handleClientError(error: Error & { code?: string }, socket: Sock
   const problem = problemOfClientError(error.code);
   const body = JSON.stringify(problem);
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n` +
+    `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status] ?? ''}\r\n` +
       `Content-Type: ${problemType}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n` +
       `Connection: close\r\n\r\n${body}`,

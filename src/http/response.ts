@@ -3,9 +3,12 @@
  * byte a character: of a long answer that takes half of what UTF-8 does, which makes room for three
  * bytes a character first.
  */
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { http } from '../node-http.ts';
 
-export class TextResponse<T extends IncomingMessage = IncomingMessage> extends ServerResponse<T> {
+export class TextResponse<
+  T extends IncomingMessage = IncomingMessage,
+> extends http.ServerResponse<T> {
   override end(chunk?: unknown, encoding?: unknown, done?: unknown): this {
     const isAscii =
       typeof chunk === 'string' && encoding == null && Buffer.byteLength(chunk) === chunk.length;

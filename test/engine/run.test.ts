@@ -67,6 +67,36 @@ function tiling(segments: Segments): string[] {
   return list;
 }
 
+test.each(seeds)('a cell that is not as it was is noticed, seed %i', (seed) => {
+  const random = new Random(seed);
+  const run = new Run(0, 20_000);
+  const starts = Array.from({ length: 300 }, () => {
+    const size = 1 + random.int(40);
+    const start = run.place(size);
+    expect(run.occupy(start, size, BUSY, 1)).toBe(true);
+    return start;
+  });
+  for (const start of starts) if (random.chance(0.3)) run.vacate(start);
+  const { cells } = run.bins;
+  const { words } = cells;
+  for (const start of starts) {
+    const cell = run.find(start);
+    if (cell === 0) continue;
+    // What comes behind it in its bucket and in the list, and its state.
+    for (const word of [2, 4, 6]) {
+      const at = (cell << 3) | word;
+      const was = words[at]!;
+      words[at] = word === 6 ? 0 : was ^ 1;
+      expect(run.isHashed, `unit ${start}, word ${word}`).toBe(false);
+      words[at] = was;
+    }
+    cells.setStart(cell, start ^ 1);
+    expect(run.isHashed, `unit ${start}`).toBe(false);
+    cells.setStart(cell, start);
+  }
+  expect(run.isHashed).toBe(true);
+});
+
 describe('a run and the ordered segments', () => {
   test.each(seeds)('take the same blocks, and go on alike, seed %i', (seed) => {
     const random = new Random(seed);

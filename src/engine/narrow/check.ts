@@ -71,7 +71,11 @@ function verifyTiling(tiling: Tiling, problems: string[]): { holes: number; larg
     const start = tiling.startOf(at);
     const length: Unit = tiling.endOf(at) - start;
     const state = tiling.stateOf(at);
-    if (length <= ZERO) wrong(`the segment at unit ${start} has a positive size`);
+    if (length <= ZERO) {
+      wrong(`the segment at unit ${start} has a positive size`);
+      // Who follows the links further may go round for ever.
+      break;
+    }
     if (previous === FREE && state === FREE && !tiling.edgeOf(at))
       wrong(`the free neighbours at unit ${start} are merged`);
     if (previous === VOID && state === VOID)

@@ -417,15 +417,34 @@ export class Run {
     this.#heads[fresh] = moved;
   }
 
-  /** Whether every busy segment is found by its start; for the check. */
+  /**
+   * Whether every busy segment is found by its start; for the check. It goes from bucket to bucket,
+   * which reads a cell once, where looking each segment up reads some twice. Hashed as often as there
+   * are busy segments, and each time a busy one of the list in the bucket of its start, they are all.
+   */
   get isHashed(): boolean {
     let busy = 0;
+    let seen = 0;
     for (let cell = this.first(); cell !== 0; cell = this.after(cell)) {
-      if (this.stateOf(cell) < BUSY) continue;
-      busy++;
-      if (this.find(this.startOf(cell)) !== cell) return false;
+      if (++seen > this.bins.used) return false;
+      if (this.stateOf(cell) >= BUSY) busy++;
     }
-    return busy === this.#busy && this.free >= ZERO;
+    let hashed = 0;
+    for (let bucket = 0; bucket < this.#buckets; bucket++) {
+      let cell = this.#heads[bucket]!;
+      while (cell !== 0) {
+        if (++hashed > busy || !this.#isHashedIn(cell, bucket)) return false;
+        cell = this.bins.cells.words[(cell << SHIFT) | CHAIN]!;
+      }
+    }
+    return hashed === busy && busy === this.#busy && this.free >= ZERO;
+  }
+
+  #isHashedIn(cell: number, bucket: number): boolean {
+    const { words } = this.bins.cells;
+    const next = words[(cell << SHIFT) | AFTER]!;
+    const listed = words[(next << SHIFT) | BEFORE] === cell;
+    return listed && this.stateOf(cell) >= BUSY && this.#bucket(this.startOf(cell)) === bucket;
   }
 }
 
