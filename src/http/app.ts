@@ -76,6 +76,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { secondsLeft } = options;
   const app = newApp(logger);
   app.server.maxConnections = limits.connectionsMax;
+  // Node would hang up on a client that sends its last before it is answered, with the request done.
+  Object.assign(app.server, { httpAllowHalfOpen: true });
   app.setErrorHandler(errorHandler(logger));
   parseJsonAlone(app);
   refuseUnknownRoutes(app);

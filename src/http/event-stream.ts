@@ -13,6 +13,7 @@ import type { Feed, Trimmed } from '../feed.ts';
 import type { JournalRecord } from '../journal/journal.ts';
 import { limits } from '../limits.ts';
 import type { EventTexts } from './event-text.ts';
+import { hangUpWithClient } from './patient-reply.ts';
 import { problemOf } from './problem.ts';
 import type { Problem } from './wire/problem.ts';
 
@@ -64,6 +65,7 @@ export class EventStreams {
     const abort = new AbortController();
     if (this.#stopped) abort.abort();
     this.#open.set(response, abort);
+    hangUpWithClient(response);
     response.once('close', () => {
       this.#open.delete(response);
       abort.abort();

@@ -1,4 +1,5 @@
 /** Events over real connections: order, resuming, filters, slow readers, and the end of a stream. */
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventStreamsOptions } from '../../src/http/event-stream.ts';
@@ -495,11 +496,25 @@ describe('the end', () => {
   it('of a client is noticed', async () => {
     const client = await watch();
     client.close();
-    for (;;) {
-      const { text } = await service.call('GET', '/metrics');
-      if (/^vmemd_event_streams 0$/m.test(text)) break;
-      await new Promise(setImmediate);
-    }
+    await open(0);
     await done('POST', '/arenas', { name: 'a' });
   });
+
+  it('of a client is noticed where it only says that it sends nothing more', async () => {
+    const { hostname: host, port } = new URL(url);
+    const socket = connect({ host, port: Number(port), allowHalfOpen: true });
+    socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n');
+    await open(1);
+    socket.end();
+    await open(0);
+  });
+
+  /** Resolves once so many streams are open. */
+  async function open(count: number): Promise<void> {
+    for (;;) {
+      const { text } = await service.call('GET', '/metrics');
+      if (text.includes(`\nvmemd_event_streams ${count}\n`)) return;
+      await new Promise(setImmediate);
+    }
+  }
 });

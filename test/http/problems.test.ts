@@ -1,4 +1,5 @@
 import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectProblem, Service } from './service.ts';
 
@@ -260,10 +261,16 @@ describe('bugs', () => {
   });
 });
 
-/** Sends bytes as they are and gives back what comes, up to the end of the connection. */
-function exchange(port: number, bytes: string): Promise<string> {
+/**
+ * Sends bytes as they are and gives back what comes, up to the end of the connection. With `last` the
+ * client closes its direction behind them.
+ */
+function exchange(port: number, bytes: string, last = false): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () =>
+      last ? socket.end(bytes) : socket.write(bytes),
+    );
+    socket.on('end', () => socket.end());
     let text = '';
     socket.setEncoding('utf8');
     socket.on('data', (data: string) => (text += data));
@@ -320,6 +327,23 @@ describe('over a socket', () => {
       body: JSON.parse(body),
     });
     expect(JSON.parse(body).code).toBe(code);
+  });
+
+  it('answers a client that has sent its last, and hangs up then', async () => {
+    await service.call('POST', '/v1/arenas', { name: 'a', spans: [{ base: 0, size: 8 }] });
+    await service.app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = service.app.server.address() as AddressInfo;
+    const alloc =
+      'POST /v1/arenas/a/alloc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n' +
+      'Content-Length: 10\r\n\r\n{"size":1}';
+    service.journal.automatic = false;
+    const text = exchange(port, alloc + alloc, true);
+    await service.commitUnderWay();
+    // Longer than it takes to learn that nothing more comes.
+    await delay(50);
+    service.journal.complete();
+    service.journal.automatic = true;
+    expect((await text).match(/HTTP\/1.1 201 Created/g)).toHaveLength(2);
   });
 
   it('serves real clients', async () => {

@@ -326,6 +326,22 @@ describe('a client that goes away', () => {
     expect(service.sequencer.room.figures).toMatchObject({ abandoned: 1, granted: 1, waiting: 0 });
   });
 
+  it('leaves also where it only says that it sends nothing more', async () => {
+    await arena('a', 1);
+    await take(1);
+    const { port } = service.app.server.address() as AddressInfo;
+    const body = JSON.stringify({ size: 1, waitSeconds: 60 });
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write(
+      'POST /v1/arenas/a/alloc HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await waiting(1);
+    socket.end();
+    await waiting(0);
+    expect(service.sequencer.room.figures).toMatchObject({ abandoned: 1 });
+  });
+
   it('leaves its idempotency key unused', async () => {
     await arena('a', 1);
     await take(1);
