@@ -7,7 +7,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { median } from './clock.ts';
-import type { Options } from './options.ts';
+import type { Options } from './engine-options.ts';
 import { weightOf } from './plan.ts';
 import { Progress } from './progress.ts';
 import { nameOf } from './row.ts';

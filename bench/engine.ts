@@ -3,10 +3,11 @@
  * measured, and shows what came out beside the goals. Interrupted, it shows what it has.
  */
 import { readFile, writeFile } from 'node:fs/promises';
+import { Mistake, answer, helped } from './arguments.ts';
 import { measureAll } from './campaign.ts';
 import { thisMachine } from './machine.ts';
-import { Mistake, help, parseOptions } from './options.ts';
-import type { Options } from './options.ts';
+import { help, parseOptions } from './engine-options.ts';
+import type { Options } from './engine-options.ts';
 import { plan } from './plan.ts';
 import { show, writeResults } from './report.ts';
 import type { Report } from './report.ts';
@@ -14,17 +15,13 @@ import { nameOf } from './row.ts';
 import { SeedBench } from './seed-bench.ts';
 
 /** Runs with the words after `engine`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
     const options = parseOptions(words, process.env);
-    if (options === undefined) process.stdout.write(help);
-    else await runWith(options);
+    if (options === undefined) return helped(help);
+    await runWith(options);
     return 0;
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    return 2;
-  }
+  });
 }
 
 async function runWith(options: Options): Promise<void> {

@@ -8,16 +8,16 @@ import Database from 'better-sqlite3';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Server } from '../test/crash/server.ts';
+import { answer, count, directory, helped, seconds, valuesOf } from './arguments.ts';
 import { Samples } from './clock.ts';
 import { Connection } from './connection.ts';
 import { syncTime } from './disk.ts';
-import { Mistake } from './options.ts';
 import { Progress } from './progress.ts';
 import { render } from './table.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
+const CONNECTIONS_MAX = 4096;
 const SECONDS = 5;
 /** The first part of a row is not counted: compilers, caches and the connections warm up. */
 const WARM_UP_SHARE = 0.3;
@@ -64,17 +64,13 @@ interface Groups {
 }
 
 /** Runs with the words after `group`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
     const options = parse(words);
-    if (options === undefined) process.stdout.write(help);
-    else await runWith(options);
+    if (options === undefined) return helped(help);
+    await runWith(options);
     return 0;
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    return 2;
-  }
+  });
 }
 
 async function runWith({ connections, seconds, data, markdown }: Options): Promise<void> {
@@ -204,32 +200,19 @@ function verdict(groups: Groups): string {
 }
 
 function parse(words: readonly string[]): Options | undefined {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...words],
-      options: {
-        connections: { type: 'string', multiple: true },
-        seconds: { type: 'string' },
-        data: { type: 'string' },
-        markdown: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }));
-  } catch (error) {
-    throw new Mistake(error instanceof Error ? error.message : String(error));
-  }
+  const values = valuesOf(words, {
+    connections: { type: 'string', multiple: true },
+    seconds: { type: 'string' },
+    data: { type: 'string' },
+    markdown: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help === true) return undefined;
   return {
-    connections: values.connections?.map((n) => positive('connections', n)) ?? CONNECTIONS,
-    seconds: values.seconds === undefined ? SECONDS : positive('seconds', values.seconds),
-    data: values.data ?? tmpdir(),
+    connections:
+      values.connections?.map((text) => count('connections', text, CONNECTIONS_MAX)) ?? CONNECTIONS,
+    seconds: seconds('seconds', values.seconds ?? String(SECONDS)),
+    data: directory('data', values.data ?? tmpdir()),
     markdown: values.markdown === true,
   };
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 4096) return value;
-  throw new Mistake(`--${name} takes a positive number up to 4096, not "${text}".`);
 }

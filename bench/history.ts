@@ -7,7 +7,6 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { MessageChannel } from 'node:worker_threads';
 import type { CreateArena, Labels } from '../src/engine/command.ts';
 import type { Event } from '../src/engine/event.ts';
@@ -17,8 +16,8 @@ import { formatAddress } from '../src/http/notation.ts';
 import { encode } from '../src/journal/record.ts';
 import { openSqliteJournal, type SqliteJournal } from '../src/journal/sqlite.ts';
 import { Server } from '../test/crash/server.ts';
+import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Connection } from './connection.ts';
-import { Mistake } from './options.ts';
 import { Progress } from './progress.ts';
 
 const EVENTS = 10_000_000;
@@ -52,41 +51,13 @@ interface Options {
 }
 
 /** Runs with the words after `history`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        events: { type: 'string', default: String(EVENTS) },
-        places: { type: 'string', default: String(PLACES) },
-        queries: { type: 'string', default: String(QUERIES) },
-        data: { type: 'string', default: tmpdir() },
-        help: { type: 'boolean' },
-      },
-    });
-    if (values.help === true) process.stdout.write(help);
-    else {
-      const [events, places] = [count('events', values.events), count('places', values.places)];
-      await measure({
-        events,
-        places,
-        queries: count('queries', values.queries),
-        data: values.data,
-      });
-    }
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
+    const options = parse(words);
+    if (options === undefined) return helped(help);
+    await measure(options);
     return 0;
-  } catch (error) {
-    const mistaken = error instanceof Mistake || (error as { code?: string }).code !== undefined;
-    if (!mistaken) throw error;
-    process.stderr.write(`bench: ${(error as Error).message}\n\n${help}`);
-    return 2;
-  }
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new Mistake(`--${option} must be an integer from 1, not "${text}".`);
+  });
 }
 
 async function measure({ events, places, queries, data }: Options): Promise<void> {
@@ -388,4 +359,21 @@ class Life {
 function clip(address: bigint, { width }: Places): bigint {
   const highest = (1n << BigInt(width)) - 1n;
   return address > highest ? highest : address;
+}
+
+function parse(words: readonly string[]): Options | undefined {
+  const values = valuesOf(words, {
+    events: { type: 'string', default: String(EVENTS) },
+    places: { type: 'string', default: String(PLACES) },
+    queries: { type: 'string', default: String(QUERIES) },
+    data: { type: 'string', default: tmpdir() },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help === true) return undefined;
+  return {
+    events: count('events', values.events),
+    places: count('places', values.places),
+    queries: count('queries', values.queries),
+    data: directory('data', values.data),
+  };
 }

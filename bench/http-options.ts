@@ -1,10 +1,9 @@
 /** The options of the benchmark over HTTP: `npm run bench -- http --help`. */
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
+import { count, directory, reporting, reportingOf, valuesOf, type Reporting } from './arguments.ts';
 import { httpWorkloads } from './http-workload.ts';
-import { Mistake } from './options.ts';
 
-export interface HttpOptions {
+export interface HttpOptions extends Reporting {
   readonly connections: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
@@ -13,11 +12,6 @@ export interface HttpOptions {
   readonly addresses: number;
   readonly warmUp: boolean;
   readonly data: string;
-  readonly markdown: boolean;
-  readonly json?: string;
-  readonly from?: string;
-  /** Where the committed table and plots go; absent for runs that are not the whole. */
-  readonly results?: string;
 }
 
 const CONNECTIONS = [1, 64, 256];
@@ -25,7 +19,6 @@ const QUICK = [1, 64];
 const SECONDS = 2;
 const ROUNDS = 3;
 const ADDRESSES = 2 ** 20;
-const RESULTS = new URL('results/', import.meta.url).pathname;
 
 const workloadLines = Object.entries(httpWorkloads)
   .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
@@ -60,14 +53,24 @@ Workloads:
 ${workloadLines}
 `;
 
+const described = {
+  connections: { type: 'string', multiple: true },
+  seconds: { type: 'string' },
+  rounds: { type: 'string' },
+  only: { type: 'string', multiple: true },
+  addresses: { type: 'string' },
+  quick: { type: 'boolean' },
+  data: { type: 'string' },
+  ...reporting,
+} as const;
+
 /** Reads the words after `http`. Throws {@link Mistake}; undefined where help is asked for. */
 export function parseHttpOptions(words: readonly string[]): HttpOptions | undefined {
-  const values = parse(words);
+  const values = valuesOf(words, described);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
-  const { json, from, only, connections } = values;
+  const { from, only, connections } = values;
   const part = quick || [from, only, connections].some((value) => value !== undefined);
-  const results = values.results ?? (part ? undefined : RESULTS);
   const usual = quick ? QUICK : CONNECTIONS;
   return {
     connections: connections?.map((text) => count('connections', text)) ?? usual,
@@ -76,40 +79,7 @@ export function parseHttpOptions(words: readonly string[]): HttpOptions | undefi
     only: only ?? [],
     addresses: count('addresses', values.addresses ?? String(quick ? ADDRESSES / 16 : ADDRESSES)),
     warmUp: !quick,
-    data: values.data ?? tmpdir(),
-    markdown: values.markdown === true,
-    ...(json !== undefined && { json }),
-    ...(from !== undefined && { from }),
-    ...(results !== undefined && { results }),
+    data: directory('data', values.data ?? tmpdir()),
+    ...reportingOf(values, part),
   };
-}
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        connections: { type: 'string', multiple: true },
-        seconds: { type: 'string' },
-        rounds: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        addresses: { type: 'string' },
-        quick: { type: 'boolean' },
-        data: { type: 'string' },
-        markdown: { type: 'boolean' },
-        json: { type: 'string' },
-        from: { type: 'string' },
-        results: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new Mistake(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function count(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Mistake(`--${name} takes a positive integer, as 1000 or 1e3, not "${text}".`);
 }

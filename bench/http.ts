@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Server } from '../test/crash/server.ts';
+import { Mistake, answer, helped } from './arguments.ts';
 import { median } from './clock.ts';
 import { syncTime } from './disk.ts';
 import { help, parseHttpOptions, type HttpOptions } from './http-options.ts';
@@ -21,8 +22,6 @@ import {
 import { httpWorkloads, settle, type HttpWorkload } from './http-workload.ts';
 import { thisMachine } from './machine.ts';
 import { difference, readMetrics } from './metrics.ts';
-import { Missing } from './missing.ts';
-import { Mistake } from './options.ts';
 import { Progress } from './progress.ts';
 import { findWrk, load } from './wrk.ts';
 
@@ -30,18 +29,13 @@ const bareProgram = fileURLToPath(new URL('bare.ts', import.meta.url));
 const WARM_UP = { connections: 64, seconds: 2 };
 
 /** Runs with the words after `http`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
     const options = parseHttpOptions(words);
-    if (options === undefined) process.stdout.write(help);
-    else await runWith(options);
+    if (options === undefined) return helped(help);
+    await runWith(options);
     return 0;
-  } catch (error) {
-    if (error instanceof Mistake) process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    else if (error instanceof Missing) process.stderr.write(`bench: ${error.message}\n`);
-    else throw error;
-    return 2;
-  }
+  });
 }
 
 async function runWith(options: HttpOptions): Promise<void> {

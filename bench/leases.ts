@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Command } from '../src/engine/command.ts';
@@ -19,7 +18,7 @@ import { encode } from '../src/journal/record.ts';
 import { openSqliteJournal } from '../src/journal/sqlite.ts';
 import { LeaseTimer } from '../src/lease-timer.ts';
 import { Sequencer } from '../src/sequencer.ts';
-import { Mistake } from './options.ts';
+import { answer, count, directory, helped, seconds, valuesOf } from './arguments.ts';
 
 const LEASES = 1_000_000;
 const SECONDS = 2;
@@ -46,16 +45,13 @@ process, with the journal on disk and without HTTP.
 `;
 
 /** Runs with the words after `leases`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
-    const { wanted, ...options } = parse(words);
-    process.stdout.write(wanted ? help : await measure(options));
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
+    const options = parse(words);
+    if (options === undefined) return helped(help);
+    process.stdout.write(await measure(options));
     return 0;
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    return 2;
-  }
+  });
 }
 
 interface Options {
@@ -279,33 +275,21 @@ function idOf(index: number): string {
   return `${head}-0000-4000-8000-${tail}`;
 }
 
-function parse(words: readonly string[]): Options & { readonly wanted: boolean } {
-  const options = {
+function parse(words: readonly string[]): Options | undefined {
+  const values = valuesOf(words, {
     leases: { type: 'string', default: String(LEASES) },
     each: { type: 'string', default: '1' },
     'renew-seconds': { type: 'string', default: String(SECONDS) },
     'idle-seconds': { type: 'string', default: String(SECONDS) },
     data: { type: 'string', default: tmpdir() },
-    help: { type: 'boolean' },
-  } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({ args: [...words], options }));
-  } catch (error) {
-    throw new Mistake((error as Error).message);
-  }
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help === true) return undefined;
   return {
-    leases: Math.ceil(positive('leases', values.leases)),
-    each: Math.ceil(positive('each', values.each)),
-    renewSeconds: positive('renew-seconds', values['renew-seconds']),
-    idleSeconds: positive('idle-seconds', values['idle-seconds']),
-    data: values.data,
-    wanted: values.help === true,
+    leases: count('leases', values.leases),
+    each: count('each', values.each),
+    renewSeconds: seconds('renew-seconds', values['renew-seconds']),
+    idleSeconds: seconds('idle-seconds', values['idle-seconds']),
+    data: directory('data', values.data),
   };
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new Mistake(`--${name} takes a positive number.`);
 }

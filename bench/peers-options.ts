@@ -1,10 +1,18 @@
 /** The options of the comparison with others: `npm run bench -- peers --help`. */
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
-import { count, Mistake } from './options.ts';
+import {
+  count,
+  directory,
+  Mistake,
+  reporting,
+  reportingOf,
+  seconds,
+  valuesOf,
+  type Reporting,
+} from './arguments.ts';
 import { peers } from './peers/all.ts';
 
-export interface PeersOptions {
+export interface PeersOptions extends Reporting {
   /** Clients at a time, ascending. */
   readonly clients: readonly number[];
   readonly seconds: number;
@@ -15,11 +23,6 @@ export interface PeersOptions {
   /** All are measured once before, which does not count. */
   readonly warmUp: boolean;
   readonly data: string;
-  readonly markdown: boolean;
-  readonly json?: string;
-  readonly from?: string;
-  /** Where the committed table and plots go; absent for runs that are not the whole. */
-  readonly results?: string;
 }
 
 /** As many numbers as are held are a quarter of the pool. */
@@ -31,7 +34,6 @@ const SECONDS = 3;
 const ROUNDS = 5;
 const HELD = 4096;
 const HELD_QUICK = 1024;
-const RESULTS = new URL('results/', import.meta.url).pathname;
 
 const peerLines = Object.entries(peers)
   .map(([name, { about }]) => `  ${name.padEnd(15)} ${about}`)
@@ -71,27 +73,34 @@ Compared are:
 ${peerLines}
 `;
 
+const described = {
+  clients: { type: 'string', multiple: true },
+  seconds: { type: 'string' },
+  rounds: { type: 'string' },
+  only: { type: 'string', multiple: true },
+  held: { type: 'string' },
+  quick: { type: 'boolean' },
+  data: { type: 'string' },
+  ...reporting,
+} as const;
+
 /** Reads the words after `peers`. Throws {@link Mistake}; undefined where help is asked for. */
 export function parsePeersOptions(words: readonly string[]): PeersOptions | undefined {
-  const values = parse(words);
+  const values = valuesOf(words, described);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
-  const { json, from, only, clients, held } = values;
+  const { from, only, clients, held } = values;
   const part = quick || [from, only, clients, held].some((value) => value !== undefined);
-  const results = values.results ?? (part ? undefined : RESULTS);
   const counts = clients?.map((text) => count('clients', text)) ?? (quick ? QUICK : CLIENTS);
   const options: PeersOptions = {
     clients: counts.toSorted((a, b) => a - b),
-    seconds: seconds(values.seconds ?? String(quick ? 1 : SECONDS)),
+    seconds: seconds('seconds', values.seconds ?? String(quick ? 1 : SECONDS)),
     rounds: count('rounds', values.rounds ?? String(quick ? 1 : ROUNDS)),
     names: namesOf(only),
     held: count('held', held ?? String(quick ? HELD_QUICK : HELD)),
     warmUp: !quick,
-    data: values.data ?? tmpdir(),
-    markdown: values.markdown === true,
-    ...(json !== undefined && { json }),
-    ...(from !== undefined && { from }),
-    ...(results !== undefined && { results }),
+    data: directory('data', values.data ?? tmpdir()),
+    ...reportingOf(values, part),
   };
   if (options.held >= options.clients.at(-1)!) return options;
   throw new Mistake('--held must be at least --clients: each client frees one before it asks.');
@@ -106,34 +115,4 @@ function namesOf(only: readonly string[] | undefined): string[] {
     }
   }
   return names.filter((name) => name === 'vmemd' || only.some((text) => name.includes(text)));
-}
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        clients: { type: 'string', multiple: true },
-        seconds: { type: 'string' },
-        rounds: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        held: { type: 'string' },
-        quick: { type: 'boolean' },
-        data: { type: 'string' },
-        markdown: { type: 'boolean' },
-        json: { type: 'string' },
-        from: { type: 'string' },
-        results: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new Mistake(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (value > 0 && value <= 3600) return value;
-  throw new Mistake(`--seconds takes a number above 0, up to 3600, not "${text}".`);
 }

@@ -5,28 +5,23 @@
  */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Mistake, answer, helped } from './arguments.ts';
 import { median } from './clock.ts';
 import { syncTime } from './disk.ts';
 import { thisMachine } from './machine.ts';
 import { Missing } from './missing.ts';
-import { Mistake } from './options.ts';
 import { help, parsePeersOptions, POOL_BY_HELD, type PeersOptions } from './peers-options.ts';
 import { showPeers, writePeersResults, type PeerRow, type PeersReport } from './peers-report.ts';
 import { Contestant, type Figures } from './peers/contestant.ts';
 import { Progress } from './progress.ts';
 
 /** Runs with the words after `peers`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
     const options = parsePeersOptions(words);
-    if (options === undefined) process.stdout.write(help);
-    else return await runWith(options);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    return 2;
-  }
+    if (options === undefined) return helped(help);
+    return runWith(options);
+  });
 }
 
 async function runWith(options: PeersOptions): Promise<number> {

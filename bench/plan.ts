@@ -4,7 +4,7 @@
  */
 import { policies } from '../src/engine/command.ts';
 import type { Policy } from '../src/engine/command.ts';
-import type { Options } from './options.ts';
+import type { Options } from './engine-options.ts';
 import { nameOf } from './row.ts';
 import type { Row, RowKind } from './row.ts';
 import type { Layer } from './subject.ts';

@@ -9,7 +9,6 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import type { Command } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { JournalRecord } from '../src/journal/journal.ts';
@@ -17,7 +16,7 @@ import { recover } from '../src/journal/recovery.ts';
 import { encode } from '../src/journal/record.ts';
 import { openSqliteJournal, type SqliteJournal } from '../src/journal/sqlite.ts';
 import { Server } from '../test/crash/server.ts';
-import { Mistake } from './options.ts';
+import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Progress } from './progress.ts';
 
 const LIVE = 1_000_000;
@@ -41,38 +40,13 @@ How long a restart takes, and what making a checkpoint costs those who are serve
 `;
 
 /** Runs with the words after `restart`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      options: {
-        live: { type: 'string', default: String(LIVE) },
-        after: { type: 'string', default: String(AFTER) },
-        starts: { type: 'string', default: String(STARTS) },
-        data: { type: 'string', default: tmpdir() },
-        help: { type: 'boolean' },
-      },
-    });
-    if (values.help === true) process.stdout.write(help);
-    else {
-      const [live, after] = [count('live', values.live), count('after', values.after)];
-      await measure({ live, after, starts: count('starts', values.starts), data: values.data });
-    }
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
+    const options = parse(words);
+    if (options === undefined) return helped(help);
+    await measure(options);
     return 0;
-  } catch (error) {
-    const mistaken = error instanceof Mistake || (error as { code?: string }).code !== undefined;
-    if (!mistaken) throw error;
-    process.stderr.write(`bench: ${(error as Error).message}\n\n${help}`);
-    return 2;
-  }
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new Mistake(`--${option} must be an integer from 1, not "${text}".`);
-  }
-  return value;
+  });
 }
 
 interface Options {
@@ -277,4 +251,21 @@ function seconds(milliseconds: number): string {
 
 function ms(milliseconds: number): string {
   return `${milliseconds.toFixed(1)} ms`;
+}
+
+function parse(words: readonly string[]): Options | undefined {
+  const values = valuesOf(words, {
+    live: { type: 'string', default: String(LIVE) },
+    after: { type: 'string', default: String(AFTER) },
+    starts: { type: 'string', default: String(STARTS) },
+    data: { type: 'string', default: tmpdir() },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help === true) return undefined;
+  return {
+    live: count('live', values.live),
+    after: count('after', values.after),
+    starts: count('starts', values.starts),
+    data: directory('data', values.data),
+  };
 }

@@ -1,27 +1,28 @@
 /** The options of the benchmark of scale: `npm run bench -- scale --help`. */
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
-import { count, Mistake } from './options.ts';
+import {
+  count,
+  directory,
+  Mistake,
+  reporting,
+  reportingOf,
+  valuesOf,
+  type Reporting,
+} from './arguments.ts';
 import { dimensions, EMPTY, planScale, type ScaleRow } from './scale-row.ts';
 
-export interface ScaleOptions {
+export interface ScaleOptions extends Reporting {
   readonly rows: readonly ScaleRow[];
   readonly connections: number;
   readonly seconds: number;
   readonly rounds: number;
   readonly warmUp: boolean;
   readonly data: string;
-  readonly markdown: boolean;
-  readonly json?: string;
-  readonly from?: string;
-  /** Where the committed table and plots go; absent for runs that are not the whole. */
-  readonly results?: string;
 }
 
 const CONNECTIONS = 64;
 const SECONDS = 2;
 const ROUNDS = 3;
-const RESULTS = new URL('results/', import.meta.url).pathname;
 
 const dimensionLines = Object.entries(dimensions)
   .map(([name, about]) => `  ${name.padEnd(8)} ${about}`)
@@ -57,14 +58,24 @@ Varied are:
 ${dimensionLines}
 `;
 
+const described = {
+  connections: { type: 'string' },
+  seconds: { type: 'string' },
+  rounds: { type: 'string' },
+  only: { type: 'string', multiple: true },
+  quick: { type: 'boolean' },
+  large: { type: 'boolean' },
+  data: { type: 'string' },
+  ...reporting,
+} as const;
+
 /** Reads the words after `scale`. Throws {@link Mistake}; undefined where help is asked for. */
 export function parseScaleOptions(words: readonly string[]): ScaleOptions | undefined {
-  const values = parse(words);
+  const values = valuesOf(words, described);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
-  const { json, from, only, connections } = values;
+  const { from, only, connections } = values;
   const part = quick || [from, only, connections].some((value) => value !== undefined);
-  const results = values.results ?? (part ? undefined : RESULTS);
   const rows = planScale({ quick, large: values.large === true, only: only ?? [] });
   if (rows.length === 0) throw new Mistake('No row has such a name.');
   return {
@@ -73,34 +84,7 @@ export function parseScaleOptions(words: readonly string[]): ScaleOptions | unde
     seconds: count('seconds', values.seconds ?? String(quick ? 1 : SECONDS)),
     rounds: count('rounds', values.rounds ?? String(quick ? 1 : ROUNDS)),
     warmUp: !quick,
-    data: values.data ?? tmpdir(),
-    markdown: values.markdown === true,
-    ...(json !== undefined && { json }),
-    ...(from !== undefined && { from }),
-    ...(results !== undefined && { results }),
+    data: directory('data', values.data ?? tmpdir()),
+    ...reportingOf(values, part),
   };
-}
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        connections: { type: 'string' },
-        seconds: { type: 'string' },
-        rounds: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        large: { type: 'boolean' },
-        data: { type: 'string' },
-        markdown: { type: 'boolean' },
-        json: { type: 'string' },
-        from: { type: 'string' },
-        results: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new Mistake(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -6,11 +6,10 @@
 import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Mistake, answer, helped } from './arguments.ts';
 import { median } from './clock.ts';
 import { syncTime } from './disk.ts';
 import { thisMachine } from './machine.ts';
-import { Missing } from './missing.ts';
-import { Mistake } from './options.ts';
 import { Progress } from './progress.ts';
 import { help, parseScaleOptions, type ScaleOptions } from './scale-options.ts';
 import {
@@ -25,18 +24,12 @@ import { ScaleService, type Memory, type ScaleRun } from './scale-service.ts';
 import { findWrk } from './wrk.ts';
 
 /** Runs with the words after `scale`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
     const options = parseScaleOptions(words);
-    if (options === undefined) process.stdout.write(help);
-    else return await runWith(options);
-    return 0;
-  } catch (error) {
-    if (error instanceof Mistake) process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    else if (error instanceof Missing) process.stderr.write(`bench: ${error.message}\n`);
-    else throw error;
-    return 2;
-  }
+    if (options === undefined) return helped(help);
+    return runWith(options);
+  });
 }
 
 async function runWith(options: ScaleOptions): Promise<number> {

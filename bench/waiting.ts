@@ -3,9 +3,8 @@
  * HTTP and journal, while nobody waits, and while many do, in each way that makes them look different
  * to the wait queue.
  */
-import { parseArgs } from 'node:util';
 import { WaitDriver } from '../test/wait-driver.ts';
-import { Mistake } from './options.ts';
+import { answer, count, helped, seconds, valuesOf } from './arguments.ts';
 import { render } from './table.ts';
 
 const WAITERS = 10_000;
@@ -70,17 +69,13 @@ const rows: readonly Row[] = [
 ];
 
 /** Runs with the words after `waiting`; the number is the exit code. */
-export async function run(words: readonly string[]): Promise<number> {
-  try {
-    const { waiters, seconds, markdown, wanted } = parse(words);
-    if (wanted) process.stdout.write(help);
-    else process.stdout.write(`${tableOf(waiters, seconds, markdown)}\n`);
+export function run(words: readonly string[]): Promise<number> {
+  return answer(help, async () => {
+    const options = parse(words);
+    if (options === undefined) return helped(help);
+    process.stdout.write(`${tableOf(options.waiters, options.seconds, options.markdown)}\n`);
     return 0;
-  } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    process.stderr.write(`bench: ${error.message}\n\n${help}`);
-    return 2;
-  }
+  });
 }
 
 function tableOf(waiters: number, seconds: number, markdown: boolean): string {
@@ -124,28 +119,16 @@ function measure({ name, crowd }: Row, waiters: number, seconds: number): string
 }
 
 function parse(words: readonly string[]) {
-  const options = {
-    waiters: { type: 'string' },
-    seconds: { type: 'string' },
+  const values = valuesOf(words, {
+    waiters: { type: 'string', default: String(WAITERS) },
+    seconds: { type: 'string', default: String(SECONDS) },
     markdown: { type: 'boolean' },
-    help: { type: 'boolean' },
-  } as const;
-  let values;
-  try {
-    ({ values } = parseArgs({ args: [...words], options }));
-  } catch (error) {
-    throw new Mistake((error as Error).message);
-  }
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (values.help === true) return undefined;
   return {
-    waiters: Math.ceil(positive(values.waiters, '--waiters', WAITERS)),
-    seconds: positive(values.seconds, '--seconds', SECONDS),
+    waiters: count('waiters', values.waiters),
+    seconds: seconds('seconds', values.seconds),
     markdown: values.markdown === true,
-    wanted: values.help === true,
   };
-}
-
-function positive(text: string | undefined, name: string, otherwise: number): number {
-  const value = text === undefined ? otherwise : Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new Mistake(`${name} takes a positive number.`);
 }

@@ -43,7 +43,7 @@ test('grants, commits and records in a commit agree', { timeout: timeMsMax }, as
 test('what it does not understand it says, with its help', async () => {
   await expect(bench('--connections', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--connections takes a positive number'),
+    stderr: expect.stringContaining('--connections takes a positive integer'),
   });
   expect((await bench('--help')).stdout).toMatch(/^Usage: npm run bench -- group/);
 });

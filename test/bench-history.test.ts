@@ -33,6 +33,6 @@ test('every kind of question is asked and has answers', { timeout: timeMsMax }, 
 test('what it does not understand it says, with its help', async () => {
   await expect(bench('--events', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--events must be an integer from 1'),
+    stderr: expect.stringContaining('--events takes a positive integer'),
   });
 });

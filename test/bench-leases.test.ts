@@ -23,7 +23,7 @@ test('all leases end, and what that took is told', { timeout: timeMsMax }, async
 test('what it does not understand it says, with its help', { timeout: timeMsMax }, async () => {
   await expect(bench('--leases', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--leases takes a positive number'),
+    stderr: expect.stringContaining('--leases takes a positive integer'),
   });
   expect((await bench('--help')).stdout).toMatch(/^Usage: npm run bench -- leases/);
 });

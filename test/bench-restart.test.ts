@@ -21,7 +21,7 @@ test('a service started on what was written has its state', { timeout: timeMsMax
 test('what it does not understand it says, with its help', async () => {
   await expect(bench('--live', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--live must be an integer from 1'),
+    stderr: expect.stringContaining('--live takes a positive integer'),
   });
   expect((await bench('--help')).stdout).toMatch(/^Usage: npm run bench -- restart/);
 });

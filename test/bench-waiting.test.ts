@@ -30,7 +30,7 @@ test('one is tried for each that is served, and else nobody', { timeout: timeMsM
 test('what it does not understand it says, with its help', { timeout: timeMsMax }, async () => {
   await expect(bench('--waiters', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--waiters takes a positive number'),
+    stderr: expect.stringContaining('--waiters takes a positive integer'),
   });
   expect((await bench('--help')).stdout).toMatch(/^Usage: npm run bench -- waiting/);
 });

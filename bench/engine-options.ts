@@ -1,7 +1,7 @@
 /** The options of the engine benchmark: `npm run bench -- engine --help`. */
-import { parseArgs } from 'node:util';
+import { count, reporting, reportingOf, valuesOf, type Reporting } from './arguments.ts';
 
-export interface Options {
+export interface Options extends Reporting {
   readonly quick: boolean;
   readonly large: boolean;
   /** Only the rows that the goals need. */
@@ -14,16 +14,8 @@ export interface Options {
   readonly seconds: number;
   readonly rounds: number;
   readonly seedBench?: string;
-  readonly markdown: boolean;
-  readonly json?: string;
-  readonly from?: string;
-  /** Where the committed table and plots go; absent for runs that are not the whole. */
-  readonly results?: string;
   readonly list: boolean;
 }
-
-/** What was asked could not be understood; the message says what to do instead. */
-export class Mistake extends Error {}
 
 export const help = `\
 Usage: npm run bench -- engine [options]
@@ -53,17 +45,30 @@ In the table "mean" is a pair (a free and an allocation), or one request where a
 "alloc" and "free" are single ones, without what reading the clock costs.
 `;
 
+const described = {
+  quick: { type: 'boolean' },
+  large: { type: 'boolean' },
+  goals: { type: 'boolean' },
+  only: { type: 'string', multiple: true },
+  live: { type: 'string', multiple: true },
+  pairs: { type: 'string' },
+  seconds: { type: 'string' },
+  rounds: { type: 'string' },
+  'seed-bench': { type: 'string' },
+  list: { type: 'boolean' },
+  ...reporting,
+} as const;
+
 /** Reads the words after `engine`. Throws {@link Mistake}; undefined where help is asked for. */
 export function parseOptions(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): Options | undefined {
-  const values = parse(words);
+  const values = valuesOf(words, described);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
   const goals = values.goals === true;
   const part = quick || goals || values.only !== undefined || values.live !== undefined;
-  const results = values.results ?? (part ? undefined : RESULTS);
   const seedBench = values['seed-bench'] ?? environment['VMEMD_SEED_BENCH'];
   return {
     quick,
@@ -75,46 +80,7 @@ export function parseOptions(
     seconds: count('seconds', values.seconds ?? (quick || goals ? '2' : '10')),
     rounds: count('rounds', values.rounds ?? '5'),
     ...(seedBench === undefined || seedBench === '' ? {} : { seedBench }),
-    markdown: values.markdown === true,
-    ...(values.json === undefined ? {} : { json: values.json }),
-    ...(values.from === undefined ? {} : { from: values.from }),
-    ...(results === undefined ? {} : { results }),
+    ...reportingOf(values, part),
     list: values.list === true,
   };
-}
-
-const RESULTS = new URL('results/', import.meta.url).pathname;
-
-function parse(words: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: {
-        quick: { type: 'boolean' },
-        large: { type: 'boolean' },
-        goals: { type: 'boolean' },
-        only: { type: 'string', multiple: true },
-        live: { type: 'string', multiple: true },
-        pairs: { type: 'string' },
-        seconds: { type: 'string' },
-        rounds: { type: 'string' },
-        'seed-bench': { type: 'string' },
-        markdown: { type: 'boolean' },
-        json: { type: 'string' },
-        from: { type: 'string' },
-        results: { type: 'string' },
-        list: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new Mistake(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** A positive integer of an option. Throws {@link Mistake}. */
-export function count(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Mistake(`--${name} takes a positive integer, as 1000 or 1e3, not "${text}".`);
 }
