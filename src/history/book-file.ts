@@ -60,8 +60,8 @@ create table clock (at integer primary key, revision integer not null) strict;
 `;
 
 /**
- * A parameter of a statement that looks for a range. Where it is but a `?`, SQLite compiles the statement
- * anew for each value, in case that another plan is better; this takes several times as long as
+ * A parameter of a statement that looks for a range, or of its limit. Where it is but a `?`, SQLite compiles
+ * the statement anew for each value, in case that another plan is better; this takes several times as long as
  * to run it, and there is but one plan.
  */
 export const parameter = 'ifnull(?, 0)';

@@ -17,20 +17,31 @@ import {
 import { inTime, PeriodSearch, type Filed, type Wanted } from './period-search.ts';
 import { factsOf } from './period-table.ts';
 
-/** Periods, and places without any, that one page looks at. */
-export const lookedAtMax = 2000;
+/** Periods that one page takes up; a window of rows that was looked through counts as a few. */
+const lookedAtMax = 2000;
+const perWindow = 8;
 
 interface ArenaRow extends NamedSpace {
   readonly id: number;
   readonly levels: bigint;
 }
 
+/** How much is looked at: what is usual, unless given. */
+export interface Bounds {
+  /** By one page. */
+  readonly lookedAtMax?: number;
+  /** At once. */
+  readonly windowRows?: number;
+}
+
 export class BookReader {
   readonly #search: PeriodSearch;
+  readonly #lookedAtMax: number;
   readonly #statements: ReturnType<typeof prepare>;
 
-  constructor(db: Database) {
-    this.#search = new PeriodSearch(db);
+  constructor(db: Database, bounds: Bounds = {}) {
+    this.#search = new PeriodSearch(db, bounds.windowRows);
+    this.#lookedAtMax = bounds.lookedAtMax ?? lookedAtMax;
     this.#statements = prepare(db);
   }
 
@@ -55,21 +66,23 @@ export class BookReader {
     for (const arena of this.#arenas(query.arena)) {
       const wanted = wantedOf(arena, query, atRevision, extent.trimmedRevision);
       if (wanted === undefined) continue;
+      const { created } = arena;
+      const at = atRevision === undefined ? {} : { atRevision };
       for (const one of this.#search.all(wanted)) {
-        const found = matches(one, wanted);
-        if (found && periods.length === query.limit) {
-          return { ...extent, periods, ...(next && { next }) };
+        if (one.row === undefined) {
+          looked += perWindow;
+          next = { created, fork: one.fork, before: 0, ...at };
+        } else {
+          const found = matches(one, wanted);
+          if (found && periods.length === query.limit) {
+            return { ...extent, periods, ...(next && { next }) };
+          }
+          if (found) periods.push(periodOf(arena, one));
+          const before = beforeOf(one, wanted, found || next?.before === one.row.from_revision);
+          looked += 1;
+          next = { created, fork: one.fork, before, ...at };
         }
-        if (found) periods.push(periodOf(arena, one));
-        const before = beforeOf(one, wanted, found || next?.before === one.row.from_revision);
-        next = {
-          created: arena.created,
-          fork: one.fork,
-          before,
-          ...(atRevision !== undefined && { atRevision }),
-        };
-        looked += 1;
-        if (looked === lookedAtMax) return { ...extent, periods, next };
+        if (looked >= this.#lookedAtMax) return { ...extent, periods, next };
       }
     }
     return { ...extent, periods };

@@ -149,7 +149,7 @@ function prepare(db: Database) {
     ) as Finding,
     after: db.prepare(
       `select * from held where arena = ${parameter} and base > ${parameter}
-       order by base limit ?`,
+       order by base limit ${parameter}`,
     ) as Statement<[number, Buffer, number], Held>,
     drop: db.prepare(
       'delete from held where arena = ? and base = ? and count = 1 returning *',

@@ -40,6 +40,12 @@ export interface Filed {
   readonly last: bigint;
 }
 
+/** Up to this fork, and of its periods all, everything was looked at. */
+export interface Passed {
+  readonly row?: undefined;
+  readonly fork: bigint;
+}
+
 type Behind = Pick<Position, 'fork' | 'before'>;
 
 /** What is wanted of one arena. */
@@ -56,27 +62,30 @@ export interface Wanted {
   readonly behind: Behind | undefined;
 }
 
-const batch = 64;
+/** Rows of a table that are looked through at once. */
+const windowRows = 64;
 
 export class PeriodSearch {
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #windowRows: number;
 
-  constructor(db: Database) {
+  constructor(db: Database, rows = windowRows) {
     this.#statements = prepare(db);
+    this.#windowRows = rows;
   }
 
-  /** What may match, and has to be looked at, in order. */
-  all(wanted: Wanted): Iterable<Filed> {
+  /** What may match, and has to be looked at, in order, and how far windows of rows were passed. */
+  all(wanted: Wanted): Iterable<Filed | Passed> {
     if (inTime(wanted)) return this.#byTime(wanted);
-    const ended = wanted.atRevision === undefined ? this.#ended(wanted) : this.#endedAt(wanted);
-    return merged(this.#held(wanted), ended);
+    return merged(this.#held(wanted), this.#ended(wanted));
   }
 
   /** All that have their forks on the way to an address, and what holds it, the newest first. */
-  *#byTime({ id, width, levels, first: address, after, behind }: Wanted): Generator<Filed> {
-    const { before = Infinity } = behind ?? {};
+  *#byTime(wanted: Wanted): Generator<Filed> {
+    const { id, width, levels, first: address, behind } = wanted;
+    const { before = Number.MAX_SAFE_INTEGER } = behind ?? {};
     const streams = pathTo(address, width, levels).map((fork) =>
-      this.#atFork(id, fork, after, behind && { fork, before }),
+      this.#atFork(wanted, fork, before),
     );
     streams.push(this.#holder(id, address, before));
     const heads: { filed: Filed; stream: Generator<Filed> }[] = [];
@@ -97,82 +106,32 @@ export class PeriodSearch {
     }
   }
 
-  /** All whose forks are from `first` to `last`, or on the way there. */
-  *#ended({ id, width, levels, first, last, after, behind }: Wanted): Generator<Filed> {
+  /**
+   * All whose forks are from `first` to `last`, or on the way there. Of the rows of a window only
+   * those that were held in time are read; of its last fork there may be more than that.
+   */
+  *#ended(wanted: Wanted): Generator<Filed | Passed> {
+    const { id, width, levels, first, last, after, atRevision, behind } = wanted;
+    const { nthEnded, endedIn } = this.#statements;
     const { below, above } = forksAround(first, last, width, levels);
-    for (const fork of below) yield* this.#atFork(id, fork, after, behind);
+    for (const fork of below) yield* this.#behindAt(wanted, fork);
     let low = first - 1n;
     if (behind !== undefined && behind.fork >= first) {
-      if (behind.fork <= last) yield* this.#atFork(id, behind.fork, after, behind);
+      if (behind.fork <= last) yield* this.#behindAt(wanted, behind.fork);
       low = behind.fork;
     }
     while (low < last) {
-      const page = this.#statements.ended.all(id, keyAbove(low), keyOf(last), batch);
-      if (page.length === 0) break;
-      let fork = low;
-      let over = false;
-      for (const row of page) {
-        const one = filed(row);
-        if (one.fork !== fork) over = false;
-        fork = one.fork;
-        // What is before it in time ended even earlier.
-        if (over) continue;
-        yield one;
-        over = row.until_revision !== null && row.until_revision <= after;
-      }
-      const before = page.at(-1)!.from_revision;
-      if (page.length === batch && !over) yield* this.#atFork(id, fork, after, { fork, before });
+      const nth = nthEnded.get(id, keyAbove(low), keyOf(last), this.#windowRows - 1);
+      const fork = nth === undefined ? last + 1n : addressOf(nth.fork);
+      const ends = [keyAbove(low), keyAbove(fork - 1n)] as const;
+      const rows = endedIn.all(id, ...ends, beforeAt(wanted), atRevision ?? after);
+      for (const row of rows) yield filed(row);
+      if (nth === undefined) break;
+      yield* this.#behindAt(wanted, fork);
+      yield { fork };
       low = fork;
     }
-    for (const fork of above) yield* this.#atFork(id, fork, after, behind);
-  }
-
-  /** The same, of each fork the one that was held last at a revision, or the first one after it. */
-  *#endedAt(wanted: Wanted): Generator<Filed> {
-    const { id, width, levels, first, last, atRevision, behind } = wanted;
-    const { ended, endedBefore } = this.#statements;
-    const { below, above } = forksAround(first, last, width, levels);
-    const before = atRevision! + 1;
-    const oneAt = (fork: bigint): Row | undefined => {
-      if (behind === undefined || fork > behind.fork) {
-        return endedBefore.get(id, keyOf(fork), before, 1);
-      }
-      if (fork < behind.fork) return undefined;
-      return endedBefore.get(id, keyOf(fork), Math.min(before, behind.before), 1);
-    };
-    for (const fork of below) {
-      const row = oneAt(fork);
-      if (row !== undefined) yield filed(row);
-    }
-    let low = first - 1n;
-    if (behind !== undefined && behind.fork >= first) {
-      const row = behind.fork <= last ? oneAt(behind.fork) : undefined;
-      if (row !== undefined) yield filed(row);
-      low = behind.fork;
-    }
-    for (let most = 16; low < last;) {
-      const page = ended.all(id, keyAbove(low), keyOf(last), most);
-      let forks = 0;
-      let found: bigint | undefined;
-      for (const row of page) {
-        const one = filed(row);
-        if (one.fork !== low) forks += 1;
-        low = one.fork;
-        // The rest of its fork ended before.
-        if (found === low) continue;
-        if (row.from_revision < before) found = low;
-        yield one;
-      }
-      if (page.length < most) break;
-      // Of the last one there may be more: what began in time is looked up.
-      const rest = found === low ? undefined : oneAt(low);
-      if (rest !== undefined) yield filed(rest);
-      most = forks > most / 2 ? Math.min(256, most * 2) : Math.max(4, most / 2);
-    }
-    for (const fork of above) {
-      const row = oneAt(fork);
-      if (row !== undefined) yield filed(row);
-    }
+    for (const fork of above) yield* this.#behindAt(wanted, fork);
   }
 
   /** What holds the address now, if it does and began in time. */
@@ -182,40 +141,54 @@ export class PeriodSearch {
     for (const held of blocksIn(row, address, address)) if (held.last >= address) yield held;
   }
 
-  /** The periods of one fork, the newest first, up to the first that ended at `after` or before. */
-  *#atFork(id: number, fork: bigint, after: number, behind?: Behind): Generator<Filed> {
+  /** The periods of one fork that are behind where the page begins. */
+  *#behindAt(wanted: Wanted, fork: bigint): Generator<Filed> {
+    const { behind } = wanted;
     if (behind !== undefined && fork < behind.fork) return;
-    let before = fork === behind?.fork ? behind.before : Number.MAX_SAFE_INTEGER;
-    for (let most = 1; ; most = batch) {
-      const page = this.#statements.endedBefore.all(id, keyOf(fork), before, most);
+    yield* this.#atFork(wanted, fork, fork === behind?.fork ? behind.before : undefined);
+  }
+
+  /**
+   * The periods of one fork that began before a revision, the newest first, up to the first that
+   * ended at `after` or before; of those at a revision there is but one.
+   */
+  *#atFork(wanted: Wanted, fork: bigint, before = Number.MAX_SAFE_INTEGER): Generator<Filed> {
+    const { id, after, atRevision } = wanted;
+    let next = Math.min(before, beforeAt(wanted));
+    for (let most = 1; ; most = this.#windowRows) {
+      const page = this.#statements.endedBefore.all(id, keyOf(fork), next, most);
       for (const row of page) {
         yield filed(row);
         if (row.until_revision !== null && row.until_revision <= after) return;
-        before = row.from_revision;
+        next = row.from_revision;
       }
-      if (page.length < most) return;
+      if (page.length < most || atRevision !== undefined) return;
     }
   }
 
   /** What is held, in the order of addresses, which is that of forks as well. */
-  *#held({ id, first, last, behind }: Wanted): Generator<Filed> {
-    const { heldBefore, heldAfter } = this.#statements;
+  *#held(wanted: Wanted): Generator<Filed | Passed> {
+    const { id, first, last, behind } = wanted;
+    const { heldBefore, nthHeld, heldIn } = this.#statements;
     const start = behind !== undefined && behind.fork > first ? behind.fork : first;
-    const rows = function* (): Generator<HeldRow> {
-      const before = heldBefore.get(id, keyOf(start));
-      if (before !== undefined) yield before;
-      let low = start;
-      for (;;) {
-        const page = heldAfter.all(id, keyOf(low), keyOf(last), batch);
-        yield* page;
-        if (page.length < batch) return;
-        low = addressOf(page.at(-1)!.base);
-      }
-    };
-    for (const row of rows()) {
-      for (const held of blocksIn(row, start, last)) if (isBehind(held, behind)) yield held;
+    const before = beforeAt(wanted);
+    const row = heldBefore.get(id, keyOf(start));
+    if (row !== undefined && row.from_revision < before) yield* blocksBehind(row, start, wanted);
+    let low = keyOf(start);
+    for (;;) {
+      const nth = nthHeld.get(id, low, keyOf(last), this.#windowRows - 1);
+      const rows = heldIn.all(id, low, nth?.base ?? keyOf(last), before);
+      for (const one of rows) yield* blocksBehind(one, start, wanted);
+      if (nth === undefined) return;
+      for (const { fork } of blocksIn(nth, last, last)) yield { fork };
+      low = nth.base;
     }
   }
+}
+
+/** What began at this revision or later is not wanted. */
+function beforeAt({ atRevision }: Wanted): number {
+  return atRevision === undefined ? Number.MAX_SAFE_INTEGER : atRevision + 1;
 }
 
 /** Whether the order is that of time alone. */
@@ -244,12 +217,18 @@ function keyAbove(address: bigint): Buffer {
   return address < 0n ? Buffer.alloc(0) : keyOf(address);
 }
 
-/** Both are in order. At one fork what is held comes first, because it is the newest. */
-function* merged(held: Generator<Filed>, ended: Generator<Filed>): Generator<Filed> {
+/**
+ * Both are in order. At one fork what is held comes first, because it is the newest; but that the
+ * fork was passed is so when what has ended there was looked at, too.
+ */
+function* merged(
+  held: Generator<Filed | Passed>,
+  ended: Generator<Filed | Passed>,
+): Generator<Filed | Passed> {
   let one = held.next();
   let other = ended.next();
   while (one.done !== true || other.done !== true) {
-    if (other.done === true || (one.done !== true && one.value.fork <= other.value.fork)) {
+    if (other.done === true || (one.done !== true && isFirst(one.value, other.value))) {
       if (one.done !== true) yield one.value;
       one = held.next();
     } else {
@@ -257,6 +236,14 @@ function* merged(held: Generator<Filed>, ended: Generator<Filed>): Generator<Fil
       other = ended.next();
     }
   }
+}
+
+function isFirst(held: Filed | Passed, { fork }: Filed | Passed): boolean {
+  return held.fork < fork || (held.fork === fork && held.row !== undefined);
+}
+
+function* blocksBehind(row: HeldRow, start: bigint, { last, behind }: Wanted): Generator<Filed> {
+  for (const held of blocksIn(row, start, last)) if (isBehind(held, behind)) yield held;
 }
 
 function isBehind({ fork, row }: Filed, behind: Behind | undefined): boolean {
@@ -294,20 +281,30 @@ function prepare(db: Database) {
       `select ${heldColumns} from held where arena = ${parameter} and base <= ${parameter}
        order by base desc limit 1`,
     ) as Statement<[number, Buffer], HeldRow>,
-    heldAfter: db.prepare(
+    nthHeld: db.prepare(
       `select ${heldColumns} from held where arena = ${parameter} and base > ${parameter}
          and base <= ${parameter}
-       order by base limit ?`,
+       order by base limit 1 offset ${parameter}`,
+    ) as Statement<[number, Buffer, Buffer, number], HeldRow>,
+    heldIn: db.prepare(
+      `select ${heldColumns} from held where arena = ${parameter} and base > ${parameter}
+         and base <= ${parameter} and from_revision < ${parameter}
+       order by base`,
     ) as Statement<[number, Buffer, Buffer, number], HeldRow>,
     endedBefore: db.prepare(
       `select ${endedColumns} from ended where arena = ${parameter} and fork = ${parameter}
          and from_revision < ${parameter}
-       order by from_revision desc limit ?`,
+       order by from_revision desc limit ${parameter}`,
     ) as Statement<[number, Buffer, number, number], Row>,
-    ended: db.prepare(
-      `select ${endedColumns} from ended where arena = ${parameter} and fork > ${parameter}
+    nthEnded: db.prepare(
+      `select fork from ended where arena = ${parameter} and fork > ${parameter}
          and fork <= ${parameter}
-       order by fork, from_revision desc limit ?`,
-    ) as Statement<[number, Buffer, Buffer, number], Row>,
+       order by fork, from_revision desc limit 1 offset ${parameter}`,
+    ) as Statement<[number, Buffer, Buffer, number], { fork: Buffer }>,
+    endedIn: db.prepare(
+      `select ${endedColumns} from ended where arena = ${parameter} and fork > ${parameter}
+         and fork <= ${parameter} and from_revision < ${parameter} and until_revision > ${parameter}
+       order by fork, from_revision desc`,
+    ) as Statement<[number, Buffer, Buffer, number, number], Row>,
   };
 }

@@ -10,11 +10,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Event } from '../../src/engine/event.ts';
 import { newBook } from '../../src/history/book-file.ts';
 import { BookReader } from '../../src/history/book-reader.ts';
 import { BookWriter } from '../../src/history/book-writer.ts';
 import { forkOf } from '../../src/history/fork.ts';
 import type { HistoryAnswer, HistoryQuery, Period } from '../../src/history/history.ts';
+import { encode } from '../../src/journal/record.ts';
 import { Random } from '../model/random.ts';
 import { Life, names } from './life.ts';
 import type { Known } from './past.ts';
@@ -116,11 +118,64 @@ function randomQuestion(life: Life, random: Random): Question {
   };
 }
 
+test.each([
+  { what: 'is held', freed: false },
+  { what: 'has ended', freed: true },
+])('what $what but not wanted is passed over page by page, not all at once', ({ freed }) => {
+  const arena = 'top';
+  const events: Event[] = [
+    {
+      type: 'arenaCreated',
+      at: 1,
+      arena,
+      notation: 'decimal',
+      width: 64,
+      quantum: 1n,
+      policy: 'firstfit',
+      largeImport: false,
+      keepSpans: 0,
+      releaseAfterSeconds: 0,
+      quantumCacheMax: 0n,
+      quarantineSeconds: 0,
+      labels: {},
+      spans: [{ base: 0n, size: 1000n }],
+    },
+  ];
+  const granted = { arena, size: 1n, policy: 'firstfit', labels: {}, imported: [] } as const;
+  for (let base = 0n; base < 1000n; base += 2n) {
+    events.push({ type: 'allocated', at: 2, ...granted, base });
+    // Not side by side, so that each is a row.
+    if (freed) events.push({ type: 'freed', at: 3, arena, base, size: 1n, released: [] });
+  }
+  const writer = new BookWriter(db);
+  const records = events.map((event, index) => ({ revision: index + 1, body: encode(event) }));
+  const revision = records.length;
+  writer.take(records, { revision, chain });
+  const reader = new BookReader(db, { lookedAtMax: 24, windowRows: 10 });
+  const whole = { arena, first: 0n, last: (1n << 64n) - 1n, limit: 100, revision };
+  let position: HistoryQuery['position'];
+  let pages = 0;
+  do {
+    const query = { ...whole, atRevision: 1, ...(position && { position }) };
+    const answer = reader.answer(query, writer.extent) as HistoryAnswer;
+    expect(answer.periods).toEqual([]);
+    position = answer.next;
+    pages += 1;
+  } while (position !== undefined);
+  // 500 rows in windows of ten, of which a page looks at three.
+  expect(pages).toBe(17);
+});
+
 describe(`seed ${seed}`, () => {
   test('everything from the first record on is answered as it was', () => {
     const random = new Random(seed, 'whole');
     const life = new Life(random);
     const writer = new BookWriter(db);
+    // So small that windows and pages end everywhere; of one address those cannot be as small.
+    const smallWindows = [1, 2, 3, 7].map((windowRows) => new BookReader(db, { windowRows }));
+    const smallPages = [1, 2, 3, 7].flatMap((windowRows) =>
+      [1, 5, 30].map((lookedAtMax) => new BookReader(db, { lookedAtMax, windowRows })),
+    );
     const reader = new BookReader(db);
     let found = 0;
     let longest = 0;
@@ -131,11 +186,14 @@ describe(`seed ${seed}`, () => {
       for (let n = 0; n < 60; n += 1) {
         const question = randomQuestion(life, random);
         const limit = random.pick([1, 3, 50]);
-        const answer = ask(reader, writer, question, limit);
-        expect(answer, JSON.stringify(question, json)).toEqual(
-          expected(life, question, () => true),
-        );
-        found += answer.length;
+        const wanted = expected(life, question, () => true);
+        const { first, last } = question;
+        const other = random.pick(first === last ? smallWindows : smallPages);
+        for (const one of [reader, other]) {
+          const answer = ask(one, writer, question, limit);
+          expect(answer, JSON.stringify(question, json)).toEqual(wanted);
+        }
+        found += wanted.length;
       }
     }
     expect(found).toBeGreaterThan(100);
