@@ -8,7 +8,7 @@
 import './inlining.ts';
 import { parseArguments } from './cli/arguments.ts';
 import { help } from './cli/help.ts';
-import type { Terminal } from './cli/terminal.ts';
+import { print, type Terminal } from './cli/terminal.ts';
 import { InvalidSetting, readSettings, type Flags, type Settings } from './config.ts';
 import { exitCode } from './exit-code.ts';
 import { openSqliteJournal, type SqliteJournal } from './journal/sqlite.ts';
@@ -19,13 +19,13 @@ export async function run(): Promise<void> {
   const request = parseArguments(process.argv.slice(2));
   switch (request.command) {
     case 'help':
-      process.stdout.write(help[request.of]);
+      await say(help[request.of]);
       return;
     case 'version':
-      process.stdout.write(`${version}\n`);
+      await say(`${version}\n`);
       return;
     case 'mistake':
-      process.stderr.write(`vmemd: ${request.message}\n\n${help[request.of]}`);
+      terminal().errors.write(`vmemd: ${request.message}\n\n${help[request.of]}`);
       process.exitCode = exitCode.usage;
       return;
     case 'serve':
@@ -38,10 +38,18 @@ export async function run(): Promise<void> {
   }
 }
 
+async function say(text: string): Promise<void> {
+  try {
+    await print(terminal().output, text);
+  } catch {
+    process.exitCode = exitCode.dataUnusable;
+  }
+}
+
 function terminal(): Terminal {
   const { stdin: input, stdout: output, stderr: errors, env: environment } = process;
   // A write that fails rejects its promise; without a listener it would end the process before.
-  output.on('error', () => undefined);
+  for (const stream of [output, errors]) stream.on('error', () => undefined);
   return { input, output, errors, environment };
 }
 

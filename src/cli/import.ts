@@ -5,7 +5,7 @@
  *
  * The file is read as a stream. Rows gather into lots, and a few lots are under way at a time.
  */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, realpathSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { InvalidSetting, type Flags } from '../config.ts';
 import { exitCode } from '../exit-code.ts';
@@ -78,11 +78,19 @@ export async function importFile(flags: Flags, terminal: Terminal): Promise<void
   await tell(tally, settings, flags['json'] === true, terminal);
 }
 
+function isSameFile(one: string, other: string): boolean {
+  return existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other);
+}
+
 function settingsOf(flags: Flags, { environment, input }: Terminal): Settings {
   const { from, arena, format, owner, label, map, report, reuse, 'dry-run': rehearsed } = flags;
   const path = from === undefined || from === '-' ? undefined : pathOf('from', from);
   if (from === undefined && input.isTTY === true) {
     throw new InvalidSetting('--from is missing: the file to import, or - to type it.');
+  }
+  const to = report === undefined ? undefined : pathOf('report', report);
+  if (path !== undefined && to !== undefined && isSameFile(path, to)) {
+    throw new InvalidSetting('--report must be another file than --from, which it would replace.');
   }
   const name = textOf('arena', arena);
   const chosen = choiceOf('format', format, formats);
@@ -92,7 +100,7 @@ function settingsOf(flags: Flags, { environment, input }: Terminal): Settings {
     arena: name === undefined ? undefined : nameOf('arena', name),
     rehearsed: rehearsed === true,
     reuse: reuse === true,
-    report: report === undefined ? undefined : pathOf('report', report),
+    report: to,
   };
   const arenaOf = mapOf(map);
   if (chosen === 'services') {

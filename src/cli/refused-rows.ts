@@ -4,6 +4,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { sheetLine } from './csv-line.ts';
 import type { RefusedRow } from './entry.ts';
+import { refuseDataFile } from './new-file.ts';
 import type { Progress } from './progress.ts';
 import { print, type Terminal } from './terminal.ts';
 import { fileError } from './tool-error.ts';
@@ -33,6 +34,7 @@ export class RefusedRows {
     progress: Progress,
   ): Promise<RefusedRows> {
     if (path === undefined) return new RefusedRows(undefined, '', errors, progress);
+    refuseDataFile(path);
     try {
       const file = await open(path, 'w', 0o600);
       await file.writeFile(sheetLine(['line', 'reason', 'row']));

@@ -16,7 +16,7 @@ import { importFile } from './import.ts';
 import { load } from './load.ts';
 import { restore } from './restore.ts';
 import { print, type Terminal } from './terminal.ts';
-import { ToolError } from './tool-error.ts';
+import { fileError, ToolError } from './tool-error.ts';
 import { verify } from './verify.ts';
 
 type Tool = (flags: Flags, terminal: Terminal) => Promise<void>;
@@ -53,11 +53,16 @@ async function report(error: unknown, flags: Flags, terminal: Terminal): Promise
   return code;
 }
 
-function reasonOf(error: unknown): {
+function reasonOf(thrown: unknown): {
   readonly code: ExitCode;
   readonly message: string;
   readonly reason?: string;
 } {
+  if (thrown instanceof Error && 'code' in thrown && thrown.code === 'EPIPE') {
+    const message = 'Nobody reads the output any more.';
+    return { code: exitCode.dataUnusable, message };
+  }
+  const error = isOfWrite(thrown) ? fileError(thrown, 'The standard output') : thrown;
   if (error instanceof InvalidSetting) return { code: exitCode.usage, message: error.message };
   if (error instanceof RecoveryError) {
     const { exitCode: code, code: reason, message, remedy } = error;
@@ -69,10 +74,11 @@ function reasonOf(error: unknown): {
   if (error instanceof StorageFailure) {
     return { code: exitCode.dataUnusable, message: error.message };
   }
-  if (error instanceof Error && 'code' in error && error.code === 'EPIPE') {
-    const message = 'Nobody reads the output any more.';
-    return { code: exitCode.dataUnusable, message };
-  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: exitCode.internalError, message: `A bug of vmemd ended the command. ${text}` };
+}
+
+/** Whether something could not be written; where that is a file, its name was given to it before. */
+function isOfWrite(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'write';
 }

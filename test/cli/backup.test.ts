@@ -92,6 +92,20 @@ describe('of a data directory', () => {
     expect((await run(['verify', '--from', file])).code).toBe(exitCode.ok);
   });
 
+  test('a folder is not replaced, and no file of a data directory, whatever is told', async () => {
+    const { stateHash } = await fill(data);
+    const force = (to: string) => ['backup', '--data', data, '--to', to, '--force'];
+    await refused(force(folder), exitCode.usage, /is a folder/);
+    for (const name of ['vmemd.db', 'vmemd.db-wal', 'vmemd.head', 'vmemd.history.db']) {
+      await refused(force(join(data, name)), exitCode.usage, /is where the service keeps its data/);
+    }
+    expect((await reportOf(['verify', '--data', data]))['stateHash']).toBe(stateHash);
+    // Elsewhere a backup may be called so.
+    const named = join(folder, 'vmemd.db');
+    await reportOf(force(named));
+    expect((await run(['verify', '--from', named])).code).toBe(exitCode.ok);
+  });
+
   test('damage does not get into a backup', async () => {
     await fill(data, (store) => store.journal.checkpoint());
     edit(data, (db) =>

@@ -629,6 +629,16 @@ test.each<[string[], RegExp]>([
   expect(errors).toMatch(message);
 });
 
+test('a report in place of the file that is imported is refused', async () => {
+  const rows = file('address\n10.0.0.1\n');
+  const { code, errors } = await importing('address\n10.0.0.1\n', '--report', rows);
+  expect({ code, errors }).toMatchObject({
+    code: exitCode.usage,
+    errors: expect.stringContaining('--report must be another file than --from'),
+  });
+  expect(readFileSync(rows, 'utf8')).toBe('address\n10.0.0.1\n');
+});
+
 test('a file that is not there is told', async () => {
   await create(pods);
   const words = ['import', '--url', url, '--arena', 'pods', '--from', join(folder, 'none.csv')];

@@ -1,7 +1,7 @@
 /** The tools as a shell runs them: streams, pipes and exit codes of a real process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,28 @@ test('an output that nobody reads ends a dump', async () => {
   expect(errors).toBe('vmemd: Nobody reads the output any more.\n');
   expect(code).toBe(exitCode.dataUnusable);
   await (await Store.open(data)).close();
+});
+
+test('an output that nobody reads ends what only prints without more words', async () => {
+  for (const words of [['--help'], ['--version']]) {
+    const { code, errors } = await run(words, '', false);
+    expect({ code, errors }).toEqual({ code: exitCode.dataUnusable, errors: '' });
+  }
+});
+
+test.skipIf(!existsSync('/dev/full'))('an output without room is no bug', async () => {
+  await fill(data);
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [program, 'dump', '--data', data], {
+    stdio: ['ignore', full, 'pipe'],
+    timeout: deadlineMs,
+  });
+  closeSync(full);
+  let errors = '';
+  child.stderr!.on('data', (text: Buffer) => (errors += text.toString()));
+  const [code] = await once(child, 'close');
+  expect(errors).toMatch(/^vmemd: The standard output cannot be used: ENOSPC.* Make room/);
+  expect(code).toBe(exitCode.diskFull);
 });
 
 test('a failure is on both streams with --json, and the exit code is that of the failure', async () => {
