@@ -56,7 +56,7 @@ async function start(
   const feed = new Feed(journal, revision);
   const sequencer = new Sequencer(engine, journal, {
     onDurable: (durable) => feed.add(durable),
-    onFailure: (cause) => end(logger, cause),
+    onFailure: (cause) => endAnswered(logger, cause),
   });
   const { tokens } = settings;
   const restTimer = new RestTimer(sequencer);
@@ -166,9 +166,23 @@ function stopsOnSignal(running: {
 
 /** Ends the process, says why, and tells the supervisor by the exit code. */
 function end(logger: Logger, error: unknown): never {
+  process.exit(tell(logger, error));
+}
+
+/** Those who wait are refused in the turn of the failure; to tell them takes some more. */
+const LAST_ANSWERS_MS = 100;
+
+/** As `end`, once those who wait have been answered. Until then everyone else is refused as well. */
+function endAnswered(logger: Logger, error: unknown): void {
+  const code = tell(logger, error);
+  setTimeout(() => process.exit(code), LAST_ANSWERS_MS);
+}
+
+/** Says why the process ends; gives the exit code for it. */
+function tell(logger: Logger, error: unknown): ExitCode {
   const { code, message } = reasonOf(error);
   logger.fatal({ err: error, exitCode: code }, message);
-  process.exit(code);
+  return code;
 }
 
 function reasonOf(error: unknown): { code: ExitCode; message: string } {

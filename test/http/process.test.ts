@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCode } from '../../src/exit-code.ts';
 import { version } from '../../src/version.ts';
+import { Shim, shimImpossible } from '../campaign/shim.ts';
+import { Server } from '../crash/server.ts';
 
 const program = fileURLToPath(new URL('../../src/vmemd.js', import.meta.url));
 const deadlineMs = 30_000;
@@ -126,6 +128,24 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
     service.child.kill('SIGINT');
     expect(await service.ended).toEqual({ code: exitCode.ok, signal: null });
     expect(service.log().map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
+  });
+
+  it('answers those who wait when a commit fails, and ends with code 6', async (c) => {
+    const impossible = shimImpossible();
+    c.skip(impossible !== undefined, impossible);
+    const data = join(folder, 'data');
+    const shim = new Shim({ folder, directory: data });
+    const server = await Server.start({ data, environment: shim.environment });
+    try {
+      expect(await createArena(server.url, 'a')).toBe(201);
+      shim.fail('eio', shim.calls + 1, 'from then on');
+      const statuses = ['b', 'c', 'd'].map((name) => createArena(server.url, name));
+      expect(await Promise.all(statuses)).toEqual([503, 503, 503]);
+      expect(await server.ended()).toEqual({ code: exitCode.journalFailed });
+    } finally {
+      if (server.running) await server.kill();
+      shim.close();
+    }
   });
 
   it('ends with code 7 when the port is in use', async () => {
