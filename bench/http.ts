@@ -173,7 +173,11 @@ class Comparison {
       addresses: this.#options.addresses,
       file: `${this.#directory}.held`,
     });
-    if (!isBare) this.#first = false;
+    if (!isBare) {
+      this.#first = false;
+      // An arena with all that the run before has left is gone: the book still has to write that down.
+      await settle(url);
+    }
     const before = await readMetrics(url);
     const { requests, seconds, p50, p99, p999 } = await load({ url, ...run, words });
     const { loopDelay, group } = difference(before, await readMetrics(url));
