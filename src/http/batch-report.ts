@@ -1,9 +1,9 @@
 /**
  * The report of a batch: what each operation was about, as it is after the whole batch.
  *
- * It is text at once, byte for byte what the serialiser of its schema makes of it. Of a run of like
- * grants that is asked for the first; the others are the same text with places of their own, which takes
- * less than half of the time.
+ * It is JSON at once, byte for byte what the serialiser of its schema makes of it. Of a run of like
+ * grants that is asked for the first; the others are the bytes before them once more, with places of
+ * their own.
  */
 import { alike } from '../engine/alike.ts';
 import { assert } from '../engine/assert.ts';
@@ -14,6 +14,7 @@ import type { AllocationView, LeaseView } from '../engine/view.ts';
 import { viewMade } from './allocations.ts';
 import { stringifier } from './contract.ts';
 import { formatAddress, formatCidr, type AddressSpace } from './notation.ts';
+import { ReplyBytes } from './reply-bytes.ts';
 import {
   allocationRepresentation,
   leaseRepresentation,
@@ -27,18 +28,65 @@ type Grant = Extract<BatchEvent, { type: 'allocated' }>;
 export type After =
   | { readonly lease: string; readonly view: LeaseView | undefined }
   | { readonly block: AllocationView }
-  /** A block that is as it was granted, under no lease. */
-  | { readonly granted: Grant }
+  /** Of a block that is as it was granted, under no lease. */
+  | Grant
   | { readonly arena: string; readonly range: Range; readonly pieces?: readonly Range[] };
+
+/**
+ * What came of an operation; with `more`, of several, all of them grants like that one: where the
+ * others are. A batch waits for the disk, and there are many: this is far smaller than their events.
+ */
+export interface Told {
+  readonly op: OperationName;
+  readonly after: After;
+  readonly more?: Bases;
+}
+
+/** As doubles where they are exact, as nearly all are. */
+type Bases = Float64Array | readonly bigint[];
+
+const exactMax = BigInt(Number.MAX_SAFE_INTEGER);
 
 export function statesAfter(engine: Engine, events: readonly BatchEvent[]): readonly After[] {
   // Nothing behind a grant has changed what it made, where there are but grants.
   const grants = events.every((event) => event.type === 'allocated');
   return events.map((event) =>
     grants && event.type === 'allocated' && event.lease === undefined
-      ? { granted: event }
+      ? event
       : stateAfter(engine, event),
   );
+}
+
+/** What came of operations of these names, for `batchReportJson`. */
+export function tell(
+  states: readonly After[],
+  names: readonly { readonly op: OperationName }[],
+): readonly Told[] {
+  const told: Told[] = [];
+  for (let place = 0; place < states.length;) {
+    const after = states[place]!;
+    const { op } = names[place]!;
+    let end = place + 1;
+    while (end < states.length && names[end]!.op === op && areAlike(after, states[end]!)) end++;
+    told.push(end - place === 1 ? { op, after } : { op, after, more: basesOf(states, place, end) });
+    place = end;
+  }
+  return told;
+}
+
+function areAlike(one: After, other: After): boolean {
+  return 'type' in one && 'type' in other && alike(one, other);
+}
+
+/** Of the grants behind `place` to before `end`. */
+function basesOf(states: readonly After[], place: number, end: number): Bases {
+  const doubles = new Float64Array(end - place - 1);
+  for (let i = 0; i < doubles.length; i++) {
+    const { base } = states[place + 1 + i] as Grant;
+    if (base > exactMax) return states.slice(place + 1, end).map((state) => (state as Grant).base);
+    doubles[i] = Number(base);
+  }
+  return doubles;
 }
 
 function stateAfter(engine: Engine, event: BatchEvent): After {
@@ -55,82 +103,104 @@ function stateAfter(engine: Engine, event: BatchEvent): After {
 
 export interface BatchReport {
   readonly revision: number;
-  readonly states: readonly After[];
-  /** The name of each operation. */
-  readonly names: readonly { readonly op: OperationName }[];
+  readonly told: readonly Told[];
   /** Those of all arenas that there are operations in. */
   readonly spaces: ReadonlyMap<string, AddressSpace>;
 }
 
 /** The JSON of a `BatchReport` of the wire. */
-export function batchReportText(report: BatchReport): string {
-  const { revision, states } = report;
+export function batchReportJson({ revision, told, spaces }: BatchReport): Buffer {
   const stringify = stringifier(operationResult);
-  // Text that is put together piece by piece is copied once, when it is sent; joined, several times.
-  let results = '';
-  for (let place = 0; place < states.length;) {
-    const first = states[place]!;
-    const end = endOfRun(report, place);
-    const text = stringify(resultAt(report, place));
-    if (place > 0) results += ',';
-    if (end - place === 1) results += text;
-    else if ('granted' in first) results += runText(text, report, place, end);
-    place = end;
+  const json = new ReplyBytes();
+  json.add(`{"revision":${revision},"results":[`);
+  for (const [i, one] of told.entries()) {
+    if (i > 0) json.add(',');
+    const text = stringify(resultOf(one, spaces, revision));
+    json.add(text);
+    if (one.more !== undefined) addMore(json, text, one.after, one.more, spaces);
   }
-  return `{"revision":${revision},"results":[${results}]}`;
+  json.add(']}');
+  return json.finish();
 }
 
-/** The first operation behind this one that is not reported like it, but for its place. */
-function endOfRun({ states, names }: BatchReport, place: number): number {
-  const first = states[place]!;
-  let end = place + 1;
-  if (!('granted' in first)) return end;
-  const { op } = names[place]!;
-  for (; end < states.length; end++) {
-    const state = states[end]!;
-    if (!('granted' in state) || names[end]!.op !== op) return end;
-    if (!alike(first.granted, state.granted)) return end;
-  }
-  return end;
-}
-
-function grantAt({ states }: BatchReport, place: number): Grant {
-  const state = states[place]!;
-  assert('granted' in state, 'a run is of grants');
-  return state.granted;
-}
-
-/** The results of like grants from `place` to before `end`, of the first of which this is the text. */
-function runText(text: string, report: BatchReport, place: number, end: number): string {
-  const granted = grantAt(report, place);
-  const space = report.spaces.get(granted.arena)!;
-  const sizeText = String(granted.size);
-  const first = placeText(granted, sizeText, space);
+/** Adds the results of grants like one whose result is this text. */
+function addMore(
+  json: ReplyBytes,
+  text: string,
+  after: After,
+  bases: Bases,
+  spaces: ReadonlyMap<string, AddressSpace>,
+): void {
+  assert('type' in after, 'what is told of several is a grant');
+  const { arena, base, size } = after;
+  const space = spaces.get(arena)!;
+  const sizeText = String(size);
+  const first = placeText(placeOf({ base, size }, space), sizeText);
   const at = text.indexOf(first);
   assert(at > 0, 'the text of a result has its place in it');
+  const before = `,${text.slice(0, at)}`;
   const behind = text.slice(at + first.length);
-  const between = `${behind},${text.slice(0, at)}`;
-  let all = text.slice(0, at) + first;
-  for (let next = place + 1; next < end; next++) {
-    all += between;
-    all += placeText(grantAt(report, next), sizeText, space);
+  const bytesBefore = Buffer.byteLength(before);
+  let start = -1;
+  let last: Place | undefined;
+  for (let i = 0; i < bases.length; i++) {
+    const shown = placeOf({ base: BigInt(bases[i]!), size }, space);
+    const restart = json.length;
+    if (last !== undefined && sameLengths(shown, last)) {
+      json.repeat(start, restart);
+      overwritePlace(json, restart + bytesBefore, shown, sizeText);
+    } else json.add(before + placeText(shown, sizeText) + behind);
+    start = restart;
+    last = shown;
   }
-  return all + behind;
+}
+
+/** Where a block is; the CIDR is empty where there is none. */
+interface Place {
+  readonly first: string;
+  readonly last: string;
+  readonly cidr: string;
+}
+
+function placeOf({ base, size }: Range, space: AddressSpace): Place {
+  const first = formatAddress(base, space);
+  const last = size === 1n ? first : formatAddress(base + size - 1n, space);
+  return { first, last, cidr: formatCidr(base, size, space) ?? '' };
 }
 
 /** The fields of a result that say where the block is, as the serialiser writes them. */
-function placeText({ base, size }: Range, sizeText: string, space: AddressSpace): string {
-  const first = formatAddress(base, space);
-  const last = size === 1n ? first : formatAddress(base + size - 1n, space);
-  const cidr = formatCidr(base, size, space);
+function placeText({ first, last, cidr }: Place, sizeText: string): string {
   const range = `"address":"${first}","end":"${last}","size":"${sizeText}"`;
-  return cidr === undefined ? range : `${range},"cidr":"${cidr}"`;
+  return cidr === '' ? range : `${range},"cidr":"${cidr}"`;
 }
 
-function resultAt(report: BatchReport, place: number): OperationResult {
-  const { states, names, spaces, revision } = report;
-  const result: Partial<OperationResult> = representationOf(states[place]!, spaces, revision);
-  result.op = names[place]!.op;
+function sameLengths(one: Place, other: Place): boolean {
+  return (
+    one.first.length === other.first.length &&
+    one.last.length === other.last.length &&
+    one.cidr.length === other.cidr.length
+  );
+}
+
+/** Makes of another `placeText`, with parts of the same lengths, that of this place. */
+function overwritePlace(json: ReplyBytes, at: number, place: Place, sizeText: string): void {
+  const { first, last, cidr } = place;
+  const atFirst = at + '"address":"'.length;
+  const atLast = atFirst + first.length + '","end":"'.length;
+  json.overwrite(atFirst, first);
+  json.overwrite(atLast, last);
+  if (cidr === '') return;
+  const atCidr = atLast + last.length + '","size":"'.length + sizeText.length + '","cidr":"'.length;
+  json.overwrite(atCidr, cidr);
+}
+
+function resultOf(
+  { op, after }: Told,
+  spaces: ReadonlyMap<string, AddressSpace>,
+  revision: number,
+): OperationResult {
+  const result: Partial<OperationResult> = representationOf(after, spaces, revision);
+  result.op = op;
   return result as OperationResult;
 }
 
@@ -139,9 +209,8 @@ function representationOf(
   spaces: ReadonlyMap<string, AddressSpace>,
   revision: number,
 ): Omit<OperationResult, 'op'> {
-  if ('granted' in after) {
-    const { granted } = after;
-    return allocationRepresentation(viewMade(granted, revision), spaces.get(granted.arena)!);
+  if ('type' in after) {
+    return allocationRepresentation(viewMade(after, revision), spaces.get(after.arena)!);
   }
   if ('block' in after) {
     return allocationRepresentation(after.block, spaces.get(after.block.arena)!);

@@ -12,7 +12,7 @@ import {
 import { limits } from '../limits.ts';
 import type { ArenaSpace } from './address-space.ts';
 import { allocCommand } from './allocations.ts';
-import { batchReportText, statesAfter } from './batch-report.ts';
+import { batchReportJson, statesAfter, tell } from './batch-report.ts';
 import { answer, noQuery, problems, type App } from './contract.ts';
 import { InvalidInput, invalidInput } from './invalid-input.ts';
 import { parseAddress } from './notation.ts';
@@ -92,11 +92,11 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
       command: { type: 'batch', at: Date.now(), operations, piecesMax: limits.batchPiecesMax },
       read: (engine, event) => {
         assert(event.type === 'batched', 'a batch leads to one event');
-        return statesAfter(engine, event.events);
+        return tell(statesAfter(engine, event.events), inputs);
       },
-      answer: (states, revision) => ({
+      answer: (told, revision) => ({
         status: 200,
-        text: batchReportText({ revision, states, names: inputs, spaces: known }),
+        json: batchReportJson({ revision, told, spaces: known }),
       }),
       fields,
     });

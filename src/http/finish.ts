@@ -14,7 +14,7 @@ declare module 'fastify' {
      * Ends the reply with a status, the headers given as name, value, name, value …, and a body of
      * JSON, without one where that is absent. Headers that the reply was given before are not sent.
      */
-    finish(status: number, headers: string[], json?: string): void;
+    finish(status: number, headers: string[], json?: string | Buffer): void;
   }
 }
 

@@ -25,7 +25,7 @@ export interface Answer {
   /** As the response schema of the status has it; absent with 204. */
   readonly body?: object;
   /** The same as JSON already, in place of it. */
-  readonly text?: string;
+  readonly json?: string | Buffer;
 }
 
 export interface Mutation<T> {
@@ -74,13 +74,13 @@ export function mutator(
 
 function send(
   reply: FastifyReply,
-  { status, location, etag, body, text }: Answer,
+  { status, location, etag, body, json }: Answer,
   headers: string[] = [],
 ): void {
   if (location !== undefined) headers.push('location', location);
   if (etag !== undefined) headers.push('etag', etag);
-  const json = text ?? (body === undefined ? undefined : jsonOf(reply, status, body));
-  reply.finish(status, headers, json);
+  const text = json ?? (body === undefined ? undefined : jsonOf(reply, status, body));
+  reply.finish(status, headers, text);
 }
 
 function jsonOf(reply: FastifyReply, status: number, body: object): string {
@@ -89,11 +89,11 @@ function jsonOf(reply: FastifyReply, status: number, body: object): string {
   return stringify(body as Record<string, unknown>);
 }
 
-type Head = Omit<Answer, 'body' | 'text'>;
+type Head = Omit<Answer, 'body' | 'json'>;
 
 /** An answer as it is stored: one line of JSON with all but the body, then the body as it is sent. */
-function write(reply: FastifyReply, { body, text, ...head }: Answer): string {
-  if (text !== undefined) return `${JSON.stringify(head)}\n${text}`;
+function write(reply: FastifyReply, { body, json, ...head }: Answer): string {
+  if (json !== undefined) return `${JSON.stringify(head)}\n${json.toString()}`;
   if (body === undefined) return JSON.stringify(head);
   return `${JSON.stringify(head)}\n${jsonOf(reply, head.status, body)}`;
 }
@@ -102,5 +102,5 @@ function write(reply: FastifyReply, { body, text, ...head }: Answer): string {
 export function sendStored(reply: FastifyReply, stored: string, headers?: string[]): void {
   const end = stored.indexOf('\n');
   const head = JSON.parse(end === -1 ? stored : stored.slice(0, end)) as Head;
-  send(reply, end === -1 ? head : { ...head, text: stored.slice(end + 1) }, headers);
+  send(reply, end === -1 ? head : { ...head, json: stored.slice(end + 1) }, headers);
 }

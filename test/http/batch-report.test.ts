@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { alike } from '../../src/engine/alike.ts';
 import { notations } from '../../src/engine/command.ts';
 import { viewMade } from '../../src/http/allocations.ts';
-import { batchReportText, type After } from '../../src/http/batch-report.ts';
+import { batchReportJson, tell, type After } from '../../src/http/batch-report.ts';
 import { stringifier } from '../../src/http/contract.ts';
 import { allocationRepresentation, rangeRepresentation } from '../../src/http/representation.ts';
 import { batchReport } from '../../src/http/wire/batch.ts';
@@ -58,16 +58,15 @@ test('the report of grants and frees in any order, in all notations', () => {
         if (i > 0 && alike(granted[i - 1]!.event, event)) runs++;
       }
       const states = granted.map(({ event, op }): After => {
-        return op === 'free' ? { arena: event.arena, range: event } : { granted: event };
+        return op === 'free' ? { arena: event.arena, range: event } : event;
       });
       const results = granted.map(({ event, op }) => {
         const space = spaces.get(event.arena)!;
         if (op === 'free') return { arena: event.arena, ...rangeRepresentation(event, space), op };
         return { ...allocationRepresentation(viewMade(event, revision), space), op };
       });
-      expect(batchReportText({ revision, states, names: granted, spaces })).toBe(
-        stringifier(batchReport)({ revision, results }),
-      );
+      const json = batchReportJson({ revision, told: tell(states, granted), spaces });
+      expect(json.toString()).toBe(stringifier(batchReport)({ revision, results }));
     }),
   );
   expect(runs).toBeGreaterThan(20);
