@@ -4,6 +4,7 @@
  * empty, and still have a next one.
  */
 import type { Database, Statement } from 'better-sqlite3';
+import { parameter } from './book-file.ts';
 import {
   endings,
   type Extent,
@@ -174,13 +175,13 @@ function prepare(db: Database) {
     arenas: db.prepare(
       `select id, notation, width, created_revision as created, destroyed_revision as destroyed,
          levels
-       from arena where name = ? and notation is not null order by created_revision desc`,
+       from arena where name = ${parameter} and notation is not null order by created_revision desc`,
     ) as Statement<
       [string],
       Omit<ArenaRow, 'destroyed' | 'levels'> & { destroyed: number | null; levels: string }
     >,
     clock: db.prepare(
-      'select revision from clock where at <= ? order by at desc limit 1',
+      `select revision from clock where at <= ${parameter} order by at desc limit 1`,
     ) as Statement<[number], { revision: number }>,
   };
 }
