@@ -87,7 +87,15 @@ function heldBy({ leases }: State, lease: number): [Arena, bigint[]][] {
   const held = new Map<Arena, bigint[]>();
   for (const { arena, base } of leases.holdings(lease)) entry(held, arena).push(base);
   const byName = [...held].toSorted(([a], [b]) => (a.name < b.name ? -1 : 1));
-  return byName.map(([arena, bases]) => [arena, bases.toSorted((a, b) => (a < b ? -1 : 1))]);
+  for (const [, bases] of byName) sort(bases);
+  return byName;
+}
+
+/** Into ascending order, in which they are already where they were granted so. */
+function sort(bases: bigint[]): void {
+  let at = 1;
+  while (at < bases.length && bases[at - 1]! < bases[at]!) at++;
+  if (at < bases.length) bases.sort((a, b) => (a < b ? -1 : 1));
 }
 
 function entry(map: Map<Arena, bigint[]>, arena: Arena): bigint[] {

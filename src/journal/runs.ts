@@ -57,12 +57,15 @@ export function runs<T extends object>(
   };
 }
 
+/** Of a range as large as one that was written. */
 function writeBase({ base, size }: Range): string {
-  if (base > spaceEnd - size) throw new Misfit(aboveSpace);
+  if (typeof base === 'bigint') {
+    const number = Number(base);
+    if (number >= 0 && number <= Number.MAX_SAFE_INTEGER && size <= safeMax) return String(number);
+  }
   // Checks it as well, where it is not as most are.
-  if (typeof base !== 'bigint' || base < 0n || base > safeMax)
-    return decimal.write(base).slice(1, -1);
-  return String(Number(base));
+  if (base > spaceEnd - size) throw new Misfit(aboveSpace);
+  return decimal.write(base).slice(1, -1);
 }
 
 /** Adds the items of a run to those before it. */

@@ -54,6 +54,9 @@ export class UnitSpace implements Space {
   readonly #origin: bigint;
   /** The addresses of the window, in number. */
   readonly #whole: bigint;
+  /** The size that was asked for last, and of how many quanta it is. */
+  #lastLength: Unit = ZERO;
+  #lastSize = 0n;
   readonly #undo: Undo;
 
   /** `quantum` is 2^shift; the space is the window of 2^LIMIT_BITS quanta that holds `within`. */
@@ -353,12 +356,19 @@ export class UnitSpace implements Space {
   }
 
   find(address: bigint): Found {
-    const unit = (address >> this.#shift) - this.#origin;
+    // Every operator on bigints allocates, and so does every number that becomes one.
+    const unit = this.#alike ? address : (address >> this.#shift) - this.#origin;
     if (unit < 0n || unit >= UNITS) return { base: address, size: 0n, state: VOID, id: 0 };
     const run = this.#run;
-    const cell = run?.find(toUnit(unit)) ?? 0;
-    if (run === undefined || cell === 0) return this.#found(this.segments.find(toUnit(unit)));
-    return this.#foundIn(run, cell);
+    const start = toUnit(unit);
+    const cell = run?.find(start) ?? 0;
+    if (run === undefined || cell === 0) return this.#found(this.segments.find(start));
+    return {
+      base: this.#alike ? address : this.#address(start),
+      size: this.#size(run.endOf(cell) - start),
+      state: run.stateOf(cell),
+      id: run.idOf(cell),
+    };
   }
 
   each(visit: (state: number, id: number, found: () => Found) => void): Found | undefined {
@@ -501,7 +511,7 @@ export class UnitSpace implements Space {
   }
 
   #foundIn(run: Run, cell: number): Found {
-    const size = toBigint(run.endOf(cell) - run.startOf(cell)) << this.#shift;
+    const size = this.#size(run.endOf(cell) - run.startOf(cell));
     const base = this.#address(run.startOf(cell));
     return { base, size, state: run.stateOf(cell), id: run.idOf(cell) };
   }
@@ -511,7 +521,7 @@ export class UnitSpace implements Space {
     const start = segments.startOf(at);
     return {
       base: this.#address(start),
-      size: toBigint(segments.endOf(at) - start) << this.#shift,
+      size: this.#size(segments.endOf(at) - start),
       state: segments.stateOf(at),
       id: segments.idOf(at),
     };
@@ -523,6 +533,15 @@ export class UnitSpace implements Space {
 
   #length(size: bigint): Unit {
     return toUnit(this.#alike ? size : size >> this.#shift);
+  }
+
+  /** The size of so many quanta: mostly that of the one before. */
+  #size(length: Unit): bigint {
+    if (length !== this.#lastLength) {
+      this.#lastSize = toBigint(length) << this.#shift;
+      this.#lastLength = length;
+    }
+    return this.#lastSize;
   }
 
   #address(unit: Unit): bigint {
