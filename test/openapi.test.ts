@@ -120,7 +120,7 @@ describe('the document', () => {
     for (const [path, method, { responses, requestBody }] of operations()) {
       const what = `${method} ${path}`;
       const statuses = Object.keys(responses);
-      const needed = ['400', '500'];
+      const needed = ['400', '408', '431', '500'];
       if (path.startsWith('/v1/')) needed.push('401', '503');
       if (path.includes('{arena}')) needed.push('404');
       if (requestBody !== undefined || method === 'delete') needed.push('413', '415');
@@ -136,6 +136,28 @@ describe('the document', () => {
         });
       }
     }
+  });
+
+  it('declares the headers that failures may have', () => {
+    for (const [path, method, { responses }] of operations()) {
+      const what = `${method} ${path}`;
+      for (const status of ['409', '429', '503'].filter((one) => one in responses)) {
+        expect(responses[status].headers, what).toHaveProperty('Retry-After');
+      }
+      if ('401' in responses) {
+        expect(responses['401'].headers, what).toHaveProperty('WWW-Authenticate');
+      }
+    }
+  });
+
+  it('has no defaults among the fields of bodies, which generators take for required', () => {
+    for (const [name, schema] of Object.entries<any>(document.components.schemas)) {
+      for (const { key, path } of members(schema))
+        expect(key, `${name} ${path}`).not.toBe('default');
+    }
+    const { keepSpans, policy } = document.components.schemas.CreateArenaRequest.properties;
+    expect(keepSpans.description).toMatch(/ `0` unless given\.$/);
+    expect(policy.description).toMatch(/ `instantfit` unless given\.$/);
   });
 
   it('names every body', () => {

@@ -60,7 +60,11 @@ export function allocationRoutes(app: App, dependencies: RouteDependencies): voi
 /** Made anew for each route, because the document plugin keeps track of replies by identity. */
 function allocResponse() {
   return {
-    200: answer('With validateOnly: the allocation as it would be.', allocation, etagHeader),
+    200: answer(
+      'With validateOnly: the allocation as it would be. With an externalId: the one that has it.',
+      allocation,
+      etagHeader,
+    ),
     201: answer('The allocation.', allocation, createdHeaders),
     ...problems(400, 401, 404, 409, 412, 413, 415, 422, 429, 500, 503),
   };

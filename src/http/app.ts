@@ -39,7 +39,13 @@ import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.t
 import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
 import { ownerRoutes } from './owners.ts';
-import { errorHandler, handleClientError, problemOf, sendProblem } from './problem.ts';
+import {
+  errorHandler,
+  handleClientError,
+  problemOf,
+  refuseRarities,
+  sendProblem,
+} from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
 import { TextResponse } from './response.ts';
 import type { RouteDependencies } from './route.ts';
@@ -78,6 +84,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   app.server.maxConnections = limits.connectionsMax;
   // Node would hang up on a client that sends its last before it is answered, with the request done.
   Object.assign(app.server, { httpAllowHalfOpen: true });
+  refuseRarities(app.server);
   app.setErrorHandler(errorHandler(logger));
   parseJsonAlone(app);
   refuseUnknownRoutes(app);

@@ -16,6 +16,7 @@ import { z } from 'zod';
 import { Feed } from '../feed.ts';
 import { version } from '../version.ts';
 import { buildApp, type AppOptions } from './app.ts';
+import { documentCommon } from './common-document.ts';
 import { noQuery, type App } from './contract.ts';
 import { documentKeys } from './idempotency-document.ts';
 import { event } from './wire/event.ts';
@@ -83,7 +84,7 @@ const documentOptions = {
     convertConstToEnum: false,
     ...fastifyZodOpenApiTransformers,
     transformObject: (document) =>
-      documentKeys(fastifyZodOpenApiTransformers.transformObject(document)),
+      documentCommon(documentKeys(fastifyZodOpenApiTransformers.transformObject(document))),
   } satisfies FastifyDynamicSwaggerOptions,
   /** Nothing on the page comes from elsewhere: the policy forbids it and the badge is off. */
   ui: {

@@ -6,9 +6,12 @@
  * because its message was not written for clients.
  */
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { refuse, type Exhaustion, type NextRest, type Refusal } from '../engine/refusal.ts';
 import { HistoryUnavailable } from '../history/history.ts';
+import { limits } from '../limits.ts';
 import { http } from '../node-http.ts';
 import { Busy, JournalUnavailable } from '../sequencer.ts';
 import { Abandoned, TooManyWaiters } from '../waiting-room.ts';
@@ -174,14 +177,33 @@ export function handleClientError(error: Error & { code?: string }, socket: Sock
     socket.destroy();
     return;
   }
-  const problem = problemOfClientError(error.code);
+  endWithProblem(socket, problemOfClientError(error.code));
+}
+
+/** Answers on a connection where there is no reply to answer with, and hangs up. */
+function endWithProblem(socket: Duplex, problem: Problem, ...headers: string[]): void {
   const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status] ?? ''}\r\n` +
-      `Content-Type: ${problemType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
-  );
+  const head = [
+    `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status] ?? ''}`,
+    `Content-Type: ${problemType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    ...headers,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** What Node would answer by itself, or with nothing at all, is answered with a problem, too. */
+export function refuseRarities(server: Server): void {
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    const problem = problemOf('method-not-allowed', 'CONNECT is for proxies, and this is none.');
+    endWithProblem(socket, problem, 'Allow: DELETE, GET, HEAD, PATCH, POST');
+  });
+  server.on('checkExpectation', ({ socket }: IncomingMessage) => {
+    const errors = [{ pointer: '/headers/expect', detail: 'must be 100-continue' }];
+    const detail = 'Nothing but 100-continue can be expected.';
+    endWithProblem(socket, problemOf('invalid-request', detail, { errors }));
+  });
 }
 
 function problemOfClientError(code: string | undefined): Problem {
@@ -189,7 +211,11 @@ function problemOfClientError(code: string | undefined): Problem {
     return problemOf('headers-too-large', 'The request line and headers must be below 16 KiB.');
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return problemOf('request-timeout', 'The whole request must arrive within 10 seconds.');
+    return problemOf(
+      'request-timeout',
+      `The headers must arrive within ${limits.headersTimeoutMs / 1000} seconds, ` +
+        `the whole request within ${limits.requestTimeoutMs / 1000}.`,
+    );
   }
   return problemOf('invalid-request', 'This is not a valid HTTP/1.1 request.');
 }

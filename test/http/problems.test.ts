@@ -309,6 +309,18 @@ describe('over a socket', () => {
       'arena-not-found',
     ],
     [
+      'an expectation that nobody knows',
+      'GET /livez HTTP/1.1\r\nHost: x\r\nExpect: cake\r\n\r\n',
+      400,
+      'invalid-request',
+    ],
+    [
+      'who takes it for a proxy',
+      'CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n',
+      405,
+      'method-not-allowed',
+    ],
+    [
       'an unknown method of HTTP',
       'PROPFIND /v1/arenas HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
       405,
