@@ -25,10 +25,16 @@ import { JournalUnavailable, Sequencer } from './sequencer.ts';
 import { SpanTimer } from './span-timer.ts';
 import { version } from './version.ts';
 
+/** Of the log that cannot be written; what comes after that is dropped. */
+const LOG_CHARACTERS_MAX = 1_048_576;
+
 /** Serves what the journal holds that is being opened. Where it can't, the process ends. */
 export async function serve(settings: Settings, opening: Promise<SqliteJournal>): Promise<void> {
   // Written at once: a line about why the process ends must not be lost with it.
-  const logger = pino({ level: settings.logLevel, base: null }, pino.destination({ sync: true }));
+  const log = pino.destination({ sync: true, maxLength: LOG_CHARACTERS_MAX });
+  // A full disk of the log is none of the data: the lines are written when there is room.
+  log.on('error', () => undefined);
+  const logger = pino({ level: settings.logLevel, base: null }, log);
   try {
     await start(settings, opening, logger);
   } catch (error) {
@@ -129,7 +135,7 @@ function noteBook(logger: Logger, event: BookEvent): void {
 /** A signal to a whole process group reaches this process more than once; that is one wish. */
 const SAME_WISH_MS = 1000;
 
-/** SIGTERM and SIGINT stop in order; a second one ends at once, which loses nothing answered. */
+/** These signals stop in order; a second one ends at once, which loses nothing answered. */
 function stopsOnSignal(running: {
   readonly app: App;
   readonly sequencer: Sequencer;
@@ -160,8 +166,7 @@ function stopsOnSignal(running: {
         (error: unknown) => end(logger, error),
       );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
 }
 
 /** Ends the process, says why, and tells the supervisor by the exit code. */

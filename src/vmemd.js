@@ -51,8 +51,10 @@ function handOver() {
       // The channel tells the service when this process is killed, so that it never stays behind.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });
-    process.on('SIGTERM', function () {
-      child.kill('SIGTERM');
+    ['SIGTERM', 'SIGHUP'].forEach(function (signal) {
+      process.on(signal, function () {
+        child.kill(signal);
+      });
     });
     process.on('SIGINT', function () {
       // A terminal has sent it to the service as well, and a second one would end it at once.

@@ -31,8 +31,8 @@ Usage: vmemd serve [flags]     run the service
   serve: `\
 Usage: vmemd serve [flags]
 
-Runs the service until SIGTERM or SIGINT: it then takes no new connections, answers what it was
-asked and ends. A second signal ends it at once; nothing that was answered is lost either way.
+Runs the service until SIGTERM, SIGINT or SIGHUP: it then takes no new connections, answers what it
+was asked and ends. A second signal ends it at once; nothing that was answered is lost either way.
 
   --host ADDRESS         where to listen                          VMEMD_HOST             127.0.0.1
   --port NUMBER          0 lets the system choose                 VMEMD_PORT             7070

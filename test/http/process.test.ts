@@ -1,9 +1,11 @@
 /** The process as it is started in earnest: what it prints, and how it ends. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCode } from '../../src/exit-code.ts';
@@ -78,6 +80,22 @@ async function createArena(address: string, name: string): Promise<number> {
   return reply.status;
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
 describe('vmemd', { timeout: deadlineMs }, () => {
   it('prints its version and help', async () => {
     const asked = new Vmemd(['--version']);
@@ -118,6 +136,32 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
     expect((await fetch(`${address}/v1/arenas/a`)).status).toBe(200);
     second.child.kill('SIGINT');
     expect(await second.ended).toEqual({ code: exitCode.ok, signal: null });
+  });
+
+  it('stops in order when its terminal is closed', async () => {
+    const service = serve();
+    await service.logged('listening');
+    service.child.kill('SIGHUP');
+    expect(await service.ended).toEqual({ code: exitCode.ok, signal: null });
+    expect(service.log().map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('goes on where there is no room for its log', async () => {
+    const port = await freePort();
+    const full = openSync('/dev/full', 'w');
+    const words = ['serve', '--port', String(port), '--data', join(folder, 'data')];
+    const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    const ended = once(child, 'close');
+    try {
+      const address = `http://127.0.0.1:${port}`;
+      while (child.exitCode === null && !(await answers(`${address}/readyz`))) await delay(50);
+      expect(await createArena(address, 'a')).toBe(201);
+      child.kill('SIGTERM');
+      expect(await ended).toEqual([exitCode.ok, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('takes a signal that comes twice, as to a process group, for one', async () => {
