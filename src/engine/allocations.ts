@@ -103,16 +103,13 @@ export class Allocations {
     this.retired++;
   }
 
-  /** So many allocations end of which nothing is known but what stays in their records. */
-  retirePlain(count: number): void {
-    assert(this.isPlain, 'what else is known goes with each of them');
-    this.count -= count;
-    this.retired += count;
-  }
-
-  /** Whether nothing is known of any allocation but in its record: no labels, no lease, no importer. */
-  get isPlain(): boolean {
-    return this.#about.size === 0 && this.leased === 0;
+  /** All have ended, and their ranges rest; what searches have made is made anew when it is asked for. */
+  retireAll(): void {
+    assert(this.held === 0 && this.leased === 0, 'what holds an allocation lets go of it first');
+    this.#named.clear();
+    this.#indexes.length = 0;
+    this.retired += this.count;
+    this.count = 0;
   }
 
   /** The retired record is that of an allocation again. */
@@ -203,6 +200,12 @@ export class Allocations {
     assert((holding === 0) !== (this.#holdings[id] === 0), 'an allocation is under one lease');
     this.#holdings[id] = holding;
     this.leased += holding === 0 ? -1 : 1;
+  }
+
+  /** No allocation is under a lease any more. */
+  leaveAll(): void {
+    this.#holdings.fill(0);
+    this.leased = 0;
   }
 
   /** Numbers handed out for allocations; some may be in nobody's use. */

@@ -317,6 +317,14 @@ export class Arena {
     if (this.undo.trying) this.undo.push(() => allocations.setHolding(id, holding));
   }
 
+  /** No allocation is under a lease any more. */
+  leaveAll(revision: number): void {
+    assert(!this.undo.trying, 'no trial frees all');
+    if (this.allocations.leased === 0) return;
+    for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
+    this.allocations.leaveAll();
+  }
+
   #drop(id: number, base: bigint): void {
     if (this.undo.trying) {
       const { allocations } = this;
@@ -369,7 +377,7 @@ export class Arena {
 
   /** All spans are wholly free. */
   clear(revision: number): void {
-    for (const holding of this.allocations.holdings()) this.#leases.leave(holding, revision);
+    this.leaveAll(revision);
     chargeNobody(this);
     this.allocations = new Allocations();
     this.rests = new Rests();

@@ -39,16 +39,17 @@ export function restAll(arena: Arena, revision: number): void {
   arena.touch(revision);
   chargeNobody(arena);
   arena.forgetUnrested();
-  const isPlain = allocations.isPlain && arena.cache === undefined;
-  const before = rests.count;
+  // Where none stays, and no slab counts its pieces, nothing has to be looked up of each.
+  const together = allocations.held === 0 && arena.cache === undefined;
+  if (together) arena.leaveAll(revision);
   rests.addAll(revision, allocations.numbers, (add) => {
     arena.space.hold((base, size, id) => {
-      if (!isPlain && !retire(arena, BigInt(base), id, revision)) return false;
+      if (!together && !retire(arena, BigInt(base), id, revision)) return false;
       add(id, base, size);
       return true;
     });
   });
-  if (isPlain) allocations.retirePlain(rests.count - before);
+  if (together) allocations.retireAll();
 }
 
 /** Ends the allocation whose range comes to rest, unless an importing arena holds it. */
