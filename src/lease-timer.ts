@@ -87,7 +87,7 @@ export class LeaseTimer {
       return true;
     } catch (error) {
       this.#sequencer.deadlines.giveBack(leases);
-      // A journal that failed has ended the process by now.
+      // A journal that failed ends the process.
       return !(error instanceof Busy);
     }
   }

@@ -57,7 +57,7 @@ export class RestTimer {
       // Between two turns there is time for what else waits.
       while (!this.#stopped && (await this.#some()));
     } catch {
-      // A journal that failed has ended the process by now, and one that is busy is asked again.
+      // A journal that failed ends the process, and one that is busy is asked again.
     } finally {
       this.#looking = false;
     }

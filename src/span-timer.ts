@@ -62,7 +62,7 @@ export class SpanTimer {
         await Promise.all(turn.map((command) => this.#sequencer.execute(command, () => undefined)));
       }
     } catch {
-      // A journal that failed has ended the process by now, and one that is busy is asked again.
+      // A journal that failed ends the process, and one that is busy is asked again.
     } finally {
       this.#looking = false;
     }

@@ -22,6 +22,7 @@ import type { Group } from './group.ts';
 import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
 import type { Keyed, KeyedRecord } from './keyed.ts';
+import { OpenFiles } from './open-files.ts';
 import { keysPageOf, Replay, type KeysPage, type Page, type ReplaySource } from './replay.ts';
 import { openDatabase, type OpenOptions } from './sqlite-open.ts';
 import { Upkeep, type BackupReport, type UpkeepEvent, type UpkeepSettings } from './upkeep.ts';
@@ -118,6 +119,7 @@ class Connection {
   #read = false;
   #follower: Follower | undefined;
   #head: HeadAnchor | undefined;
+  #files: OpenFiles | undefined;
   #failed = false;
 
   constructor(settings: WorkerSettings, beforeStep: () => void, say: (said: Said) => void) {
@@ -249,6 +251,8 @@ class Connection {
       else this.#appendBoth(group, keyed);
       // After the commit, so that the anchor is never ahead, and before the answer.
       this.#head.write(groups.last);
+      this.#files ??= new OpenFiles(this.#source.directory);
+      this.#files.check();
     } catch (error) {
       // Whatever was thrown leaves the outcome open, and nothing may follow on it.
       this.#failed = true;

@@ -1,7 +1,15 @@
 /** The process as it is started in earnest: what it prints, and how it ends. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +86,11 @@ async function createArena(address: string, name: string): Promise<number> {
     body: JSON.stringify({ name }),
   });
   return reply.status;
+}
+
+function replaceFile(path: string): void {
+  copyFileSync(path, `${path}.new`);
+  renameSync(`${path}.new`, path);
 }
 
 async function freePort(): Promise<number> {
@@ -172,6 +185,21 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
     service.child.kill('SIGINT');
     expect(await service.ended).toEqual({ code: exitCode.ok, signal: null });
     expect(service.log().map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped']);
+  });
+
+  it.each<[string, (data: string) => void]>([
+    ['its database was removed', (data) => rmSync(join(data, 'vmemd.db'))],
+    ['its write-ahead log was removed', (data) => rmSync(join(data, 'vmemd.db-wal'))],
+    ['its head anchor was replaced', (data) => replaceFile(join(data, 'vmemd.head'))],
+    ['its directory was moved away', (data) => renameSync(data, `${data}.old`)],
+  ])('answers no change with a success after %s', async (_what, change) => {
+    const service = serve();
+    const { address } = await service.logged('listening');
+    expect(await createArena(String(address), 'a')).toBe(201);
+    change(join(folder, 'data'));
+    expect(await createArena(String(address), 'b')).toBe(503);
+    expect(await service.ended).toEqual({ code: exitCode.journalFailed, signal: null });
+    expect(service.output).toMatch(/was removed or replaced while it was in use/);
   });
 
   it('answers those who wait when a commit fails, and ends with code 6', async (c) => {
