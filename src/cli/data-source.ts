@@ -5,12 +5,12 @@
  */
 import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { InvalidSetting, readSettings, type Environment, type Flags } from '../config.ts';
 import { exitCode } from '../exit-code.ts';
 import { installBackup } from '../journal/data-directory.ts';
 import { headName } from '../journal/head-anchor.ts';
-import { RecoveryError } from '../journal/recovery-error.ts';
+import { RecoveryError, restoreBackup, type RecoveryCode } from '../journal/recovery-error.ts';
 import { openSqliteJournal, type SqliteJournal } from '../journal/sqlite.ts';
 import { databaseName } from '../journal/storage-error.ts';
 import { Progress } from './progress.ts';
@@ -120,12 +120,24 @@ function refuseForeignFile(file: string): void {
   throw new RecoveryError('foreign-database', message, remedy);
 }
 
-/** What is wrong with the copy is wrong with the backup. */
+/** What is missing for the copy is missing in its folder. */
+const ofFolder: ReadonlySet<RecoveryCode> = new Set([
+  'disk-full',
+  'directory-read-only',
+  'directory-unusable',
+]);
+
+/** What else is wrong with the copy is wrong with the backup. */
 function named(error: unknown, copy: string, file: string): unknown {
   if (!(error instanceof RecoveryError)) return error;
   const { code, message, remedy } = error;
+  if (ofFolder.has(code)) {
+    const text = message.replaceAll(copy, dirname(copy)).replace('the data directory', 'the folder');
+    return new RecoveryError(code, text, remedy, { cause: error });
+  }
   const text = message.replaceAll(join(copy, databaseName), file).replaceAll(copy, file);
-  return new RecoveryError(code, text, remedy, { cause: error });
+  const another = remedy === restoreBackup ? 'Nothing was changed. Take another backup.' : remedy;
+  return new RecoveryError(code, text, another, { cause: error });
 }
 
 export interface OpenSettings {
