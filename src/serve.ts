@@ -87,14 +87,15 @@ async function start(
   const ms = Math.round(performance.now());
   logger.debug({ checkpoint, records }, 'recovered');
   logger.info({ address, data: directory, revision, arenas, ms }, 'listening');
-  compileSerializers();
+  setTimeout(compileSerializers, COMPILES_AFTER_MS).unref();
 }
+
+/** Until then, whoever asks first has what answers it compiled. */
+const COMPILES_AFTER_MS = 1000;
 
 /** One at a time, so that requests get in between. */
 function compileSerializers(): void {
-  setImmediate(() => {
-    if (compileSerializer()) compileSerializers();
-  }).unref();
+  if (compileSerializer()) setImmediate(compileSerializers);
 }
 
 /** Tells what the journal does of its own accord; where it has failed, the process ends. */

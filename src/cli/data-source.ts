@@ -132,7 +132,9 @@ function named(error: unknown, copy: string, file: string): unknown {
   if (!(error instanceof RecoveryError)) return error;
   const { code, message, remedy } = error;
   if (ofFolder.has(code)) {
-    const text = message.replaceAll(copy, dirname(copy)).replace('the data directory', 'the folder');
+    const text = message
+      .replaceAll(copy, dirname(copy))
+      .replace('the data directory', 'the folder');
     return new RecoveryError(code, text, remedy, { cause: error });
   }
   const text = message.replaceAll(join(copy, databaseName), file).replaceAll(copy, file);
