@@ -78,11 +78,6 @@ export class Deadlines {
     return ids;
   }
 
-  /** How many allocations leases hold together. */
-  held(ids: readonly string[]): number {
-    return ids.reduce((sum, id) => sum + this.#leases.size(this.#leases.find(id)), 0);
-  }
-
   /** Takes back what was taken and has not ended. */
   giveBack(ids: readonly string[]): void {
     for (const id of ids) {

@@ -6,15 +6,12 @@
  * A lease that is renewed in time, or late but before its end is decided, goes on.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { practiseEndingLeases } from './practice.ts';
 import { Busy, type Sequencer } from './sequencer.ts';
 
 /** How late a lease may end, where nothing else holds it up. */
 const PERIOD_MS = 100;
 /** Allocations that are freed in one turn of the loop: one or two milliseconds' worth. */
 const ALLOCATIONS_MAX = 128;
-/** Of so many that are freed in one turn it is noticed whether the code has been compiled. */
-const PRACTISED_MIN = 1000;
 /** Records on the way to the disk. */
 const RECORDS_MAX = 16;
 
@@ -25,7 +22,6 @@ export class LeaseTimer {
   /** Too much waits for the journal: what is due can wait until the next look. */
   #pausing = false;
   #stopped = false;
-  #practised = false;
 
   constructor(sequencer: Pick<Sequencer, 'execute' | 'deadlines' | 'serving' | 'failed'>) {
     this.#sequencer = sequencer;
@@ -61,14 +57,6 @@ export class LeaseTimer {
       }
       const leases = this.#sequencer.deadlines.take(ALLOCATIONS_MAX);
       if (leases.length === 0) break;
-      const isLarge = this.#sequencer.deadlines.held(leases) > PRACTISED_MIN;
-      if (isLarge && !this.#practised) {
-        this.#practised = true;
-        // They can still be renewed meanwhile.
-        this.#sequencer.deadlines.giveBack(leases);
-        await practiseEndingLeases();
-        continue;
-      }
       const ended = this.#end(leases).then((done) => {
         this.#pausing ||= !done;
         underWay.delete(ended);

@@ -227,27 +227,6 @@ describe('the timer', () => {
     expect(ends().flat()).toHaveLength(count - 1);
   });
 
-  test.each(['a', 'b'])(
-    'practises before the first large one; until then %s is renewed',
-    async (lease) => {
-      await pods();
-      await create('a', 10);
-      await create('b', 10);
-      for (let n = 0; n < 1001; n++) await alloc({ lease: 'a' });
-      now = 10_000;
-      const timer = new LeaseTimer(sequencer);
-      const done = timer.look();
-      await turn();
-      expect(leases()).toEqual(['a', 'b']);
-      await sequencer.execute({ type: 'renewLease', at: 0, lease }, () => undefined);
-      await done;
-      expect(leases()).toEqual([lease]);
-      now = 20_000;
-      await timer.look();
-      expect(leases()).toEqual([]);
-    },
-  );
-
   test('comes back for what the queue had no room for', async () => {
     begin(2);
     await pods();

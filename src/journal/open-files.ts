@@ -22,7 +22,7 @@ export class OpenFiles {
   readonly #directory: string;
   readonly #files: readonly OpenFile[];
 
-  /** Those of a data directory that is open and was written to. */
+  /** Those of a data directory that is open. */
   constructor(directory: string) {
     this.#directory = directory;
     this.#files = names.map((name) => {

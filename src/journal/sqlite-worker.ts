@@ -238,20 +238,20 @@ class Connection {
     // Behind after a power cut, or to be replaced because an operator has said so.
     if (!same) createHead(directory, last);
     this.#head = new HeadAnchor(directory, this.#onFailure);
+    this.#files = new OpenFiles(directory);
     this.#upkeep.start();
     return true;
   }
 
   #append(group: Group, keyed: readonly KeyedRecord[]): number {
     assert(!this.#failed, 'nothing is appended after a failure');
-    assert(this.#head !== undefined, 'the journal was loaded');
+    assert(this.#head !== undefined && this.#files !== undefined, 'the journal was loaded');
     const { groups } = this.#source;
     try {
       if (keyed.length === 0) groups.append(group);
       else this.#appendBoth(group, keyed);
       // After the commit, so that the anchor is never ahead, and before the answer.
       this.#head.write(groups.last);
-      this.#files ??= new OpenFiles(this.#source.directory);
       this.#files.check();
     } catch (error) {
       // Whatever was thrown leaves the outcome open, and nothing may follow on it.

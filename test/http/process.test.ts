@@ -202,6 +202,14 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
     expect(service.output).toMatch(/was removed or replaced while it was in use/);
   });
 
+  it('answers the first change with no success, either, where a file was replaced', async () => {
+    const service = serve();
+    const { address } = await service.logged('listening');
+    replaceFile(join(folder, 'data', 'vmemd.db'));
+    expect(await createArena(String(address), 'a')).toBe(503);
+    expect(await service.ended).toEqual({ code: exitCode.journalFailed, signal: null });
+  });
+
   it('answers those who wait when a commit fails, and ends with code 6', async (c) => {
     const impossible = shimImpossible();
     c.skip(impossible !== undefined, impossible);
