@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { assert } from '../engine/assert.ts';
 import type { Range } from '../engine/command.ts';
 import { Engine } from '../engine/engine.ts';
+import { Allowance } from './allowance.ts';
 import { requestOf, type Block } from './block.ts';
 import { problemOf, type Client } from './client.ts';
 import { lookUpAll, type Settled } from './placing.ts';
@@ -20,6 +21,10 @@ export class Rehearsal {
   readonly #rows = new FileRows();
   /** What comes of rows that are being asked for, by their revisions. */
   readonly #underWay = new Map<number, Promise<Settled>>();
+  /** What rows may still take, by the names of arenas that are there. */
+  readonly #allowances = new Map<string, Promise<Allowance>>();
+  /** Resolves when the rows before have taken what they get. */
+  #before: Promise<unknown> = Promise.resolve();
 
   constructor(client: Client) {
     this.#client = client;
@@ -46,13 +51,38 @@ export class Rehearsal {
   }
 
   #begin(block: Block, revision: number, there: There): Promise<Settled> {
-    const outcome = this.#ask(block, there).then((settled) => {
+    const before = this.#before;
+    const asked = this.#ask(block, there);
+    const taken = asked.then(async (settled) => {
+      await before;
+      return this.#take(settled);
+    });
+    this.#before = taken.catch(() => undefined);
+    const outcome = taken.then((settled) => {
       if (settled.is === 'refused') this.#rows.giveUp(block);
       this.#underWay.delete(revision);
       return settled;
     });
     this.#underWay.set(revision, outcome);
     return outcome;
+  }
+
+  /** Holds a row that would be imported against limits, with what the rows before it have taken. */
+  async #take(settled: Settled): Promise<Settled> {
+    const { block, is } = settled;
+    const { target, owner, size } = block;
+    if (is !== 'imported' || target.spans !== undefined) return settled;
+    const reason = (await this.#allowanceOf(target.name)).take(owner, size);
+    return reason === undefined ? settled : { block, is: 'refused', reason };
+  }
+
+  #allowanceOf(arena: string): Promise<Allowance> {
+    let allowance = this.#allowances.get(arena);
+    if (allowance === undefined) {
+      allowance = Allowance.of(this.#client, arena);
+      this.#allowances.set(arena, allowance);
+    }
+    return allowance;
   }
 
   async #ask(block: Block, there: There): Promise<Settled> {

@@ -330,6 +330,29 @@ describe('a rehearsal', () => {
     expect(service.engine.revision).toBe(revision);
   });
 
+  test.each([
+    ['an owner', { ownerLimit: 40, ownerLimits: [{ owner: 'b', limit: 25 }] }],
+    ['the arena', { limit: 60 }],
+    ['both', { limit: 70, ownerLimit: 40 }],
+  ])('holds rows together against the limit of %s, as the import does', async (_whose, limits) => {
+    await create({ name: 'ids', spans: [{ base: 0, size: 10_000 }], ...limits });
+    for (const [address, owner] of Object.entries({ 0: 'a', 10: 'b' })) {
+      const body = { address, size: 5, owner };
+      await service.call('POST', '/v1/arenas/ids/xalloc', body);
+    }
+    // The first is there already, and takes nothing more.
+    let text = 'address,size,owner\n0,5,a\n';
+    for (let row = 0; row < 300; row++) text += `${100 + row * 10},5,${'abc'[row % 3]}\n`;
+    const words = ['--arena', 'ids'];
+    const rehearsed = await imported(text, [...words, '--dry-run'], exitCode.rowsRefused);
+    const real = await imported(text, words, exitCode.rowsRefused);
+    expect(rehearsed).toMatchObject({ present: 1 });
+    expect(Number(rehearsed['imported'])).toBeGreaterThan(5);
+    const { imported: fresh, refused } = real;
+    expect(rehearsed).toMatchObject({ imported: fresh, refused });
+    expect(rehearsed.errors).toMatch(/with the rows before, and/);
+  });
+
   test('of an arena that is yet to be made goes by the spans that are given', async () => {
     const words = ['--arena', 'new', '--create', '--span', '10.0.0.0/24', '--dry-run'];
     const text = 'address\n10.0.0.1\n10.0.1.1\n';
