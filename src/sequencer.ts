@@ -5,7 +5,10 @@
  * A command is decided and applied at once, in the turn of the loop in which it arrives; its record
  * joins the gathering group. While one commit is under way the next group gathers, so a slow disk
  * makes groups larger and not queues longer. An idle journal gets its group at the end of the turn,
- * so that all requests of one turn share a commit, and no timer delays a lone one.
+ * so that requests of one turn share a commit, and no timer delays a lone one. But it does not wait
+ * for the end of a long turn: once a good part of those who come and go is there, they go ahead, and
+ * the disk works while the others are taken in. Else all would come to wait for the same commit, and
+ * be answered, and come again, at the same time, and processor and disk would wait for each other.
  *
  * Memory is therefore ahead of the disk. Nobody sees it: a refusal or a read waits, like a command,
  * until the journal is durable up to the revision it has seen. All that waits forms one queue in
@@ -63,7 +66,7 @@ export interface SequencerOptions {
   readonly onDurable?: (records: readonly JournalRecord[]) => void;
   /** Most requests that may wait for room. */
   readonly waitersMax?: number;
-  /** The steady clock that leases run out by, in milliseconds: that of the process unless given. */
+  /** The steady clock, that leases run out by, in milliseconds: that of the process unless given. */
   readonly now?: () => number;
   /**
    * Called once when the sequencer has stopped for good. The cause is {@link JournalUnavailable}
@@ -93,6 +96,13 @@ export class JournalUnavailable extends Error {
 const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
+/**
+ * A group goes ahead of the end of its turn when it has at least so many records, and this part of those
+ * who waited when the commit before began; or when the turn has taken so long.
+ */
+const aheadRecordsMin = 8;
+const aheadShare = 1 / 3;
+const aheadMs = 3;
 
 interface Waiting {
   /** What must be durable before the answer may go. */
@@ -131,6 +141,11 @@ export class Sequencer {
   #durableRevision: number;
   /** The last revision that was handed to the journal: it may be on disk. */
   #sentRevision: number;
+  /** How many waited when the last commit began. */
+  #crowd = 0;
+  /** When a commit was scheduled for the end of this turn. */
+  #turnBegan = 0;
+  readonly #now: () => number;
   #committing = false;
   #scheduled = false;
   #failure: Error | undefined;
@@ -153,7 +168,8 @@ export class Sequencer {
       max: options.waitersMax ?? limits.waitersMax,
       onFailure: (error) => this.#stop(error),
     });
-    this.deadlines = new Deadlines(engine, options.now ?? (() => performance.now()));
+    this.#now = options.now ?? (() => performance.now());
+    this.deadlines = new Deadlines(engine, this.#now);
     this.#durableRevision = engine.revision;
     this.#sentRevision = engine.revision;
   }
@@ -304,9 +320,9 @@ export class Sequencer {
       return Promise.reject(error as Error);
     }
     this.#gathering.push(record);
-    this.#schedule();
     const outcome = this.#whenDurable<Outcome<T>>({ revision, value }, true);
     this.room.serve(event);
+    this.#schedule();
     return outcome;
   }
 
@@ -413,12 +429,23 @@ export class Sequencer {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#committing) return;
+    if (this.#committing) return;
+    if (this.#scheduled) {
+      if (this.#goesAhead()) this.#commit();
+      return;
+    }
     this.#scheduled = true;
+    this.#turnBegan = this.#now();
     setImmediate(() => {
       this.#scheduled = false;
       this.#commit();
     });
+  }
+
+  /** Whether what was gathered in this turn is committed before its end. */
+  #goesAhead(): boolean {
+    const crowd = Math.max(aheadRecordsMin, this.#crowd * aheadShare);
+    return this.#gathering.length >= crowd || this.#now() - this.#turnBegan >= aheadMs;
   }
 
   /** Starts the next commit, if there is anything to commit and none is under way. */
@@ -429,6 +456,7 @@ export class Sequencer {
     assert(last !== undefined, 'a group has a record');
     this.#committing = true;
     this.#sentRevision = last.revision;
+    this.#crowd = this.#waiting.length;
     void this.#append(group, last.revision);
   }
 

@@ -53,7 +53,7 @@ function read() {
 const revisions = () => journal.groups.map((group) => group.map(({ revision }) => revision));
 
 describe('groups', () => {
-  test('all commands of one turn of the loop share a commit, in order', async () => {
+  test('the commands of one turn of the loop share a commit, in order', async () => {
     const answers = [execute(), execute(), execute()];
     expect(journal.groups).toEqual([]);
     await turn();
@@ -87,6 +87,41 @@ describe('groups', () => {
       { revision: 2, value: 2n },
       { revision: 3, value: 3n },
     ]);
+  });
+
+  test('in a turn with many commands the first ones go ahead', async () => {
+    const answers = Array.from({ length: 60 }, () => execute());
+    expect(journal.groups.map(({ length }) => length)).toEqual([8]);
+    await turn();
+    journal.complete();
+    await turn();
+    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52]);
+    journal.complete();
+    await turn();
+    expect(answers.every(({ settled }) => settled)).toBe(true);
+    // As many are expected again: a third of them goes ahead.
+    for (let i = 0; i < 60; i++) execute();
+    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52, 20]);
+    journal.complete();
+    await turn();
+    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52, 20, 40]);
+    expect(revisions().flat()).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));
+  });
+
+  test('in a turn that takes long what there is goes ahead', async () => {
+    let ms = 0;
+    begin({ now: () => ms });
+    execute();
+    ms = 2.9;
+    execute();
+    expect(journal.groups).toEqual([]);
+    ms = 3;
+    execute();
+    expect(revisions()).toEqual([[1, 2, 3]]);
+    execute();
+    journal.complete();
+    await turn();
+    expect(revisions()).toEqual([[1, 2, 3], [4]]);
   });
 
   test('a record says what was applied', async () => {
