@@ -82,7 +82,9 @@ export class Life {
     this.checkpointer = parts.checkpointer(journal.disk);
     this.#queueMax = bounds.queueMax ?? Infinity;
     const onFailure = (): void => void this.#failures++;
-    this.sequencer = parts.sequencer(engine, journal, { ...bounds, onFailure });
+    // Not the machine's clock: the same seed has to be the same run. It goes on whenever it is read.
+    let ms = 0;
+    this.sequencer = parts.sequencer(engine, journal, { ...bounds, onFailure, now: () => ++ms });
   }
 
   /** Whether it answers: it has not failed, and nobody has asked it to stop. */
