@@ -8,7 +8,8 @@
  * largest block that fits in this range" (`capacity`) answers for every size at once: a size fits if
  * and only if it is at most the capacity. The indexes keep maxima of capacities, and are exact.
  */
-import { LIMIT, NONE, ONE, ZERO, floorTo, order, power, toBigint, toUnit } from './unit.ts';
+import { LIMIT, NONE, ONE, ZERO, distanceTo, floorTo, floorToPower, order } from './unit.ts';
+import { power, toBigint, toUnit } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 export class Fit {
@@ -39,7 +40,7 @@ export class Fit {
   /** Whether a block of `size` may start anywhere at all, the space being large enough. */
   admits(size: Unit): boolean {
     if (this.nocross === ZERO || !this.#binary) return true;
-    return this.phase - floorTo(this.phase, this.nocross) + size <= this.nocross;
+    return this.phase - floorToPower(this.phase, this.nocross) + size <= this.nocross;
   }
 
   /** The lowest start of a block of `size` in the range, or NONE. */
@@ -47,12 +48,12 @@ export class Fit {
     if (start + size > end) return NONE;
     if (this.plain) return start;
     let at = this.#up(start);
-    if (this.nocross !== ZERO && at + size > floorTo(at, this.nocross) + this.nocross) {
+    if (this.nocross !== ZERO && at + size > floorToPower(at, this.nocross) + this.nocross) {
       if (!this.#binary) at = this.#escape(at, size, this.align);
       else if (this.align >= this.nocross)
         return NONE; // every start has the same residue
-      else at = floorTo(at, this.nocross) + this.nocross + this.phase;
-      if (at === NONE || at + size > floorTo(at, this.nocross) + this.nocross) return NONE;
+      else at = floorToPower(at, this.nocross) + this.nocross + this.phase;
+      if (at === NONE || at + size > floorToPower(at, this.nocross) + this.nocross) return NONE;
     }
     return at + size <= end ? at : NONE;
   }
@@ -64,15 +65,15 @@ export class Fit {
     if (this.plain) return at;
     if (at < this.phase) return NONE;
     at = this.phase + floorTo(at - this.phase, this.align);
-    if (this.nocross !== ZERO && at + size > floorTo(at, this.nocross) + this.nocross) {
+    if (this.nocross !== ZERO && at + size > floorToPower(at, this.nocross) + this.nocross) {
       if (!this.#binary) at = this.#escape(at, size, -this.align);
       else if (this.align >= this.nocross) return NONE;
       else {
-        const last = floorTo(at, this.nocross) + this.nocross - size;
+        const last = floorToPower(at, this.nocross) + this.nocross - size;
         if (last < this.phase) return NONE;
         at = this.phase + floorTo(last - this.phase, this.align);
       }
-      if (at < ZERO || at + size > floorTo(at, this.nocross) + this.nocross) return NONE;
+      if (at < ZERO || at + size > floorToPower(at, this.nocross) + this.nocross) return NONE;
     }
     return at >= start ? at : NONE;
   }
@@ -84,7 +85,7 @@ export class Fit {
     if (first >= end) return ZERO;
     if (this.nocross === ZERO) return end - first;
     if (!this.#binary) return this.#bisect(start, end);
-    const boundary = floorTo(first, this.nocross) + this.nocross;
+    const boundary = floorToPower(first, this.nocross) + this.nocross;
     if (boundary >= end) return end - first;
     if (this.align >= this.nocross) return boundary - first;
     // The first start of the next block leaves as much as any later one, or runs into the end.
@@ -108,10 +109,10 @@ export class Fit {
       const starts = sideBySide(first, end, size, step);
       return residuesUpTo(starts, first, align, nocross, nocross - size);
     }
-    const boundary = floorTo(first, nocross) + nocross;
+    const boundary = floorToPower(first, nocross) + nocross;
     if (boundary >= end) return sideBySide(first, end, size, step);
     // Every two boundaries have room for blocks of their own.
-    const last = floorTo(end, nocross);
+    const last = floorToPower(end, nocross);
     const whole = quotient(last - boundary, nocross);
     const ends =
       sideBySide(first, boundary, size, step) + sideBySide(this.#up(last), end, size, step);
@@ -125,6 +126,7 @@ export class Fit {
   }
 
   #up(start: Unit): Unit {
+    if (this.#binary) return start + distanceTo(this.phase, this.align, start);
     if (start <= this.phase) return this.phase;
     const distance = start - this.phase;
     const down = floorTo(distance, this.align);
@@ -138,7 +140,7 @@ export class Fit {
    */
   #escape(at: Unit, size: Unit, step: Unit): Unit {
     const modulus = toBigint(this.nocross);
-    const residue = toBigint(at - floorTo(at, this.nocross));
+    const residue = toBigint(at - floorToPower(at, this.nocross));
     const stride = ((toBigint(step) % modulus) + modulus) % modulus;
     const least = modulus - residue;
     const steps = firstMultiple(stride, modulus, least, least + modulus - toBigint(size));
@@ -217,7 +219,7 @@ function floorSum(n: bigint, m: bigint, a: bigint, b: bigint): bigint {
 export function prefixCapacity(start: Unit, end: Unit): Unit {
   if (end <= start) return ZERO;
   const block = power(order(end - start));
-  const down = floorTo(start, block);
+  const down = floorToPower(start, block);
   const at = down === start ? down : down + block;
   if (at + block <= end) return block;
   // A range of at least 2^k always holds an aligned block of 2^(k-1).

@@ -47,6 +47,8 @@ export abstract class GuidedTree extends Tree {
   /** Free segments below each node; empty until `countFree` is first called. */
   #free = new Uint32Array(0);
   #most: Unit = ZERO;
+  /** Of what was last looked through in a leaf: large enough, within the window, and does not fit. */
+  rejected = 0;
 
   /** `bySize`: entries are in the order of their sizes, and the sizes are the keys. */
   constructor(bySize: boolean) {
@@ -94,8 +96,8 @@ export abstract class GuidedTree extends Tree {
     return column;
   }
 
-  /** Counts a miss against a fit; its column, built now, once they are `worth` one. */
-  owed(fit: Fit, worth: number): Column | undefined {
+  /** Counts misses against a fit; its column, built now, once they are `worth` one. */
+  owed(fit: Fit, misses: number, worth: number): Column | undefined {
     let debt = this.#debts.at(-1);
     if (debt?.fit.same(fit) !== true) {
       const index = this.#debts.findIndex((other) => other.fit.same(fit));
@@ -103,7 +105,8 @@ export abstract class GuidedTree extends Tree {
       this.#debts.push(debt);
       if (this.#debts.length > DEBTS_MAX) this.#debts.shift();
     }
-    if (++debt.misses < worth) return undefined;
+    debt.misses += misses;
+    if (debt.misses < worth) return undefined;
     this.#debts.pop();
     return this.column(fit);
   }
@@ -139,28 +142,60 @@ export abstract class GuidedTree extends Tree {
     return false;
   }
 
-  /** The mirror of `nextAtLeast`: the last entry before the cursor. */
-  previousAtLeast(column: Column, least: Unit): boolean {
-    const leaf = this.path[0]!;
-    const slot =
-      column.max[leaf]! < least ? -1 : this.#slotBefore(column, leaf, this.at[0]! - 1, least);
-    if (slot >= 0) {
-      this.at[0] = slot;
-      return true;
-    }
+  /** The key of the first entry in the cursor's leaf. */
+  get leafKey(): Unit {
+    return this.key[this.path[0]! * NODE]!;
+  }
+
+  /** Whether the cursor's leaf has a capacity of at least `least`. */
+  mayHold(column: Column, least: Unit): boolean {
+    return column === this.#order || column.max[this.path[0]!]! >= least;
+  }
+
+  /** Moves the cursor before the entries of the next leaf that has such a capacity; false where none has. */
+  nextLeaf(column: Column, least: Unit): boolean {
+    const { max } = column;
+    const all = column === this.#order;
     for (let level = 1; level < this.height; level++) {
-      const node = this.path[level]!;
-      for (let i = this.at[level]! - 1; i >= 0; i--) {
-        if (column.max[this.ref[node * NODE + i]!]! < least) continue;
-        this.at[level] = i;
-        for (let down = level; down > 0; down--) {
-          const child = this.ref[this.path[down]! * NODE + this.at[down]!]!;
-          this.path[down - 1] = child;
-          let last = this.count[child]! - 1;
-          if (down === 1) last = this.#slotBefore(column, child, last, least);
-          else while (column.max[this.ref[child * NODE + last]!]! < least) last--;
-          this.at[down - 1] = last;
+      const node = this.path[level]! * NODE;
+      const end = node + this.count[this.path[level]!]!;
+      for (let i = node + this.at[level]! + 1; i < end; i++) {
+        if (!all && max[this.ref[i]!]! < least) continue;
+        this.at[level] = i - node;
+        let child = this.ref[i]!;
+        for (let down = level - 1; down > 0; down--) {
+          let slot = child * NODE;
+          if (!all) while (max[this.ref[slot]!]! < least) slot++;
+          this.path[down] = child;
+          this.at[down] = slot - child * NODE;
+          child = this.ref[slot]!;
         }
+        this.path[0] = child;
+        this.at[0] = -1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** The mirror of `nextLeaf`: moves the cursor behind the entries of the last such leaf before it. */
+  previousLeaf(column: Column, least: Unit): boolean {
+    const { max } = column;
+    for (let level = 1; level < this.height; level++) {
+      const node = this.path[level]! * NODE;
+      for (let i = node + this.at[level]! - 1; i >= node; i--) {
+        if (max[this.ref[i]!]! < least) continue;
+        this.at[level] = i - node;
+        let child = this.ref[i]!;
+        for (let down = level - 1; down > 0; down--) {
+          let slot = child * NODE + this.count[child]! - 1;
+          while (max[this.ref[slot]!]! < least) slot--;
+          this.path[down] = child;
+          this.at[down] = slot - child * NODE;
+          child = this.ref[slot]!;
+        }
+        this.path[0] = child;
+        this.at[0] = this.count[child]!;
         return true;
       }
     }
@@ -377,13 +412,6 @@ export abstract class GuidedTree extends Tree {
 
   #slotAfter(column: Column, leaf: number, from: number, least: Unit): number {
     for (let i = from; i < this.count[leaf]!; i++) {
-      if (this.entryCapacity(column, leaf * NODE + i, least) >= least) return i;
-    }
-    return -1;
-  }
-
-  #slotBefore(column: Column, leaf: number, from: number, least: Unit): number {
-    for (let i = from; i >= 0; i--) {
       if (this.entryCapacity(column, leaf * NODE + i, least) >= least) return i;
     }
     return -1;

@@ -10,13 +10,12 @@
  * they have cost about as much as its own column would, that is built, and from then on leads to the
  * answer without a miss.
  */
-import { assert } from '../assert.ts';
 import type { Policy } from '../command.ts';
 import { classAbove, classOf } from './bins.ts';
 import type { Column, GuidedTree } from './guided-tree.ts';
 import { Fit } from './fit.ts';
 import { FREE, VOID } from './segments.ts';
-import type { Segments } from './segments.ts';
+import type { AddressTree, Segments } from './segments.ts';
 import { LIMIT, NONE, ONE, ZERO, order, power } from './unit.ts';
 import type { Unit } from './unit.ts';
 
@@ -112,7 +111,7 @@ export function largestFitting(segments: Segments, fit: Fit, from: Unit, to: Uni
     if (segments.startOf(at) >= to) return most;
     const capacity = clippedCapacity(segments, fit, at, from, to);
     if (capacity > most) most = capacity;
-    else if (segments.stateOf(at) === FREE) guide.missed();
+    else if (segments.stateOf(at) === FREE) guide.missed(1);
     // No block is larger than from one boundary to the next.
     if (most === fit.nocross && most > ZERO) return most;
     if (!tree.nextAtLeast(guide.column, most + ONE)) return most;
@@ -216,10 +215,10 @@ export class Guide {
     return this.#exact;
   }
 
-  /** A candidate inside the window did not fit: builds the fit's own column when it is time. */
-  missed(): void {
-    assert(!this.#exact, 'an exact column leads to no candidate that does not fit');
-    const column = this.#tree.owed(this.#fit, this.#worth);
+  /** Candidates inside the window did not fit: builds the fit's own column when it is time. */
+  missed(candidates: number): void {
+    if (candidates === 0 || this.#exact) return;
+    const column = this.#tree.owed(this.#fit, candidates, this.#worth);
     if (column === undefined) return;
     this.column = column;
     this.#exact = true;
@@ -231,42 +230,82 @@ export function lowest(segments: Segments, request: Request, from: Unit): Unit {
   const { tree } = segments;
   const { size, fit, to } = request;
   if (from + size > to) return NONE;
+  // The first segment may begin before the window: no column knows what is left of it.
   const here = segments.find(from);
   if (segments.stateOf(here) === FREE) {
     const at = lowestIn(segments, request, here, from);
     if (at !== NONE) return at;
   }
-  const guide = new Guide(tree, fit, size, segments.bins.count);
-  while (tree.nextAtLeast(guide.column, size)) {
-    const position = tree.position;
-    if (segments.startOf(position) + size > to) return NONE;
-    const at = lowestIn(segments, request, position, from);
-    if (at !== NONE) return at;
-    if (segments.endOf(position) > to) return NONE;
-    guide.missed();
+  // What is near needs no guide.
+  const near = tree.lowestInLeaf(fit, size, to);
+  if (near !== NONE) return near;
+  const { rejected } = tree;
+  const ascent = new Ascent(segments, request);
+  return ascent.nextLeaf(rejected) ? ascent.next() : NONE;
+}
+
+/**
+ * The placements of a request in the segments behind the cursor, one in each segment that has one, by
+ * address. These segments start in the window. Where the next one is asked for, the cursor of the tree
+ * has to be where it was left.
+ */
+export class Ascent {
+  readonly #tree: AddressTree;
+  readonly #request: Request;
+  readonly #guide: Guide;
+
+  constructor({ tree, bins }: Segments, request: Request) {
+    this.#tree = tree;
+    this.#request = request;
+    this.#guide = new Guide(tree, request.fit, request.size, bins.count);
   }
-  return NONE;
+
+  /** The next placement, or NONE. */
+  next(): Unit {
+    for (;;) {
+      const at = this.nextInLeaf();
+      if (at !== NONE || !this.nextLeaf()) return at;
+    }
+  }
+
+  /** The next one in the same leaf of the tree, or NONE. */
+  nextInLeaf(): Unit {
+    const { size, fit, to } = this.#request;
+    if (!this.#tree.mayHold(this.#guide.column, size)) return NONE;
+    const at = this.#tree.lowestInLeaf(fit, size, to);
+    this.#guide.missed(this.#tree.rejected);
+    return at;
+  }
+
+  /**
+   * On to the next leaf that may hold one; false where there is none in the window. In the leaf before
+   * so many were rejected that are not counted yet.
+   */
+  nextLeaf(rejected = 0): boolean {
+    const { size, to } = this.#request;
+    this.#guide.missed(rejected);
+    return this.#tree.nextLeaf(this.#guide.column, size) && this.#tree.leafKey + size <= to;
+  }
 }
 
 function highest(segments: Segments, request: Request): Unit {
   const { tree } = segments;
   const { size, fit, from, to } = request;
+  const here = segments.find(to - ONE);
+  if (segments.stateOf(here) === FREE) {
+    const start = segments.startOf(here);
+    const end = segments.endOf(here);
+    const at = fit.highest(start > from ? start : from, end < to ? end : to, size);
+    if (at !== NONE) return at;
+  }
   const guide = new Guide(tree, fit, size, segments.bins.count);
-  let position = segments.find(to - ONE);
-  let clipped = true;
   for (;;) {
-    const start = segments.startOf(position);
-    const end = segments.endOf(position);
-    if (end < from + size) return NONE;
-    if (segments.stateOf(position) === FREE) {
-      const at = fit.highest(start > from ? start : from, end < to ? end : to, size);
+    if (tree.mayHold(guide.column, size)) {
+      const at = tree.highestInLeaf(fit, size, from);
       if (at !== NONE) return at;
-      if (start < from) return NONE;
-      if (!clipped) guide.missed();
+      guide.missed(tree.rejected);
     }
-    clipped = false;
-    if (!tree.previousAtLeast(guide.column, size)) return NONE;
-    position = tree.position;
+    if (tree.leafKey <= from || !tree.previousLeaf(guide.column, size)) return NONE;
   }
 }
 
@@ -330,22 +369,22 @@ function best(segments: Segments, request: Request): Unit {
   if (fit.plain && !bounded) return sizes.forward() ? startOfGap(segments) : NONE;
   const guide = new Guide(sizes, fit, size, segments.bins.count);
   let across: Across | undefined;
-  while (sizes.nextAtLeast(guide.column, size)) {
-    const start = startOfGap(segments);
-    const length = sizes.key[sizes.position]!;
+  for (;;) {
+    if (sizes.mayHold(guide.column, size)) {
+      const at = sizes.smallestInLeaf(fit, size, from, to);
+      if (at !== NONE) return at;
+      guide.missed(sizes.rejected);
+    }
+    if (!sizes.nextLeaf(guide.column, size)) return across === undefined ? NONE : across.finish();
+    if (!bounded) continue;
+    if (across === undefined) {
+      // The smallest may take a search, but that there is none at all is known at once.
+      if (lowest(segments, request, from) === NONE) return NONE;
+      across = new Across(segments, request);
+    }
     // The window's own search may have seen everything, or something that no later one can beat.
-    if (across?.settled(length) === true) return across.found;
-    const low = start > from ? start : from;
-    const end = start + length < to ? start + length : to;
-    const at = fit.lowest(low, end, size);
-    if (at !== NONE) return at;
-    if (low === start && end === start + length) guide.missed();
-    if (across !== undefined || !bounded) continue;
-    // The smallest may take a search, but that there is none at all is known at once.
-    if (lowest(segments, request, from) === NONE) return NONE;
-    across = new Across(segments, request);
+    if (across.settled(sizes.leafKey)) return across.found;
   }
-  return across === undefined ? NONE : across.finish();
 }
 
 function startOfGap({ sizes }: Segments): Unit {
@@ -353,28 +392,30 @@ function startOfGap({ sizes }: Segments): Unit {
 }
 
 /**
- * The other half of a bounded best fit: goes through the window's fitting segments by address, one
- * for each one that the walk by size rejects, so that the cheaper of the two walks decides the cost.
+ * The other half of a bounded best fit: goes through the window's fitting segments by address, a leaf
+ * for each one that the walk by size has looked through in vain, so that the cheaper of the two walks
+ * decides the cost.
  */
 class Across {
   readonly #segments: Segments;
-  readonly #request: Request;
-  readonly #guide: Guide;
-  #started = false;
+  readonly #ascent: Ascent;
   #done = false;
   #length: Unit = LIMIT + ONE;
   found: Unit = NONE;
 
   constructor(segments: Segments, request: Request) {
     this.#segments = segments;
-    this.#request = request;
-    this.#guide = new Guide(segments.tree, request.fit, request.size, segments.bins.count);
+    const here = segments.find(request.from);
+    if (segments.stateOf(here) === FREE) {
+      this.#judge(lowestIn(segments, request, here, request.from), here);
+    }
+    this.#ascent = new Ascent(segments, request);
   }
 
   /** One step; true when `found` is the answer, given that no segment shorter than `length` fits. */
   settled(length: Unit): boolean {
     if (!this.#done) this.#step();
-    return this.#done || this.#length === length;
+    return this.#done || this.#length <= length;
   }
 
   finish(): Unit {
@@ -384,27 +425,16 @@ class Across {
 
   #step(): void {
     const { tree } = this.#segments;
-    const { size, from, to } = this.#request;
-    if (!this.#started) {
-      this.#started = true;
-      this.#judge(this.#segments.find(from), true);
-      return;
+    for (let at = this.#ascent.nextInLeaf(); at !== NONE; at = this.#ascent.nextInLeaf()) {
+      this.#judge(at, tree.position);
     }
-    if (!tree.nextAtLeast(this.#guide.column, size)) this.#done = true;
-    else if (this.#segments.startOf(tree.position) + size > to) this.#done = true;
-    else this.#judge(tree.position, false);
+    this.#done = !this.#ascent.nextLeaf();
   }
 
-  #judge(position: number, first: boolean): void {
-    const segments = this.#segments;
-    if (segments.stateOf(position) !== FREE) return;
-    const end = segments.endOf(position);
-    const at = lowestIn(segments, this.#request, position, this.#request.from);
-    if (at === NONE) {
-      if (!first && end <= this.#request.to) this.#guide.missed();
-      return;
-    }
-    const length = end - segments.startOf(position);
+  /** Of equals the first one stays, which is the lowest. */
+  #judge(at: Unit, position: number): void {
+    if (at === NONE) return;
+    const length = this.#segments.endOf(position) - this.#segments.startOf(position);
     if (length >= this.#length) return;
     this.#length = length;
     this.found = at;
@@ -476,22 +506,16 @@ function randomOfFew(
   draw: () => number,
   most: number,
 ): Unit | undefined {
-  const { size, fit, from, to } = request;
-  const guide = new Guide(s.tree, fit, size, s.bins.count);
-  let position = s.find(from);
-  let found = NONE;
   let seen = 0;
-  for (let first = true; ; first = false) {
-    if (s.startOf(position) + size > to) return found;
-    if (s.stateOf(position) === FREE) {
-      const at = lowestIn(s, request, position, from);
-      if (at !== NONE && seen === most) return undefined;
-      if (at !== NONE && Math.floor(draw() * ++seen) === 0) found = at;
-      if (at === NONE && !first && s.endOf(position) <= to) guide.missed();
-    }
-    if (!s.tree.nextAtLeast(guide.column, size)) return found;
-    position = s.tree.position;
+  let found = NONE;
+  let at = lowest(s, request, request.from);
+  if (at === NONE) return NONE;
+  const ascent = new Ascent(s, request);
+  for (; at !== NONE; at = ascent.next()) {
+    if (seen === most) return undefined;
+    if (Math.floor(draw() * ++seen) === 0) found = at;
   }
+  return found;
 }
 
 /** Uniform draws from [0, 1) out of 32 bits of seed (splitmix's mixing function). */

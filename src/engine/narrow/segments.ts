@@ -12,6 +12,7 @@
  */
 import { assert } from '../assert.ts';
 import { Bins, classOf } from './bins.ts';
+import type { Fit } from './fit.ts';
 import type { Column } from './guided-tree.ts';
 import { GuidedTree } from './guided-tree.ts';
 import type { Run } from './run.ts';
@@ -35,9 +36,62 @@ function entry(state: number, edge: number, id: number): number {
 }
 
 /** All segments by address. */
-class AddressTree extends GuidedTree {
+export class AddressTree extends GuidedTree {
   constructor() {
     super(false);
+  }
+
+  /**
+   * The lowest placement in the segments behind the cursor that are in its leaf, which it moves to; NONE
+   * where there is none, up to the end of the window. All of them start in the window.
+   */
+  lowestInLeaf(fit: Fit, size: Unit, to: Unit): Unit {
+    const { key, ref } = this;
+    const base = this.path[0]! * NODE;
+    const last = base + this.count[this.path[0]!]! - 1;
+    this.rejected = 0;
+    for (let i = base + this.at[0]! + 1; i <= last; i++) {
+      if (ref[i]! >>> STATE !== FREE) continue;
+      const start = key[i]!;
+      const end = this.#endOf(i, last);
+      if (end - start < size) continue;
+      if (start + size > to) return NONE;
+      const at = fit.lowest(start, end < to ? end : to, size);
+      if (at !== NONE) {
+        this.at[0] = i - base;
+        return at;
+      }
+      if (end <= to) this.rejected++;
+    }
+    return NONE;
+  }
+
+  /** The mirror of `lowestInLeaf`: the highest placement before the cursor. All segments end in the window. */
+  highestInLeaf(fit: Fit, size: Unit, from: Unit): Unit {
+    const { key, ref } = this;
+    const base = this.path[0]! * NODE;
+    const last = base + this.count[this.path[0]!]! - 1;
+    this.rejected = 0;
+    for (let i = base + this.at[0]! - 1; i >= base; i--) {
+      if (ref[i]! >>> STATE !== FREE) continue;
+      const start = key[i]!;
+      const end = this.#endOf(i, last);
+      if (end - start < size) continue;
+      if (end < from + size) return NONE;
+      const at = fit.highest(start > from ? start : from, end, size);
+      if (at !== NONE) {
+        this.at[0] = i - base;
+        return at;
+      }
+      if (start >= from) this.rejected++;
+    }
+    return NONE;
+  }
+
+  /** Where the segment at a position ends, given the last position of its leaf. */
+  #endOf(position: number, last: number): Unit {
+    const next = position < last ? position + 1 : this.after(position);
+    return next < 0 ? LIMIT : this.key[next]!;
   }
 
   protected override entryFree(position: number): boolean {
@@ -72,9 +126,33 @@ class AddressTree extends GuidedTree {
 }
 
 /** Free segments by size, then by address. */
-class SizeTree extends GuidedTree {
+export class SizeTree extends GuidedTree {
   constructor() {
     super(true);
+  }
+
+  /**
+   * The placement in the first segment behind the cursor that has one in the window and is in its leaf, to
+   * which it moves; NONE where there is none. All of them are large enough.
+   */
+  smallestInLeaf(fit: Fit, size: Unit, from: Unit, to: Unit): Unit {
+    const { key, tie } = this;
+    const base = this.path[0]! * NODE;
+    const end = base + this.count[this.path[0]!]!;
+    this.rejected = 0;
+    for (let i = base + this.at[0]! + 1; i < end; i++) {
+      const start = tie[i]!;
+      if (start + size > to) continue;
+      const bound = start + key[i]!;
+      if (bound < from + size) continue;
+      const at = fit.lowest(start > from ? start : from, bound < to ? bound : to, size);
+      if (at !== NONE) {
+        this.at[0] = i - base;
+        return at;
+      }
+      if (start >= from && bound <= to) this.rejected++;
+    }
+    return NONE;
   }
 
   add(gap: number, start: Unit, size: Unit): void {
@@ -109,7 +187,7 @@ class SizeTree extends GuidedTree {
 }
 
 export class Segments {
-  readonly tree: GuidedTree = new AddressTree();
+  readonly tree = new AddressTree();
   readonly bins = new Bins();
   #sizes: SizeTree | undefined;
   /** Units free, and units of all spans. */
@@ -172,7 +250,7 @@ export class Segments {
   }
 
   /** The free segments by size, indexed when first asked for. */
-  get sizes(): GuidedTree {
+  get sizes(): SizeTree {
     this.#sizes ??= this.#indexSizes();
     return this.#sizes;
   }

@@ -45,6 +45,23 @@ export function floorTo(unit: Unit, align: Unit): Unit {
   return Math.floor(unit / align) * align;
 }
 
+/** Powers of two up to this one divide in 32-bit arithmetic, which cuts off what is above exactly. */
+const MASKED_MAX = 2 ** 31;
+
+/** As `floorTo`, for an align that is a power of two: mostly without a division. */
+export function floorToPower(unit: Unit, align: Unit): Unit {
+  return align <= MASKED_MAX ? unit - (unit & (align - 1)) : floorTo(unit, align);
+}
+
+/** How far the least unit from `unit` on is that is `phase` modulo `align`, a power of two above it. */
+export function distanceTo(phase: Unit, align: Unit, unit: Unit): Unit {
+  if (align <= MASKED_MAX) return (phase - unit) & (align - 1);
+  if (unit <= phase) return phase - unit;
+  const behind = unit - phase;
+  const down = floorTo(behind, align);
+  return down === behind ? ZERO : down + align - behind;
+}
+
 /** Looked up, because the operator `**` on doubles costs more than the rest of a size class. */
 const powers = Float64Array.from({ length: LIMIT_BITS + 2 }, (_, exponent) => 2 ** exponent);
 

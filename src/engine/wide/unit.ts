@@ -37,6 +37,16 @@ export function floorTo(unit: Unit, align: Unit): Unit {
   return unit - (unit % align);
 }
 
+/** As `floorTo`, for an align that is a power of two. */
+export function floorToPower(unit: Unit, align: Unit): Unit {
+  return unit - (unit & (align - 1n));
+}
+
+/** How far the least unit from `unit` on is that is `phase` modulo `align`, a power of two above it. */
+export function distanceTo(phase: Unit, align: Unit, unit: Unit): Unit {
+  return (phase - unit) & (align - 1n);
+}
+
 /** 2^exponent. */
 export function power(exponent: number): Unit {
   return 1n << BigInt(exponent);

@@ -10,9 +10,8 @@
  */
 import { classAbove } from './bins.ts';
 import type { Request } from './search.ts';
-import { Guide, HEADS_MAX, generator, lowest, lowestIn, place, placeInRun } from './search.ts';
+import { Ascent, HEADS_MAX, generator, lowest, lowestIn, place, placeInRun } from './search.ts';
 import { rounds, segmentsIn } from './search.ts';
-import { FREE } from './segments.ts';
 import type { Segments } from './segments.ts';
 import { NONE } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -162,6 +161,14 @@ function isFirstReached(s: Segments, requests: Requests, window: number, at: num
   return window === 0 || s.startOf(at) >= requests[window - 1]!.to;
 }
 
+/** Whether a window before this one has a placement in the segment too, which counts once. */
+function isPlacedBefore(s: Segments, requests: Requests, window: number, at: number): boolean {
+  if (isFirstReached(s, requests, window, at)) return false;
+  return requests.slice(0, window).some((request) => {
+    return lowestIn(s, request, at, request.from) !== NONE;
+  });
+}
+
 /** Goes through all that fit, keeping the n-th with probability 1/n; undefined where too many do. */
 function randomOfFew(
   s: Segments,
@@ -172,18 +179,13 @@ function randomOfFew(
   let found = NONE;
   let seen = 0;
   for (const [window, request] of requests.entries()) {
-    const { size, fit, from, to } = request;
-    const guide = new Guide(s.tree, fit, size, s.bins.count);
-    let position = s.find(from);
-    for (let first = true; s.startOf(position) < to; first = false) {
-      if (s.stateOf(position) === FREE && isFirstReached(s, requests, window, position)) {
-        const at = lowestInAny(s, requests, position);
-        if (at !== NONE && seen === most) return undefined;
-        if (at !== NONE && Math.floor(draw() * ++seen) === 0) found = at;
-        if (at === NONE && !first && s.endOf(position) <= to) guide.missed();
-      }
-      if (!s.tree.nextAtLeast(guide.column, size)) break;
-      position = s.tree.position;
+    let at = lowest(s, request, request.from);
+    if (at === NONE) continue;
+    const ascent = new Ascent(s, request);
+    for (; at !== NONE; at = ascent.next()) {
+      if (isPlacedBefore(s, requests, window, s.tree.position)) continue;
+      if (seen === most) return undefined;
+      if (Math.floor(draw() * ++seen) === 0) found = at;
     }
   }
   return found;
