@@ -47,6 +47,7 @@ import {
   sendProblem,
 } from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
+import { repeated, repeatsOf } from './repeats.ts';
 import { TextResponse } from './response.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
@@ -183,10 +184,11 @@ function parseJsonAlone(app: App): void {
         done(invalidInput('', 'the body must be UTF-8'), undefined);
         return;
       }
-      const body = bytes.toString();
+      const repeats = repeatsOf(bytes);
+      const body = repeats?.text ?? bytes.toString();
       const value = mayPoison(body) ? undefined : jsonOf(body);
-      if (value === undefined) parseWarily(request, body, done);
-      else done(null, value);
+      if (value === undefined) parseWarily(request, bytes.toString(), done);
+      else done(null, repeats === undefined ? value : repeated(value, repeats.times));
     },
   );
 }

@@ -71,7 +71,8 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
   app.post('/v1/batch', { schema, bodyLimit }, async (request, reply) => {
     const { operations: inputs } = request.body;
     const known = new Map<string, ArenaSpace>();
-    for (const [place, { arena }] of inputs.entries()) {
+    for (let place = 0; place < inputs.length; place++) {
+      const { arena } = inputs[place]!;
       if (arena === undefined || known.has(arena)) continue;
       const space = await spaces.of(arena);
       if (space === undefined) {
@@ -106,6 +107,7 @@ export function batchRoute(app: App, { mutate, spaces }: RouteDependencies): voi
 /** Whether an operation is the one before it once more; a lease of its own is another each time. */
 function isRepeated(input: Input, before: Input): boolean {
   if (input.ttlSeconds !== undefined) return false;
+  if (input === before) return true;
   let fields = 0;
   for (const field in input) {
     if (input[field as keyof Input] !== before[field as keyof Input]) return false;

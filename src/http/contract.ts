@@ -237,6 +237,8 @@ function prepareItems(
   const items = value[key];
   if (!Array.isArray(items)) return undefined;
   for (const [index, item] of items.entries()) {
+    // One object many times, see repeats.ts, is changed once.
+    if (index > 0 && item === items[index - 1]) continue;
     const error = isObject(item) ? prepare(item) : undefined;
     if (error !== undefined) return { ...error, pointer: `/${key}/${index}${error.pointer}` };
   }

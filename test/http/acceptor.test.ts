@@ -114,7 +114,10 @@ function typed(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodEnum) return fc.constantFrom(...schema.options);
   if (schema instanceof z.ZodLiteral) return fc.constantFrom(...schema.values);
   if (schema instanceof z.ZodArray) {
-    return fc.array(near(schema.element as z.ZodType), { maxLength: 3 });
+    const items = near(schema.element as z.ZodType);
+    // Also one object many times.
+    const same = items.map((item) => [item, item]);
+    return fc.oneof(fc.array(items, { maxLength: 3 }), same);
   }
   if (schema instanceof z.ZodRecord) {
     const names = ['env', 'a.b/c', '', '-', '__proto__', 'é', ...texts];

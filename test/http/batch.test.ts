@@ -59,6 +59,36 @@ describe('batch', () => {
     expect((listed.body['items'] as object[]).length).toBe(7);
   });
 
+  it.each([
+    ['sizes as numbers', { op: 'alloc', arena: 'vlans', size: 2 }],
+    ['leases of their own', { op: 'alloc', arena: 'vlans', size: 1, ttlSeconds: 60 }],
+    ['owners and labels', { op: 'alloc', arena: 'pods', size: 4, owner: 'é', labels: { a: ']}' } }],
+    ['a constraint', { op: 'xalloc', arena: 'pods', size: 4, align: 8, min: '10.0.0.64' }],
+    ['no room', { op: 'alloc', arena: 'pods', prefixLength: 28 }],
+    ['an unknown arena', { op: 'alloc', arena: 'none', size: 1 }],
+    ['an unknown field', { op: 'alloc', arena: 'vlans', size: 1, what: true }],
+    ['an unsafe integer', { op: 'alloc', arena: 'vlans', size: 2 ** 53 }],
+    ['no arena', { op: 'alloc', size: 1 }],
+  ])('answers %s many times as it does where their text is not the same', async (_what, one) => {
+    const turned = Object.fromEntries(Object.entries(one).toReversed());
+    const same = Array<object>(24).fill(one);
+    const mixed = same.map((operation, i) => (i % 2 === 1 ? turned : operation));
+    const lease = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
+    const answers = [];
+    for (const operations of [same, mixed]) {
+      if (answers.length > 0) {
+        for (const arena of ['vlans', 'pods']) {
+          await service.call('DELETE', `/v1/arenas/${arena}/allocations`);
+        }
+      }
+      const { status, text } = await service.call('POST', '/v1/batch', { operations });
+      const { body } = await service.call('GET', '/v1/arenas/vlans/segments');
+      answers.push([status, text.replace(lease, '-').replaceAll(/(evision|At)":"?[^,}]+/g, '')]);
+      answers.push(body);
+    }
+    expect(answers.slice(2)).toEqual(answers.slice(0, 2));
+  });
+
   it('refuses the one of operations that are the same for which there is no room', async () => {
     const problem = await refused(
       'exhausted',
