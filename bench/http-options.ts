@@ -17,7 +17,7 @@ export interface HttpOptions extends Reporting {
 const CONNECTIONS = [1, 64, 256];
 const QUICK = [1, 64];
 const SECONDS = 2;
-const ROUNDS = 3;
+const ROUNDS = 5;
 const ADDRESSES = 2 ** 20;
 
 const workloadLines = Object.entries(httpWorkloads)
@@ -28,8 +28,8 @@ export const help = `\
 Usage: npm run bench -- http [options]
 
 The service over HTTP, beside a bare Fastify route with the same requests and replies: requests a
-second, waiting times, and what a request costs. A whole run takes about ten minutes. The load comes from
-wrk, which has to be installed (apt-get install wrk). The table goes to the standard output, progress to the standard error.
+second, waiting times, and what a request costs. A whole run takes about a quarter of an hour. The load
+comes from wrk, which has to be installed (apt-get install wrk). The table goes to the standard output, progress to the standard error.
 
   --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
   --seconds N        how long one is measured at a time, an integer  ${SECONDS}, quick: 1

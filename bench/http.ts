@@ -26,7 +26,10 @@ import { Progress } from './progress.ts';
 import { findWrk, load } from './wrk.ts';
 
 const bareProgram = fileURLToPath(new URL('bare.ts', import.meta.url));
-const WARM_UP = { connections: 64, seconds: 2 };
+/** Until then what is asked for has been compiled, on the processors that are to be measured. */
+const WARM_UP = { connections: 64, seconds: 8 };
+/** A batch has more work in it. */
+const WARM_UP_BATCH = { connections: 64, seconds: 3 };
 
 /** Runs with the words after `http`; the number is the exit code. */
 export function run(words: readonly string[]): Promise<number> {
@@ -129,9 +132,11 @@ class Comparison {
       const own = await Server.start({ data: this.#directory });
       servers.push(own);
       const { rounds, warmUp } = this.#options;
+      const { grants = 1 } = this.#workload;
       if (warmUp) {
-        await this.#side(bare.url, true, WARM_UP);
-        await this.#side(own.url, false, WARM_UP);
+        const run = grants === 1 ? WARM_UP : WARM_UP_BATCH;
+        await this.#side(bare.url, true, run);
+        await this.#side(own.url, false, run);
       }
       const rows: HttpRow[] = [];
       for (const count of connectionsOf(this.#workload, this.#options)) {
@@ -140,11 +145,13 @@ class Comparison {
         for (let round = 0; round < rounds; round++) {
           this.#progress.begins(name);
           const run = { connections: count, seconds: this.#options.seconds };
+          // Whoever is first in one round is last in the next: the machine may become slower or faster.
+          const ownFirst = round % 2 === 1;
+          if (ownFirst) all.vmemd.push(await this.#side(own.url, false, run));
           all.bare.push(await this.#side(bare.url, true, run));
-          all.vmemd.push(await this.#side(own.url, false, run));
+          if (!ownFirst) all.vmemd.push(await this.#side(own.url, false, run));
           this.#progress.ends(name, 1);
         }
-        const { grants = 1 } = this.#workload;
         const ratio = median(all.vmemd.map((side, i) => side.rate / all.bare[i]!.rate));
         rows.push({
           workload: this.#name,
