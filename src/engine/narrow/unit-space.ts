@@ -27,7 +27,7 @@ import { Joining } from './joining.ts';
 import { Loader } from './loading.ts';
 import { Run } from './run.ts';
 import { Saver } from './saving.ts';
-import { count, largestFitting, largestFree, plainFit } from './search.ts';
+import { count, largestFitting, largestFree, place, plainFit } from './search.ts';
 import type { Request } from './search.ts';
 import { BUSY, FREE, HELD, Segments, VOID } from './segments.ts';
 import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
@@ -130,21 +130,38 @@ export class UnitSpace implements Space {
       const at = this.#run.place(size);
       if (at !== NONE) return this.#address(at);
     }
-    const at = placeAmong(this.segments, this.#requests(placement));
+    const at =
+      windows === undefined
+        ? this.#placeInOne(placement)
+        : placeAmong(this.segments, this.#requests(placement));
     return at === NONE ? undefined : this.#address(at);
   }
 
+  #placeInOne(placement: Placement): Unit {
+    const request = this.#request(placement, placement.constraint);
+    return request === undefined ? NONE : place(this.segments, request);
+  }
+
   /** The placement as requests, one for each window that has room for it at all. */
-  #requests({ constraint, windows, policy, seed, ...placement }: Placement): Request[] {
-    const size = this.#length(placement.size);
-    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
+  #requests(placement: Placement): Request[] {
     const requests: Request[] = [];
-    for (const narrow of eachNarrowed(constraint, windows)) {
-      const bounds = this.#bounds(narrow, size);
-      if (bounds === undefined || bounds.from + size > bounds.to) continue;
-      requests.push({ ...bounds, size, policy, cursor, seed });
+    for (const narrow of eachNarrowed(placement.constraint, placement.windows)) {
+      const request = this.#request(placement, narrow);
+      if (request !== undefined && request.from + request.size <= request.to)
+        requests.push(request);
     }
     return requests;
+  }
+
+  /** The placement under a constraint in place of its own; undefined where that excludes every start. */
+  #request(placement: Placement, constraint: Constraint): Request | undefined {
+    const { policy, seed } = placement;
+    const size = this.#length(placement.size);
+    const bounds = this.#bounds(constraint, size);
+    if (bounds === undefined) return undefined;
+    const { fit, from, to } = bounds;
+    const cursor = policy === 'nextfit' ? this.#cursor(placement.cursor) : ZERO;
+    return { fit, from, to, size, policy, cursor, seed };
   }
 
   placeJoining(placement: Placement, joints: Iterable<Joint>): bigint | undefined {
