@@ -176,7 +176,7 @@ function end(logger: Logger, error: unknown): never {
 }
 
 /** Those who wait are refused in the turn of the failure; to tell them takes some more. */
-const LAST_ANSWERS_MS = 100;
+const LAST_ANSWERS_MS = 500;
 
 /** As `end`, once those who wait have been answered. Until then everyone else is refused as well. */
 function endAnswered(logger: Logger, error: unknown): void {

@@ -15,6 +15,7 @@ import {
   createdHeaders,
   etagHeader,
   noQuery,
+  omissibleBody,
   problems,
   stringifier,
   type App,
@@ -244,6 +245,7 @@ function getAllocationRoute(app: App, dependencies: RouteDependencies): void {
     operationId: 'getAllocation',
     tags,
     summary: 'Get an allocation',
+    description: 'By its first address; whatis finds the one that holds an address.',
     params: allocationParams,
     querystring: noQuery,
     response: {
@@ -314,6 +316,7 @@ function freeRoute(app: App, dependencies: RouteDependencies): void {
     operationId: 'free',
     tags,
     summary: 'Free an allocation',
+    description: 'The range can be given away again at once, or after it has rested.',
     params: allocationParams,
     querystring: z.strictObject({ size: size.exactOptional() }),
     headers: ifMatchHeaders,
@@ -387,7 +390,7 @@ function undeleteRoute(app: App, { mutate, spaces }: RouteDependencies): void {
     params: allocationParams,
     querystring: noQuery,
     headers: ifMatchHeaders,
-    body: undeleteRequest,
+    body: omissibleBody(undeleteRequest),
     response: {
       200: answer('The allocation, back again.', allocation, etagHeader),
       ...problems(400, 401, 404, 409, 412, 413, 415, 500, 503),

@@ -253,7 +253,8 @@ function refuseUnknownRoutes(app: App): void {
 }
 
 function isBodiless(headers: IncomingHttpHeaders): boolean {
-  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = headers;
+  return length === '0' && encoding === undefined;
 }
 
 function patternOf(url: string): RegExp {

@@ -183,6 +183,8 @@ function getArenaRoute(app: App, { sequencer }: RouteDependencies): void {
     operationId: 'getArena',
     tags,
     summary: 'Get an arena',
+    description:
+      'Its settings, and what it holds now: sizes, the largest free segment, how many allocations.',
     params: arenaParams,
     querystring: noQuery,
     response: {

@@ -2,7 +2,7 @@
  * What the OpenAPI document says of all operations alike, and of requests so that generated clients get
  * them right.
  */
-import { problems } from './contract.ts';
+import { omissibleNames, problems } from './contract.ts';
 
 /** What is read and added to; the document has more. */
 interface Document {
@@ -11,7 +11,13 @@ interface Document {
 }
 
 interface Operation {
+  readonly requestBody?: RequestBody;
   readonly responses: Record<string, { description?: string; headers?: Record<string, object> }>;
+}
+
+interface RequestBody {
+  required: boolean;
+  readonly content: Readonly<Record<string, { readonly schema?: { readonly $ref?: string } }>>;
 }
 
 interface Schema {
@@ -46,7 +52,9 @@ const headersOf: Readonly<Record<string, Record<string, object>>> = {
 /** Adds to a document what is common to its operations; returns the same document. */
 export function documentCommon<D extends object>(document: D): D {
   const { paths = {}, components } = document as Document;
-  for (const { responses } of Object.values(paths).flatMap((path) => Object.values(path))) {
+  const operations = Object.values(paths).flatMap((path) => Object.values(path));
+  for (const { requestBody, responses } of operations) {
+    if (requestBody !== undefined) sayWhetherNeeded(requestBody);
     // The connection is told so before there is a request for a route.
     for (const [status, { description }] of Object.entries(problems(408, 431))) {
       responses[status] = { ...responses['500'], description };
@@ -60,6 +68,12 @@ export function documentCommon<D extends object>(document: D): D {
     for (const property of Object.values(properties)) sayDefault(property);
   }
   return document;
+}
+
+/** The plugin says of every body that it is needed. */
+function sayWhetherNeeded(body: RequestBody): void {
+  const names = Object.values(body.content).map(({ schema }) => schema?.$ref?.split('/').at(-1));
+  if (names.every((name) => name !== undefined && omissibleNames.has(name))) body.required = false;
 }
 
 /** In words: generators take a field with a `default` for one that is always there, in requests too. */

@@ -34,6 +34,19 @@ export type App = FastifyInstance<
 /** Changes an object in place, or says what is wrong with one of its fields. */
 type Prepare = (value: Record<string, unknown>) => InputError | undefined;
 
+/** Bodies that need not be sent. */
+const omissible = z.registry<{ empty: true }>();
+
+/** A body without required fields, of a request that makes sense without it: absent, it has none. */
+export function omissibleBody<S extends z.ZodType>(schema: S): S {
+  omissible.add(schema, { empty: true });
+  omissibleNames.add(String(schema.meta()?.id));
+  return schema;
+}
+
+/** How the document names them. */
+export const omissibleNames = new Set<string>();
+
 /** Where the errors of each part of a request point to. */
 const partPointers: Readonly<Record<string, readonly string[]>> = {
   body: [],
@@ -47,8 +60,9 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   const prepare = prepareOf(schema, httpPart);
   const accepts = acceptorOf(schema);
   return (value: unknown) => {
+    // Null is what the framework has where there is no body.
     if (httpPart === 'body' && (value === undefined || value === null)) {
-      return { error: bodyMissing() };
+      return omissible.has(schema) ? { value: {} } : { error: bodyMissing() };
     }
     // Without a value that takes its place: in place of headers it would be merged with them.
     if (accepts?.(value) === true) return true;

@@ -19,6 +19,8 @@ export function healthRoutes(app: App, { sequencer }: RouteDependencies): void {
     operationId: 'livez',
     tags,
     summary: 'Tell whether the process runs',
+    description:
+      '200 as long as the process can answer; it says nothing of the journal, see readyz.',
     security,
     querystring: noQuery,
     response: { 200: answer('It runs.', liveness), ...problems(400, 500) },

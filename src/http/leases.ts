@@ -7,7 +7,15 @@ import type { Engine } from '../engine/engine.ts';
 import { refuse } from '../engine/refusal.ts';
 import type { LeaseView } from '../engine/view.ts';
 import { limits } from '../limits.ts';
-import { answer, createdHeaders, etagHeader, noQuery, problems, type App } from './contract.ts';
+import {
+  answer,
+  createdHeaders,
+  etagHeader,
+  noQuery,
+  omissibleBody,
+  problems,
+  type App,
+} from './contract.ts';
 import { cursorAt, keyOf } from './cursor.ts';
 import { labelFilter, matchesLabels, readLabels, type LabelMatch } from './label-filter.ts';
 import type { Answer } from './mutation.ts';
@@ -129,6 +137,7 @@ function getLeaseRoute(app: App, { sequencer }: RouteDependencies): void {
     operationId: 'getLease',
     tags,
     summary: 'Get a lease',
+    description: 'How long it has still, and how many allocations it holds.',
     params: leaseParams,
     querystring: noQuery,
     response: {
@@ -158,7 +167,7 @@ function renewLeaseRoute(app: App, { mutate }: RouteDependencies): void {
       'than before, because after a restart every lease has its full time again.',
     params: leaseParams,
     querystring: noQuery,
-    body: renewLeaseRequest,
+    body: omissibleBody(renewLeaseRequest),
     response: {
       200: answer('The lease, renewed.', lease, etagHeader),
       ...problems(400, 401, 404, 413, 415, 500, 503),

@@ -62,6 +62,7 @@ export function metricsRoute(app: App, dependencies: MetricsDependencies): void 
     operationId: 'metrics',
     tags: ['Health'],
     summary: 'Get metrics in the text format of Prometheus',
+    description: 'Of the service, its journal, its history and its process.',
     security: [] as [],
     querystring: noQuery,
     response: {

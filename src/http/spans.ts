@@ -31,6 +31,7 @@ function addSpanRoute(app: App, { mutate, spaces }: RouteDependencies): void {
     operationId: 'addSpan',
     tags,
     summary: 'Add a span to an arena',
+    description: 'It must not overlap another one, of the arena or of those that it imports from.',
     params: arenaParams,
     querystring: noQuery,
     headers: ifMatchHeaders,

@@ -350,6 +350,17 @@ describe('renewing', () => {
     await service.refused('lease-not-found', 'GET', `/v1/leases/${id}`);
   });
 
+  it('needs no body', async () => {
+    const id = await lease(10);
+    await pass(9);
+    const renewed = await service.call('POST', `/v1/leases/${id}/renew`);
+    expect([renewed.status, renewed.body]).toMatchObject([200, { remainingSeconds: 10 }]);
+    const json = { 'content-type': 'application/json', 'content-length': '0' };
+    const empty = await service.call('POST', `/v1/leases/${id}/renew`, undefined, json);
+    expect(empty.status).toBe(200);
+    await service.refused('invalid-request', 'POST', `/v1/leases/${id}/renew`, []);
+  });
+
   it.each([5, 20])('for %i seconds is recorded', async (ttlSeconds) => {
     const id = await lease(10);
     const before = records();
