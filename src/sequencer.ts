@@ -5,10 +5,10 @@
  * A command is decided and applied at once, in the turn of the loop in which it arrives; its record
  * joins the gathering group. While one commit is under way the next group gathers, so a slow disk
  * makes groups larger and not queues longer. An idle journal gets its group at the end of the turn,
- * so that requests of one turn share a commit, and no timer delays a lone one. But it does not wait
- * for the end of a long turn: once a good part of those who come and go is there, they go ahead, and
- * the disk works while the others are taken in. Else all would come to wait for the same commit, and
- * be answered, and come again, at the same time, and processor and disk would wait for each other.
+ * so that requests of one turn share a commit, and no timer delays a lone one. But in a turn that lasts
+ * longer than a commit they go ahead, and the disk works while others are taken in. Else all would come
+ * to wait for the same commit, be answered and come again at the same time, and processor and disk
+ * would wait for each other. On a disk that takes longer than a turn that is the better way.
  *
  * Memory is therefore ahead of the disk. Nobody sees it: a refusal or a read waits, like a command,
  * until the journal is durable up to the revision it has seen. All that waits forms one queue in
@@ -96,13 +96,10 @@ export class JournalUnavailable extends Error {
 const queueMaxDefault = 10_000;
 const groupRecordsMaxDefault = 1_000;
 const groupCharactersMaxDefault = 4 << 20;
-/**
- * A group goes ahead of the end of its turn when it has at least so many records, and this part of those
- * who waited when the commit before began; or when the turn has taken so long.
- */
-const aheadRecordsMin = 8;
-const aheadShare = 1 / 3;
-const aheadMs = 3;
+/** A turn that is shorter, in milliseconds, is not divided. */
+const dividedTurnMin = 1;
+/** The time of a commit follows what it takes at once where that is less, and by so much where it is more. */
+const commitTimeGrowth = 1.1;
 
 interface Waiting {
   /** What must be durable before the answer may go. */
@@ -141,8 +138,8 @@ export class Sequencer {
   #durableRevision: number;
   /** The last revision that was handed to the journal: it may be on disk. */
   #sentRevision: number;
-  /** How many waited when the last commit began. */
-  #crowd = 0;
+  /** What a commit takes, in milliseconds: the least of late, because a busy loop hears late of its end. */
+  #commitMs = Infinity;
   /** When a commit was scheduled for the end of this turn. */
   #turnBegan = 0;
   readonly #now: () => number;
@@ -444,8 +441,7 @@ export class Sequencer {
 
   /** Whether what was gathered in this turn is committed before its end. */
   #goesAhead(): boolean {
-    const crowd = Math.max(aheadRecordsMin, this.#crowd * aheadShare);
-    return this.#gathering.length >= crowd || this.#now() - this.#turnBegan >= aheadMs;
+    return this.#now() - this.#turnBegan > this.#commitMs;
   }
 
   /** Starts the next commit, if there is anything to commit and none is under way. */
@@ -456,12 +452,12 @@ export class Sequencer {
     assert(last !== undefined, 'a group has a record');
     this.#committing = true;
     this.#sentRevision = last.revision;
-    this.#crowd = this.#waiting.length;
     void this.#append(group, last.revision);
   }
 
   async #append(group: readonly JournalRecord[], revision: number): Promise<void> {
     let cause: unknown;
+    const began = this.#now();
     try {
       const outcome = await this.#journal.append(group);
       if (outcome !== 'acked') cause = commitFailed(outcome, this.#journal.failure);
@@ -469,6 +465,8 @@ export class Sequencer {
       cause = error;
     }
     this.#committing = false;
+    const took = Math.min(this.#now() - began, this.#commitMs * commitTimeGrowth);
+    this.#commitMs = Math.max(took, dividedTurnMin);
     if (cause !== undefined) this.#stop(cause);
     // Where the engine failed meanwhile, everyone who waited has been rejected already.
     else if (this.#failure === undefined) this.#committed(group, revision);

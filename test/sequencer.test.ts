@@ -15,6 +15,8 @@ let journal: MemoryJournal;
 let counting: CountingEngine;
 let failures: unknown[];
 let sequencer: Sequencer;
+/** The clock of the sequencer. */
+let now: number;
 
 beforeEach(() => begin());
 
@@ -22,8 +24,10 @@ function begin(options: Partial<SequencerOptions> = {}): void {
   journal = new MemoryJournal();
   counting = new CountingEngine();
   failures = [];
+  now = 0;
   const onFailure = (cause: unknown) => void failures.push(cause);
-  sequencer = new Sequencer(counting.engine, journal, { ...options, onFailure });
+  const clock = { now: () => now };
+  sequencer = new Sequencer(counting.engine, journal, { ...clock, ...options, onFailure });
 }
 
 /** The base that was allocated and what the engine had applied right then. */
@@ -89,39 +93,52 @@ describe('groups', () => {
     ]);
   });
 
-  test('in a turn with many commands the first ones go ahead', async () => {
-    const answers = Array.from({ length: 60 }, () => execute());
-    expect(journal.groups.map(({ length }) => length)).toEqual([8]);
-    await turn();
+  test('in a turn that lasts longer than a commit what there is goes ahead', async () => {
+    const commitMs = async (ms: number): Promise<void> => {
+      execute();
+      await turn();
+      now += ms;
+      journal.complete();
+      await turn();
+    };
+    const sizes = () => journal.groups.map(({ length }) => length);
+    /** Commands, with so many milliseconds between them. */
+    const commands = (count: number, ms: number): void => {
+      for (let i = 0; i < count; i++, now += ms) execute();
+    };
+    await commitMs(4);
+    commands(20, 0.5);
+    // At 4.5 milliseconds; what comes from then on waits for this commit.
+    expect(sizes()).toEqual([1, 10]);
     journal.complete();
     await turn();
-    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52]);
+    expect(sizes()).toEqual([1, 10, 10]);
     journal.complete();
     await turn();
-    expect(answers.every(({ settled }) => settled)).toBe(true);
-    // As many are expected again: a third of them goes ahead.
-    for (let i = 0; i < 60; i++) execute();
-    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52, 20]);
-    journal.complete();
-    await turn();
-    expect(journal.groups.map(({ length }) => length)).toEqual([8, 52, 20, 40]);
-    expect(revisions().flat()).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));
-  });
+    expect(revisions().flat()).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
 
-  test('in a turn that takes long what there is goes ahead', async () => {
-    let ms = 0;
-    begin({ now: () => ms });
-    execute();
-    ms = 2.9;
-    execute();
-    expect(journal.groups).toEqual([]);
-    ms = 3;
-    execute();
-    expect(revisions()).toEqual([[1, 2, 3]]);
-    execute();
+    // A disk that is faster now is followed at once, but no turn of a millisecond is divided.
+    await commitMs(0.1);
+    commands(10, 0.1);
+    expect(sizes()).toEqual([1, 10, 10, 1]);
+    await turn();
+    expect(sizes()).toEqual([1, 10, 10, 1, 10]);
     journal.complete();
     await turn();
-    expect(revisions()).toEqual([[1, 2, 3], [4]]);
+    commands(10, 0.5);
+    expect(sizes()).toEqual([1, 10, 10, 1, 10, 4]);
+    journal.complete();
+    await turn();
+    journal.complete();
+    await turn();
+
+    // A slower one by and by.
+    for (let i = 0; i < 60; i++) await commitMs(10);
+    const before = sizes().length;
+    commands(20, 0.4);
+    expect(sizes().length).toBe(before);
+    await turn();
+    expect(sizes().slice(before)).toEqual([20]);
   });
 
   test('a record says what was applied', async () => {

@@ -31,7 +31,10 @@ beforeEach(async () => {
   journal.automatic = true;
   engine = new FailingEngine();
   failures = [];
-  sequencer = new Sequencer(engine, journal, { onFailure: (cause) => void failures.push(cause) });
+  sequencer = new Sequencer(engine, journal, {
+    onFailure: (cause) => void failures.push(cause),
+    now: () => 0,
+  });
   await run({
     type: 'createArena',
     at: 0,
