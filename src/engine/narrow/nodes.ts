@@ -1,7 +1,8 @@
 /**
  * Nodes of NODE entries in one pool of parallel typed arrays, named by number: what a tree is made
  * of. An entry is a key in units and a 32-bit reference, and a second key, the tie, in pools that
- * have one. Nodes at the bottom are chained both ways. Nothing here knows an order or a level.
+ * have one. Nodes at the bottom are chained both ways; those above them have a *block* each, a number
+ * by which something more can be kept for each of their entries. Nothing here knows an order or a level.
  */
 import { growth } from '../growth.ts';
 import { grown, unitArray } from './unit.ts';
@@ -20,14 +21,20 @@ export abstract class Nodes {
   ref = new Int32Array(NODE);
   /** Entries of each node. */
   count = new Uint8Array(1);
+  /** Of a leaf; of a node above, its block. */
   #next = new Uint32Array([NIL]);
   #previous = new Uint32Array([NIL]);
   /** Nodes handed out so far, and those of them that are free again. */
   protected nodes = 1;
   protected spare: number[] = [];
+  /** Blocks handed out so far, and those of them that are free again. */
+  protected blocks = 0;
+  readonly #spareBlocks: number[] = [];
+  /** Blocks that there is room for. */
+  protected room = 0;
 
-  /** Room for the summaries of `nodes` nodes. */
-  protected abstract reserve(nodes: number): void;
+  /** Room for so many blocks. */
+  protected abstract reserve(blocks: number): void;
 
   constructor(tied: boolean) {
     this.tied = tied;
@@ -139,6 +146,31 @@ export abstract class Nodes {
     this.spare.push(node);
   }
 
+  /** A node for a level above the leaves. */
+  protected allocateInner(): number {
+    const node = this.allocate();
+    let block = this.#spareBlocks.pop();
+    if (block === undefined) {
+      if (this.blocks === this.room) {
+        this.room = growth(this.room, NODE * 8);
+        this.reserve(this.room);
+      }
+      block = this.blocks++;
+    }
+    this.#next[node] = block;
+    return node;
+  }
+
+  protected releaseInner(node: number): void {
+    this.#spareBlocks.push(this.#next[node]!);
+    this.release(node);
+  }
+
+  /** Where what is kept for the entries of an inner node begins, if it is kept by blocks. */
+  protected blockAt(node: number): number {
+    return this.#next[node]! * NODE;
+  }
+
   #grow(nodes: number): void {
     this.key = grown(this.key, nodes * NODE);
     this.ref = grownReferences(this.ref, nodes * NODE);
@@ -146,7 +178,6 @@ export abstract class Nodes {
     if (this.tied) this.tie = grown(this.tie, nodes * NODE);
     this.#next = copied(this.#next, nodes);
     this.#previous = copied(this.#previous, nodes);
-    this.reserve(nodes);
   }
 }
 

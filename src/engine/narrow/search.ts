@@ -450,7 +450,7 @@ function random(segments: Segments, request: Request): Unit {
   // What is large enough may still not fit; where nothing does, no draw would ever tell.
   if ((bounded || !fit.plain) && lowest(segments, request, from) === NONE) return NONE;
   const tooSmall = sizes.rank();
-  const large = sizes.total() - tooSmall;
+  const large = segments.bins.count - tooSmall;
   const draw = generator(request.seed);
   // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
   const inWindow = bounded ? segmentsIn(segments, from, to) : { rank: 0, count: large };

@@ -94,8 +94,22 @@ export class AddressTree extends GuidedTree {
     return next < 0 ? LIMIT : this.key[next]!;
   }
 
-  protected override entryFree(position: number): boolean {
-    return this.ref[position]! >>> STATE === FREE;
+  protected override freeBefore(leaf: number, slot: number): number {
+    const { ref } = this;
+    let free = 0;
+    const end = leaf * NODE + slot;
+    for (let i = leaf * NODE; i < end; i++) if (ref[i]! >>> STATE === FREE) free++;
+    return free;
+  }
+
+  protected override freeSlot(leaf: number, before: number): number {
+    const { ref } = this;
+    let rest = before;
+    let slot = 0;
+    const end = this.count[leaf]!;
+    while (slot < end && (ref[leaf * NODE + slot]! >>> STATE !== FREE || rest-- > 0)) slot++;
+    assert(slot < end, 'as many segments are free as were counted');
+    return slot;
   }
 
   protected override entryCapacity(column: Column, position: number, least: Unit): Unit {
@@ -166,8 +180,12 @@ export class SizeTree extends GuidedTree {
     if (this.removeOnly()) this.shrank(start, start + size);
   }
 
-  protected override entryFree(): boolean {
-    return true;
+  protected override freeBefore(_leaf: number, slot: number): number {
+    return slot < 0 ? 0 : slot;
+  }
+
+  protected override freeSlot(_leaf: number, before: number): number {
+    return before;
   }
 
   protected override entryCapacity(column: Column, position: number): Unit {

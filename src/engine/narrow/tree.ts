@@ -5,8 +5,9 @@
  *
  * The tree has one cursor, set by `seek` and kept as a path from the root, so that an operation
  * allocates nothing. Separators are exact: the key of a slot in an inner node is the first key below
- * it, with its tie. Subclasses may keep summaries of subtrees; they are told which node to summarise
- * anew, from the leaf upward.
+ * it, with its tie. Subclasses may keep summaries of subtrees, each beside the entry that leads to it, so
+ * that those of one node are side by side; they are told which ones move, and which to make anew, from
+ * the leaf upward.
  */
 import { assert } from '../assert.ts';
 import { NODE, Nodes } from './nodes.ts';
@@ -28,10 +29,21 @@ export abstract class Tree extends Nodes {
   protected readonly path = new Uint32Array(HEIGHT_MAX);
   protected readonly at = new Int32Array(HEIGHT_MAX);
 
-  /** Whether subclasses keep summaries; `summarise` is only called if so. */
+  /** Whether subclasses keep summaries; they are only told what follows if so. */
   protected summarised = false;
-  /** Recomputes the summaries of a node from its entries; true if any of them changed. */
-  protected abstract summarise(node: number, level: number): boolean;
+  /** Makes the summaries of what is below an entry anew, at a level above 0; true if any of them changed. */
+  protected abstract summarise(level: number, node: number, slot: number): boolean;
+  /** An inner node has got a new entry at `slot`, or has lost the one there. */
+  protected abstract openSummaries(level: number, node: number, slot: number): void;
+  protected abstract closeSummaries(node: number, slot: number): void;
+  /** Entries of an inner node, from `slot` on, were copied to another one. */
+  protected abstract copySummaries(
+    from: number,
+    slot: number,
+    to: number,
+    slotThere: number,
+    entries: number,
+  ): void;
   /** Has the summaries on the cursor's path computed anew, upward until nothing changes. */
   protected abstract refresh(): void;
 
@@ -180,7 +192,7 @@ export abstract class Tree extends Nodes {
     const full = this.count[node]! >= FULL;
     if (full) {
       const last = node;
-      node = this.allocate();
+      node = level === 0 ? this.allocate() : this.allocateInner();
       if (level === 0) this.chain(last, node);
       this.path[level] = node;
     }
@@ -196,7 +208,7 @@ export abstract class Tree extends Nodes {
   /** Hangs a new last node, whose first key is given, into a level: under a new root above the old one. */
   #hang(level: number, key: Unit, node: number, tie: Unit): void {
     if (level === this.height) {
-      const root = this.allocate();
+      const root = this.allocateInner();
       this.copy(this.root * NODE, root * NODE);
       this.ref[root * NODE] = this.root;
       this.count[root] = 1;
@@ -209,7 +221,9 @@ export abstract class Tree extends Nodes {
   }
 
   #refreshAll(from: number): void {
-    for (let level = from; level < this.height; level++) this.summarise(this.path[level]!, level);
+    for (let level = from + 1; level < this.height; level++) {
+      this.summarise(level, this.path[level]!, this.at[level]!);
+    }
   }
 
   /**
@@ -233,7 +247,7 @@ export abstract class Tree extends Nodes {
       for (let i = 0; i < moved; i++) this.copy(leaf * NODE + kept + i, right * NODE + i);
       this.count[leaf] = kept;
       this.copyKey(right * NODE, base + slot + 1);
-      this.#resummarise(leaf, right);
+      this.#resummarise(slot, slot + 1);
       if (at >= kept) this.#point(slot + 1, right, at - kept);
       return true;
     }
@@ -242,7 +256,7 @@ export abstract class Tree extends Nodes {
     this.count[left]! += moved;
     this.shift(leaf, moved, -moved);
     this.copyKey(leaf * NODE, base + slot);
-    this.#resummarise(left, leaf);
+    this.#resummarise(slot - 1, slot);
     if (at >= moved) this.at[0] = at - moved;
     else this.#point(slot - 1, left, to - left * NODE + at);
     return true;
@@ -256,30 +270,30 @@ export abstract class Tree extends Nodes {
   }
 
   /** After entries moved between two leaves below the cursor's parent. */
-  #resummarise(leaf: number, other: number): void {
+  #resummarise(left: number, right: number): void {
     if (!this.summarised) return;
-    this.summarise(leaf, 0);
-    this.summarise(other, 0);
-    for (let level = 1; level < this.height; level++) {
-      if (!this.summarise(this.path[level]!, level)) return;
+    this.summarise(1, this.path[1]!, left);
+    this.summarise(1, this.path[1]!, right);
+    for (let level = 2; level < this.height; level++) {
+      if (!this.summarise(level, this.path[level]!, this.at[level]!)) return;
     }
   }
 
   /** Splits the full node of the path at `level` while inserting, then finds the new entry again. */
   #split(level: number, slot: number, key: Unit, ref: number, tie: Unit): void {
     const left = this.path[level]!;
-    const right = this.allocate();
+    const right = level === 0 ? this.allocate() : this.allocateInner();
     // A node that grows at its end is left full behind: sequential growth fills every node.
     const half = slot === NODE ? NODE : NODE / 2;
     for (let i = half; i < NODE; i++) this.copy(left * NODE + i, right * NODE + i - half);
+    if (level > 0 && this.summarised) this.copySummaries(left, half, right, 0, NODE - half);
     this.count[left] = half;
     this.count[right] = NODE - half;
-    if (slot > half || half === NODE) this.open(right, slot - half, key, ref, tie);
-    else this.open(left, slot, key, ref, tie);
     if (level === 0) this.chain(left, right);
-    if (this.summarised) {
-      this.summarise(left, level);
-      this.summarise(right, level);
+    if (slot > half || half === NODE) this.#openAt(level, right, slot - half, key, ref, tie);
+    else this.#openAt(level, left, slot, key, ref, tie);
+    if (this.summarised && level + 1 < this.height) {
+      this.summarise(level + 1, this.path[level + 1]!, this.at[level + 1]!);
     }
     this.#adopt(level, left, right);
     if (level > 0) return;
@@ -289,10 +303,21 @@ export abstract class Tree extends Nodes {
     if (this.summarised) this.#refreshAll(0);
   }
 
+  #openAt(level: number, node: number, slot: number, key: Unit, ref: number, tie: Unit): void {
+    this.open(node, slot, key, ref, tie);
+    if (level > 0 && this.summarised) this.openSummaries(level, node, slot);
+  }
+
+  /** Takes the entry at `slot` out of an inner node. */
+  #closeInner(node: number, slot: number): void {
+    this.close(node, slot);
+    if (this.summarised) this.closeSummaries(node, slot);
+  }
+
   /** Hangs `right`, split off `left`, into the level above. */
   #adopt(level: number, left: number, right: number): void {
     if (level + 1 === this.height) {
-      const root = this.allocate();
+      const root = this.allocateInner();
       this.copy(left * NODE, root * NODE);
       this.ref[root * NODE] = left;
       this.copy(right * NODE, root * NODE + 1);
@@ -301,7 +326,9 @@ export abstract class Tree extends Nodes {
       this.root = root;
       this.height++;
       assert(this.height < HEIGHT_MAX, 'the tree is no higher than its cursor');
-      if (this.summarised) this.summarise(root, level + 1);
+      if (!this.summarised) return;
+      this.summarise(level + 1, root, 0);
+      this.summarise(level + 1, root, 1);
       return;
     }
     const parent = this.path[level + 1]!;
@@ -309,7 +336,7 @@ export abstract class Tree extends Nodes {
     const key = this.key[right * NODE]!;
     const tie = this.tied ? this.tie[right * NODE]! : ZERO;
     if (this.count[parent] === NODE) this.#split(level + 1, slot, key, right, tie);
-    else this.open(parent, slot, key, right, tie);
+    else this.#openAt(level + 1, parent, slot, key, right, tie);
   }
 
   /** After the node of the path at `level` lost an entry; returns the lowest level still standing. */
@@ -319,7 +346,7 @@ export abstract class Tree extends Nodes {
       if (level > 0 && this.count[node] === 1) {
         this.root = this.ref[node * NODE]!;
         this.height--;
-        this.release(node);
+        this.releaseInner(node);
       }
       return level;
     }
@@ -327,10 +354,10 @@ export abstract class Tree extends Nodes {
     const slot = this.at[level + 1]!;
     if (this.count[node] === 0) {
       if (level === 0) this.unchain(node);
-      this.release(node);
-      this.close(parent, slot);
-      this.#shrunk(level + 1);
-      return level + 1;
+      if (level === 0) this.release(node);
+      else this.releaseInner(node);
+      this.#closeInner(parent, slot);
+      return this.#shrunk(level + 1);
     }
     this.#renameFirst(level);
     if (this.count[node]! >= SPARSE) return level;
@@ -341,6 +368,7 @@ export abstract class Tree extends Nodes {
       const left = this.ref[parent * NODE + slot - 1]!;
       if (this.count[node]! + this.count[left]! <= FULL) {
         this.path[level] = left;
+        this.at[level]! += this.count[left]!;
         this.at[level + 1] = slot - 1;
         this.#merge(level, left, node, slot - 1);
       }
@@ -351,11 +379,17 @@ export abstract class Tree extends Nodes {
   /** Appends all of `right` to `left`, which is the path's node, at `slot` of its parent. */
   #merge(level: number, left: number, right: number, slot: number): void {
     const to = left * NODE + this.count[left]!;
-    for (let i = 0; i < this.count[right]!; i++) this.copy(right * NODE + i, to + i);
-    this.count[left]! += this.count[right]!;
-    if (level === 0) this.unchain(right);
-    this.release(right);
-    this.close(this.path[level + 1]!, slot + 1);
+    const moved = this.count[right]!;
+    for (let i = 0; i < moved; i++) this.copy(right * NODE + i, to + i);
+    if (level > 0 && this.summarised) {
+      this.copySummaries(right, 0, left, this.count[left]!, moved);
+    }
+    this.count[left]! += moved;
+    if (level === 0) {
+      this.unchain(right);
+      this.release(right);
+    } else this.releaseInner(right);
+    this.#closeInner(this.path[level + 1]!, slot + 1);
     this.#shrunk(level + 1);
   }
 

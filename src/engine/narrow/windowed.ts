@@ -128,7 +128,7 @@ function random(segments: Segments, requests: Requests): Unit {
   if (!sizes.forward()) return NONE;
   if (requests.every((request) => lowest(segments, request, request.from) === NONE)) return NONE;
   const tooSmall = sizes.rank();
-  const large = sizes.total() - tooSmall;
+  const large = segments.bins.count - tooSmall;
   const draw = generator(seed);
   const reached = requests.map(({ from, to }) => segmentsIn(segments, from, to));
   const reaching = reached.reduce((sum, { count }) => sum + count, 0);

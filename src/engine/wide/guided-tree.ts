@@ -7,7 +7,7 @@
  * is refused at the root.
  *
  * Columns are built when a request first needs one and then kept up to date, a double per node
- * each. An arena that is never asked for alignment pays for none.
+ * each, those of siblings side by side. An arena that is never asked for alignment pays for none.
  */
 import { NODE, copied } from './nodes.ts';
 import { Tree } from './tree.ts';
@@ -25,12 +25,13 @@ const DEBTS_MAX = 32;
 /** Capacities of subtrees under one fit, or, without a fit, of naturally aligned powers of two. */
 export class Column {
   readonly fit: Fit | undefined;
+  /** By the entries of inner nodes, block by block. */
   max: UnitArray;
   usedAt = 0;
 
-  constructor(fit: Fit | undefined, nodes: number) {
+  constructor(fit: Fit | undefined, blocks: number) {
     this.fit = fit;
-    this.max = unitArray(nodes);
+    this.max = unitArray(blocks * NODE);
   }
 
   capacity(start: Unit, end: Unit): Unit {
@@ -45,9 +46,10 @@ export abstract class GuidedTree extends Tree {
   /** Misses of fits without a column, the fit seen last at the end. */
   readonly #debts: { fit: Fit; misses: number }[] = [];
   #clock = 0;
-  /** Free segments below each node; empty until `countFree` is first called. */
+  /** Free segments below each entry of inner nodes, as in columns. */
   #free = new Uint32Array(0);
-  #most: Unit = ZERO;
+  #counted = false;
+  #largest: Unit = ZERO;
   /** Of what was last looked through in a leaf: large enough, within the window, and does not fit. */
   rejected = 0;
 
@@ -64,8 +66,10 @@ export abstract class GuidedTree extends Tree {
    * that most entries are passed over by a comparison.
    */
   protected abstract leafCapacity(column: Column, leaf: number): Unit;
-  /** Whether the entry in a leaf is a free segment. */
-  protected abstract entryFree(position: number): boolean;
+  /** Free segments among the entries of a leaf before `slot`. */
+  protected abstract freeBefore(leaf: number, slot: number): number;
+  /** The slot in a leaf of the free segment with so many others before it there. */
+  protected abstract freeSlot(leaf: number, before: number): number;
 
   /** The column of `fit` if it exists. */
   existing(fit: Fit | undefined): Column | undefined {
@@ -83,7 +87,7 @@ export abstract class GuidedTree extends Tree {
     if (fit?.plain === true && this.#order !== undefined) return this.#order;
     const found = this.existing(fit);
     if (found !== undefined) return found;
-    const column = new Column(fit, this.count.length);
+    const column = new Column(fit, this.room);
     column.usedAt = ++this.#clock;
     if (this.columns.length === COLUMNS_MAX) {
       let oldest = 0;
@@ -93,7 +97,7 @@ export abstract class GuidedTree extends Tree {
       this.columns[oldest] = column;
     } else this.columns.push(column);
     this.summarised = true;
-    this.#fill(column, this.root, this.height - 1);
+    if (this.height > 1) this.#fill(column, this.root, this.height - 1);
     return column;
   }
 
@@ -114,7 +118,7 @@ export abstract class GuidedTree extends Tree {
 
   /** The largest capacity of any free segment. */
   largest(column: Column): Unit {
-    return column.max[this.root]!;
+    return this.#most(column, this.root, this.height - 1);
   }
 
   /**
@@ -125,16 +129,18 @@ export abstract class GuidedTree extends Tree {
   nextAtLeast(column: Column, least: Unit): boolean {
     if (column === this.#order) return this.forward();
     const leaf = this.path[0]!;
-    const slot =
-      column.max[leaf]! < least ? -1 : this.#slotAfter(column, leaf, this.at[0]! + 1, least);
+    const slot = this.mayHold(column, least)
+      ? this.#slotAfter(column, leaf, this.at[0]! + 1, least)
+      : -1;
     if (slot >= 0) {
       this.at[0] = slot;
       return true;
     }
     for (let level = 1; level < this.height; level++) {
       const node = this.path[level]!;
+      const block = this.blockAt(node);
       for (let i = this.at[level]! + 1; i < this.count[node]!; i++) {
-        if (column.max[this.ref[node * NODE + i]!]! < least) continue;
+        if (column.max[block + i]! < least) continue;
         this.at[level] = i;
         this.#descendFirst(column, level, least);
         return true;
@@ -150,7 +156,7 @@ export abstract class GuidedTree extends Tree {
 
   /** Whether the cursor's leaf has a capacity of at least `least`. */
   mayHold(column: Column, least: Unit): boolean {
-    return column === this.#order || column.max[this.path[0]!]! >= least;
+    return column === this.#order || this.height === 1 || column.max[this.#above(1)]! >= least;
   }
 
   /** Moves the cursor before the entries of the next leaf that has such a capacity; false where none has. */
@@ -158,47 +164,48 @@ export abstract class GuidedTree extends Tree {
     const { max } = column;
     const all = column === this.#order;
     for (let level = 1; level < this.height; level++) {
-      const node = this.path[level]! * NODE;
-      const end = node + this.count[this.path[level]!]!;
-      for (let i = node + this.at[level]! + 1; i < end; i++) {
-        if (!all && max[this.ref[i]!]! < least) continue;
-        this.at[level] = i - node;
-        let child = this.ref[i]!;
-        for (let down = level - 1; down > 0; down--) {
-          let slot = child * NODE;
-          if (!all) while (max[this.ref[slot]!]! < least) slot++;
-          this.path[down] = child;
-          this.at[down] = slot - child * NODE;
-          child = this.ref[slot]!;
-        }
-        this.path[0] = child;
-        this.at[0] = -1;
-        return true;
+      const node = this.path[level]!;
+      const block = this.blockAt(node);
+      let slot = this.at[level]! + 1;
+      const end = this.count[node]!;
+      if (!all) while (slot < end && max[block + slot]! < least) slot++;
+      if (slot === end) continue;
+      this.at[level] = slot;
+      let child = this.ref[node * NODE + slot]!;
+      for (let down = level - 1; down > 0; down--) {
+        slot = 0;
+        if (!all) for (let at = this.blockAt(child); max[at]! < least; at++) slot++;
+        this.path[down] = child;
+        this.at[down] = slot;
+        child = this.ref[child * NODE + slot]!;
       }
+      this.path[0] = child;
+      this.at[0] = -1;
+      return true;
     }
     return false;
   }
 
   /** The mirror of `nextLeaf`: moves the cursor behind the entries of the last such leaf before it. */
-  previousLeaf(column: Column, least: Unit): boolean {
-    const { max } = column;
+  previousLeaf({ max }: Column, least: Unit): boolean {
     for (let level = 1; level < this.height; level++) {
-      const node = this.path[level]! * NODE;
-      for (let i = node + this.at[level]! - 1; i >= node; i--) {
-        if (max[this.ref[i]!]! < least) continue;
-        this.at[level] = i - node;
-        let child = this.ref[i]!;
-        for (let down = level - 1; down > 0; down--) {
-          let slot = child * NODE + this.count[child]! - 1;
-          while (max[this.ref[slot]!]! < least) slot--;
-          this.path[down] = child;
-          this.at[down] = slot - child * NODE;
-          child = this.ref[slot]!;
-        }
-        this.path[0] = child;
-        this.at[0] = this.count[child]!;
-        return true;
+      const node = this.path[level]!;
+      const block = this.blockAt(node);
+      let slot = this.at[level]! - 1;
+      while (slot >= 0 && max[block + slot]! < least) slot--;
+      if (slot < 0) continue;
+      this.at[level] = slot;
+      let child = this.ref[node * NODE + slot]!;
+      for (let down = level - 1; down > 0; down--) {
+        slot = this.count[child]! - 1;
+        for (let at = this.blockAt(child) + slot; max[at]! < least; at--) slot--;
+        this.path[down] = child;
+        this.at[down] = slot;
+        child = this.ref[child * NODE + slot]!;
       }
+      this.path[0] = child;
+      this.at[0] = this.count[child]!;
+      return true;
     }
     return false;
   }
@@ -208,205 +215,211 @@ export abstract class GuidedTree extends Tree {
    * ordered by address.
    */
   largestUntil(column: Column, end: Unit): Unit {
-    this.#most = ZERO;
+    this.#largest = ZERO;
     for (let level = 0; level < this.height; level++) {
       const node = this.path[level]!;
       for (let i = this.at[level]! + 1; i < this.count[node]!; i++) {
-        if (!this.#gather(column, node, i, level, end)) return this.#most;
+        if (!this.#gather(column, node, i, level, end)) return this.#largest;
       }
     }
-    return this.#most;
+    return this.#largest;
   }
 
   /** Free segments before the cursor in the order of the tree. */
   rank(): number {
     this.#countFree();
-    let rank = 0;
-    for (let level = this.height - 1; level >= 0; level--) {
-      const node = this.path[level]!;
-      for (let i = 0; i < this.at[level]!; i++) rank += this.#freeBelow(node * NODE + i, level);
+    const free = this.#free;
+    let rank = this.freeBefore(this.path[0]!, this.at[0]!);
+    for (let level = 1; level < this.height; level++) {
+      const at = this.#above(level);
+      for (let i = this.blockAt(this.path[level]!); i < at; i++) rank += free[i]!;
     }
     return rank;
-  }
-
-  /** Number of free segments. */
-  total(): number {
-    this.#countFree();
-    return this.#free[this.root]!;
   }
 
   /** Moves the cursor to the free segment with `rank` others before it. */
   select(rank: number): void {
     this.#countFree();
+    const free = this.#free;
     let node = this.root;
     let rest = rank;
-    for (let level = this.height - 1; level >= 0; level--) {
+    for (let level = this.height - 1; level > 0; level--) {
+      const block = this.blockAt(node);
       let slot = 0;
-      for (;;) {
-        const free = this.#freeBelow(node * NODE + slot, level);
-        if (rest < free) break;
-        rest -= free;
-        slot++;
-      }
+      for (; rest >= free[block + slot]!; slot++) rest -= free[block + slot]!;
       this.path[level] = node;
       this.at[level] = slot;
-      if (level > 0) node = this.ref[node * NODE + slot]!;
+      node = this.ref[node * NODE + slot]!;
     }
+    this.path[0] = node;
+    this.at[0] = this.freeSlot(node, rest);
   }
 
   /** Whether a column's maxima, and the counts of free segments, equal a recount. */
   verifyColumn(column: Column): boolean {
-    return this.#verifyBelow(column, this.root, this.height - 1);
+    return this.height === 1 || this.#verifyBelow(column, this.root, this.height - 1);
   }
 
   #verifyBelow(column: Column, node: number, level: number): boolean {
-    const children = level === 0 ? 0 : this.count[node]!;
-    for (let i = 0; i < children; i++) {
-      if (!this.#verifyBelow(column, this.ref[node * NODE + i]!, level - 1)) return false;
+    const block = this.blockAt(node);
+    for (let slot = 0; slot < this.count[node]!; slot++) {
+      const child = this.ref[node * NODE + slot]!;
+      if (level > 1 && !this.#verifyBelow(column, child, level - 1)) return false;
+      if (column.max[block + slot] !== this.#most(column, child, level - 1)) return false;
+      if (this.#counted && this.#free[block + slot] !== this.#sum(child, level - 1)) return false;
     }
-    if (this.#free.length > 0 && this.#free[node] !== this.#sum(node, level)) return false;
-    return column.max[node] === this.#maximum(column, node, level);
+    return true;
   }
 
-  protected override summarise(node: number, level: number): boolean {
+  protected override summarise(level: number, node: number, slot: number): boolean {
+    const at = this.blockAt(node) + slot;
+    const child = this.ref[node * NODE + slot]!;
     let changed = false;
     for (const column of this.columns) {
-      const most = this.#maximum(column, node, level);
-      if (most === column.max[node]) continue;
-      column.max[node] = most;
+      const most = this.#most(column, child, level - 1);
+      if (most === column.max[at]) continue;
+      column.max[at] = most;
       changed = true;
     }
-    if (this.#free.length > 0) {
-      const free = this.#sum(node, level);
-      if (free !== this.#free[node]) changed = true;
-      this.#free[node] = free;
+    if (this.#counted) {
+      const free = this.#sum(child, level - 1);
+      if (free !== this.#free[at]) changed = true;
+      this.#free[at] = free;
     }
     return changed;
   }
 
-  /**
-   * Upward along the cursor's path, each summary only as far as it changes. A maximum is compared
-   * with the one that changed below it; only where that was the maximum are all children looked at.
-   */
+  protected override openSummaries(level: number, node: number, slot: number): void {
+    const last = this.count[node]! - 1;
+    this.copySummaries(node, slot, node, slot + 1, last - slot);
+    this.summarise(level, node, slot);
+  }
+
+  protected override closeSummaries(node: number, slot: number): void {
+    this.copySummaries(node, slot + 1, node, slot, this.count[node]! - slot);
+  }
+
+  protected override copySummaries(
+    from: number,
+    slot: number,
+    to: number,
+    slotThere: number,
+    entries: number,
+  ): void {
+    const source = this.blockAt(from) + slot;
+    const target = this.blockAt(to) + slotThere;
+    for (const { max } of this.columns) max.copyWithin(target, source, source + entries);
+    if (this.#counted) this.#free.copyWithin(target, source, source + entries);
+  }
+
+  /** Upward along the cursor's path, each summary only as far as it changes. */
   protected override refresh(): void {
+    if (this.height === 1) return;
     for (const column of this.columns) this.#refreshColumn(column);
-    if (this.#free.length > 0) this.#refreshFree();
+    if (this.#counted) this.#refreshFree();
   }
 
   /** In the cursor's leaf `[start, end)` is free now, and all that was free of it before. */
   grew(start: Unit, end: Unit): void {
+    if (this.height === 1) return;
     for (const column of this.columns) {
       const { max } = column;
       const capacity = column.capacity(start, end);
-      for (let level = 0; level < this.height; level++) {
-        const node = this.path[level]!;
-        if (max[node]! >= capacity) break;
-        max[node] = capacity;
+      for (let level = 1; level < this.height; level++) {
+        const at = this.#above(level);
+        if (max[at]! >= capacity) break;
+        max[at] = capacity;
       }
     }
-    if (this.#free.length > 0) this.#refreshFree();
+    if (this.#counted) this.#refreshFree();
   }
 
   /** In the cursor's leaf less than `[start, end)` is free now, which was free before. */
   shrank(start: Unit, end: Unit): void {
-    const leaf = this.path[0]!;
+    if (this.height === 1) return;
+    const at = this.#above(1);
     for (const column of this.columns) {
       // Only what was the largest leaves another maximum behind.
-      if (column.capacity(start, end) >= column.max[leaf]!) this.#refreshColumn(column);
+      if (column.capacity(start, end) >= column.max[at]!) this.#refreshColumn(column);
     }
-    if (this.#free.length > 0) this.#refreshFree();
+    if (this.#counted) this.#refreshFree();
   }
 
   #refreshColumn(column: Column): void {
     const { max } = column;
-    const leaf = this.path[0]!;
-    let before = max[leaf]!;
-    let now = this.leafCapacity(column, leaf);
-    if (now === before) return;
-    max[leaf] = now;
     for (let level = 1; level < this.height; level++) {
-      const node = this.path[level]!;
-      const most = max[node]!;
-      if (now < most) {
-        if (before < most) return;
-        now = this.#maximumUpTo(max, node, most);
-        if (now === most) return;
-      } else if (now === most) return;
-      before = most;
-      max[node] = now;
+      const at = this.#above(level);
+      const now = this.#most(column, this.path[level - 1]!, level - 1);
+      if (now === max[at]) return;
+      max[at] = now;
     }
   }
 
   #refreshFree(): void {
+    const free = this.#free;
     const leaf = this.path[0]!;
-    const now = this.#sum(leaf, 0);
-    const change = now - this.#free[leaf]!;
+    const change = this.freeBefore(leaf, this.count[leaf]!) - free[this.#above(1)]!;
     if (change === 0) return;
-    for (let level = 0; level < this.height; level++) this.#free[this.path[level]!]! += change;
+    for (let level = 1; level < this.height; level++) free[this.#above(level)]! += change;
   }
 
-  /** The largest maximum of a node's children, of which none exceeds `most`. */
-  #maximumUpTo(max: UnitArray, node: number, most: Unit): Unit {
-    let found = ZERO;
-    const end = node * NODE + this.count[node]!;
-    for (let i = node * NODE; i < end; i++) {
-      const there = max[this.ref[i]!]!;
-      if (there > found) {
-        if (there === most) return most;
-        found = there;
-      }
-    }
-    return found;
+  /** Where the summaries of the cursor's node at the level below are kept. */
+  #above(level: number): number {
+    return this.blockAt(this.path[level]!) + this.at[level]!;
   }
 
-  protected override reserve(nodes: number): void {
-    for (const column of this.columns) column.max = grown(column.max, nodes);
-    if (this.#free.length > 0) this.#free = copied(this.#free, nodes);
+  protected override reserve(blocks: number): void {
+    for (const column of this.columns) column.max = grown(column.max, blocks * NODE);
+    if (this.#counted) this.#free = copied(this.#free, blocks * NODE);
   }
 
   override get bytes(): number {
-    const counts = this.#free.length === 0 ? 0 : 4;
-    return super.bytes + this.nodes * (8 * this.columns.length + counts);
+    const counts = this.#counted ? 4 : 0;
+    return super.bytes + this.blocks * NODE * (8 * this.columns.length + counts);
   }
 
   #countFree(): void {
-    if (this.#free.length > 0) return;
-    this.#free = new Uint32Array(this.count.length);
+    if (this.#counted) return;
+    this.#free = new Uint32Array(this.room * NODE);
+    this.#counted = true;
     this.summarised = true;
-    this.#countBelow(this.root, this.height - 1);
+    if (this.height > 1) this.#countBelow(this.root, this.height - 1);
   }
 
   #countBelow(node: number, level: number): void {
-    const children = level === 0 ? 0 : this.count[node]!;
-    for (let i = 0; i < children; i++) this.#countBelow(this.ref[node * NODE + i]!, level - 1);
-    this.#free[node] = this.#sum(node, level);
+    const block = this.blockAt(node);
+    for (let slot = 0; slot < this.count[node]!; slot++) {
+      const child = this.ref[node * NODE + slot]!;
+      if (level > 1) this.#countBelow(child, level - 1);
+      this.#free[block + slot] = this.#sum(child, level - 1);
+    }
   }
 
   #sum(node: number, level: number): number {
+    if (level === 0) return this.freeBefore(node, this.count[node]!);
     let free = 0;
-    const end = node * NODE + this.count[node]!;
-    for (let i = node * NODE; i < end; i++) free += this.#freeBelow(i, level);
+    const block = this.blockAt(node);
+    for (let i = block + this.count[node]! - 1; i >= block; i--) free += this.#free[i]!;
     return free;
   }
 
-  #freeBelow(position: number, level: number): number {
-    if (level === 0) return this.entryFree(position) ? 1 : 0;
-    return this.#free[this.ref[position]!]!;
-  }
-
   #fill(column: Column, node: number, level: number): void {
-    const children = level === 0 ? 0 : this.count[node]!;
-    for (let i = 0; i < children; i++) this.#fill(column, this.ref[node * NODE + i]!, level - 1);
-    column.max[node] = this.#maximum(column, node, level);
+    const block = this.blockAt(node);
+    for (let slot = 0; slot < this.count[node]!; slot++) {
+      const child = this.ref[node * NODE + slot]!;
+      if (level > 1) this.#fill(column, child, level - 1);
+      column.max[block + slot] = this.#most(column, child, level - 1);
+    }
   }
 
-  #maximum(column: Column, node: number, level: number): Unit {
+  /** The largest capacity below a node. */
+  #most(column: Column, node: number, level: number): Unit {
     if (level === 0) return this.leafCapacity(column, node);
+    const { max } = column;
     let most = ZERO;
-    const end = node * NODE + this.count[node]!;
-    for (let i = node * NODE; i < end; i++) {
-      const there = column.max[this.ref[i]!]!;
-      if (there > most) most = there;
+    const block = this.blockAt(node);
+    for (let i = block + this.count[node]! - 1; i >= block; i--) {
+      if (max[i]! > most) most = max[i]!;
     }
     return most;
   }
@@ -424,7 +437,7 @@ export abstract class GuidedTree extends Tree {
       this.path[level - 1] = child;
       let slot = 0;
       if (level === 1) slot = this.#slotAfter(column, child, 0, least);
-      else while (column.max[this.ref[child * NODE + slot]!]! < least) slot++;
+      else for (let at = this.blockAt(child); column.max[at]! < least; at++) slot++;
       this.at[level - 1] = slot;
     }
   }
@@ -435,12 +448,12 @@ export abstract class GuidedTree extends Tree {
     if (level === 0) {
       const next = this.after(position);
       if ((next < 0 ? LIMIT : this.key[next]!) > end) return false;
-      this.#raise(this.entryCapacity(column, position, this.#most));
+      this.#raise(this.entryCapacity(column, position, this.#largest));
       return true;
     }
     const child = this.ref[position]!;
     if (slot + 1 < this.count[node]! && this.key[position + 1]! <= end) {
-      this.#raise(column.max[child]!);
+      this.#raise(column.max[this.blockAt(node) + slot]!);
       return true;
     }
     for (let i = 0; i < this.count[child]!; i++) {
@@ -450,6 +463,6 @@ export abstract class GuidedTree extends Tree {
   }
 
   #raise(capacity: Unit): void {
-    if (capacity > this.#most) this.#most = capacity;
+    if (capacity > this.#largest) this.#largest = capacity;
   }
 }
