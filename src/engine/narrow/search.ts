@@ -44,9 +44,15 @@ const MISSES_MIN = 32;
 const MISSES_SHARE = 8;
 /** Heads of size classes that instantfit tries under a constraint. */
 export const HEADS_MAX = 8;
-/** Draws of randomfit before it goes through what fits; each further round has so many times more. */
-const DRAWS_MIN = 64;
+/** Draws of randomfit before it looks at the window, and before it goes through what fits; */
+export const DRAWS_FIRST = 4;
+const DRAWS_MIN = 60;
+/** of which it does not go through more than so many for a draw. */
+const FITS_SHARE = 1 / 4;
+/** Each further round has so many times more. */
 const ROUND_GROWTH = 4;
+/** So few segments in the window are gone through at once. */
+export const FEW = 32;
 /** Members of one class that instantfit looks through rather than index all sizes. */
 const MEMBERS_MAX = 16;
 
@@ -441,31 +447,29 @@ class Across {
   }
 }
 
+/**
+ * Uniform over a superset, and drawn again until it fits, is uniform over what fits: over all that are
+ * large enough, or over all that reach into the window, whichever are fewer. The first draws need no
+ * look at the window.
+ */
 function random(segments: Segments, request: Request): Unit {
-  const { size, fit, from, to } = request;
-  const bounded = from > ZERO || to < LIMIT;
-  const { sizes, tree } = segments;
-  sizes.seekTied(size, NONE);
-  if (!sizes.forward()) return NONE;
-  // What is large enough may still not fit; where nothing does, no draw would ever tell.
-  if ((bounded || !fit.plain) && lowest(segments, request, from) === NONE) return NONE;
-  const tooSmall = sizes.rank();
-  const large = segments.bins.count - tooSmall;
+  const { size, from, to } = request;
+  const large = largeEnough(segments, size);
+  if (large.count === 0) return NONE;
   const draw = generator(request.seed);
-  // Uniform over a superset, and drawn again until it fits, is uniform over what fits.
-  const inWindow = bounded ? segmentsIn(segments, from, to) : { rank: 0, count: large };
+  for (let i = 0; i < DRAWS_FIRST; i++) {
+    const at = drawLarge(segments, request, large, draw);
+    if (at !== NONE) return at;
+  }
+  const inWindow = from > ZERO || to < LIMIT ? segmentsIn(segments, from, to) : large;
+  if (inWindow.count <= FEW) return randomOfFew(segments, request, draw, FEW) ?? NONE;
+  const fromLarge = large.count <= inWindow.count;
   for (const round of rounds()) {
     for (let i = 0; i < round.draws; i++) {
-      let at: number;
-      if (large <= inWindow.count) {
-        sizes.select(tooSmall + Math.floor(draw() * large));
-        at = segments.find(startOfGap(segments));
-      } else {
-        tree.select(inWindow.rank + Math.floor(draw() * inWindow.count));
-        at = tree.position;
-      }
-      const start = lowestIn(segments, request, at, from);
-      if (start !== NONE) return start;
+      const at = fromLarge
+        ? drawLarge(segments, request, large, draw)
+        : drawInWindow(segments, request, inWindow, draw);
+      if (at !== NONE) return at;
     }
     const few = randomOfFew(segments, request, draw, round.fits);
     if (few !== undefined) return few;
@@ -473,20 +477,47 @@ function random(segments: Segments, request: Request): Unit {
   return NONE;
 }
 
+/** Free segments side by side in the order of an index: how many there are before them, and of them. */
+export interface Ranks {
+  readonly rank: number;
+  readonly count: number;
+}
+
+/** The free segments of at least a size, by size. */
+export function largeEnough({ sizes, bins }: Segments, size: Unit): Ranks {
+  sizes.seekTied(size, NONE);
+  if (!sizes.forward()) return { rank: bins.count, count: 0 };
+  const rank = sizes.rank();
+  return { rank, count: bins.count - rank };
+}
+
+/** The placement in a segment of those that are large enough, or NONE. */
+function drawLarge(s: Segments, request: Request, large: Ranks, draw: () => number): Unit {
+  const { sizes } = s;
+  const { size, fit, from, to } = request;
+  sizes.select(large.rank + Math.floor(draw() * large.count));
+  const { position } = sizes;
+  const start = sizes.tie[position]!;
+  const end = start + sizes.key[position]!;
+  return fit.lowest(start > from ? start : from, end < to ? end : to, size);
+}
+
+/** The placement in a segment of those that reach into the window, or NONE. */
+function drawInWindow(s: Segments, request: Request, inWindow: Ranks, draw: () => number): Unit {
+  s.tree.select(inWindow.rank + Math.floor(draw() * inWindow.count));
+  return lowestIn(s, request, s.tree.position, request.from);
+}
+
 /**
  * Where many fit a draw soon hits one, and where few fit they are soon gone through: rounds of both,
  * each longer than the last, take about as long as the quicker of the two. Without end.
  */
 export function* rounds(): Generator<{ readonly draws: number; readonly fits: number }> {
-  for (let draws = DRAWS_MIN; ; draws *= ROUND_GROWTH) yield { draws, fits: draws * ROUND_GROWTH };
+  for (let draws = DRAWS_MIN; ; draws *= ROUND_GROWTH) yield { draws, fits: draws * FITS_SHARE };
 }
 
-/** The free segments that reach into `[from, to)`: how many there are before, and how many they are. */
-export function segmentsIn(
-  segments: Segments,
-  from: Unit,
-  to: Unit,
-): { rank: number; count: number } {
+/** The free segments that reach into `[from, to)`, by address. */
+export function segmentsIn(segments: Segments, from: Unit, to: Unit): Ranks {
   const { tree } = segments;
   segments.find(from);
   const rank = tree.rank();

@@ -9,9 +9,9 @@
  * them is taken.
  */
 import { classAbove } from './bins.ts';
-import type { Request } from './search.ts';
-import { Ascent, HEADS_MAX, generator, lowest, lowestIn, place, placeInRun } from './search.ts';
-import { rounds, segmentsIn } from './search.ts';
+import type { Ranks, Request } from './search.ts';
+import { Ascent, DRAWS_FIRST, FEW, HEADS_MAX, generator, largeEnough } from './search.ts';
+import { lowest, lowestIn, place, placeInRun, rounds, segmentsIn } from './search.ts';
 import type { Segments } from './segments.ts';
 import { NONE } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -124,36 +124,51 @@ function best(segments: Segments, requests: Requests): Unit {
 /** As in one window: draws from a superset, and goes through what fits, in turns. */
 function random(segments: Segments, requests: Requests): Unit {
   const { size, seed } = requests[0]!;
-  const { sizes, tree } = segments;
-  sizes.seekTied(size, NONE);
-  if (!sizes.forward()) return NONE;
-  if (requests.every((request) => lowest(segments, request, request.from) === NONE)) return NONE;
-  const tooSmall = sizes.rank();
-  const large = segments.bins.count - tooSmall;
+  const large = largeEnough(segments, size);
+  if (large.count === 0) return NONE;
   const draw = generator(seed);
+  for (let i = 0; i < DRAWS_FIRST; i++) {
+    const at = drawLarge(segments, requests, large, draw);
+    if (at !== NONE) return at;
+  }
   const reached = requests.map(({ from, to }) => segmentsIn(segments, from, to));
   const reaching = reached.reduce((sum, { count }) => sum + count, 0);
+  if (reaching <= FEW) return randomOfFew(segments, requests, draw, FEW) ?? NONE;
   for (const round of rounds()) {
     for (let i = 0; i < round.draws; i++) {
-      let at: number;
-      if (large <= reaching) {
-        sizes.select(tooSmall + Math.floor(draw() * large));
-        at = segments.find(sizes.tie[sizes.position]!);
-      } else {
-        let nth = Math.floor(draw() * reaching);
-        let window = 0;
-        while (nth >= reached[window]!.count) nth -= reached[window++]!.count;
-        tree.select(reached[window]!.rank + nth);
-        at = tree.position;
-        if (!isFirstReached(segments, requests, window, at)) continue;
-      }
-      const start = lowestInAny(segments, requests, at);
-      if (start !== NONE) return start;
+      const at =
+        large.count <= reaching
+          ? drawLarge(segments, requests, large, draw)
+          : drawReached(segments, requests, reached, Math.floor(draw() * reaching));
+      if (at !== NONE) return at;
     }
     const few = randomOfFew(segments, requests, draw, round.fits);
     if (few !== undefined) return few;
   }
   return NONE;
+}
+
+function drawLarge(s: Segments, requests: Requests, large: Ranks, draw: () => number): Unit {
+  const { sizes } = s;
+  sizes.select(large.rank + Math.floor(draw() * large.count));
+  const { position } = sizes;
+  const start = sizes.tie[position]!;
+  const end = start + sizes.key[position]!;
+  for (const { size, fit, from, to } of requests) {
+    const at = fit.lowest(start > from ? start : from, end < to ? end : to, size);
+    if (at !== NONE) return at;
+  }
+  return NONE;
+}
+
+/** The placement in the n-th of the segments that are reached; NONE also where a window before it does. */
+function drawReached(s: Segments, requests: Requests, reached: readonly Ranks[], n: number): Unit {
+  let nth = n;
+  let window = 0;
+  while (nth >= reached[window]!.count) nth -= reached[window++]!.count;
+  s.tree.select(reached[window]!.rank + nth);
+  const at = s.tree.position;
+  return isFirstReached(s, requests, window, at) ? lowestInAny(s, requests, at) : NONE;
 }
 
 /** Whether no window before this one is reached by the segment, which counts in its first alone. */
