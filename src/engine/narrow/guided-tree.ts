@@ -18,6 +18,13 @@ import type { Unit, UnitArray } from './unit.ts';
 /** At most this many fits have a column at a time; the one used longest ago makes room. */
 const COLUMNS_MAX = 8;
 
+/**
+ * While so many searches for each node asked for other columns, one that none asked for has cost as much
+ * as it does to make it anew, and goes. That is looked at now and then.
+ */
+const IDLE_SHARE = 4;
+const IDLE_MIN = 256;
+
 /** At most this many fits without a column have their misses counted. */
 const DEBTS_MAX = 32;
 
@@ -75,10 +82,19 @@ export abstract class GuidedTree extends Tree {
     for (const column of this.columns) {
       if (fit === undefined ? column.fit === undefined : column.fit?.same(fit) === true) {
         column.usedAt = ++this.#clock;
+        if (this.#clock % IDLE_MIN === 0) this.#dropIdle();
         return column;
       }
     }
     return undefined;
+  }
+
+  #dropIdle(): void {
+    const { columns } = this;
+    const since = this.#clock - IDLE_MIN - this.nodes * IDLE_SHARE;
+    for (let i = columns.length - 1; i >= 0; i--) {
+      if (columns[i]!.usedAt < since) columns.splice(i, 1);
+    }
   }
 
   /** The column of `fit` (undefined: natural alignment), built now if it must be. */

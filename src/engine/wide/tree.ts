@@ -15,9 +15,11 @@ import { NODE, Nodes } from './nodes.ts';
 import { ZERO } from './unit.ts';
 import type { Unit } from './unit.ts';
 
-/** A node below this merges with a neighbour if both fit into FULL, which leaves room to grow. */
-const SPARSE = NODE / 2 - 2;
-const FULL = NODE - 4;
+/** A node below this goes into a neighbour, or a leaf into both, if that leaves no one fuller than FULL. */
+const SPARSE = (NODE * 3) / 4;
+const FULL = NODE - 2;
+/** So full are nodes that are filled in order: they have room to grow. */
+const PACKED = NODE - 4;
 /** A neighbour that takes fewer entries than these from a full node is full itself. */
 const SPILL_MIN = 2;
 const HEIGHT_MAX = 12;
@@ -190,7 +192,7 @@ export abstract class Tree extends Nodes {
   /** Adds an entry to the last node of a level, or to a new node behind it; false if it was that. */
   #push(level: number, key: Unit, ref: number, tie: Unit): boolean {
     let node = this.path[level]!;
-    const full = this.count[node]! >= FULL;
+    const full = this.count[node]! >= PACKED;
     if (full) {
       const last = node;
       node = level === 0 ? this.allocate() : this.allocateInner();
@@ -364,17 +366,49 @@ export abstract class Tree extends Nodes {
     if (this.count[node]! >= SPARSE) return level;
     if (slot + 1 < this.count[parent]!) {
       const right = this.ref[parent * NODE + slot + 1]!;
-      if (this.count[node]! + this.count[right]! <= FULL) this.#merge(level, node, right, slot);
-    } else if (slot > 0) {
+      if (this.count[node]! + this.count[right]! <= FULL) {
+        this.#merge(level, node, right, slot);
+        return level;
+      }
+    }
+    if (slot > 0) {
       const left = this.ref[parent * NODE + slot - 1]!;
       if (this.count[node]! + this.count[left]! <= FULL) {
         this.path[level] = left;
         this.at[level]! += this.count[left]!;
         this.at[level + 1] = slot - 1;
         this.#merge(level, left, node, slot - 1);
+        return level;
       }
     }
+    if (level === 0 && slot > 0 && slot + 1 < this.count[parent]!) this.#dissolve(slot);
     return level;
+  }
+
+  /** Divides the path's leaf, at `slot` of its parent, among its neighbours, if they have the room. */
+  #dissolve(slot: number): void {
+    const parent = this.path[1]!;
+    const leaf = this.path[0]!;
+    const left = this.ref[parent * NODE + slot - 1]!;
+    const right = this.ref[parent * NODE + slot + 1]!;
+    const entries = this.count[leaf]!;
+    const total = this.count[left]! + entries + this.count[right]!;
+    if (total > 2 * FULL) return;
+    const kept = (total >> 1) - this.count[left]!;
+    assert(kept > 0 && kept < entries, 'a leaf that fits into neither neighbour goes to both');
+    const to = left * NODE + this.count[left]!;
+    for (let i = 0; i < kept; i++) this.copy(leaf * NODE + i, to + i);
+    this.count[left]! += kept;
+    this.shift(right, 0, entries - kept);
+    for (let i = kept; i < entries; i++) this.copy(leaf * NODE + i, right * NODE + i - kept);
+    this.copyKey(right * NODE, parent * NODE + slot + 1);
+    this.unchain(leaf);
+    this.release(leaf);
+    this.#closeInner(parent, slot);
+    if (this.summarised) this.summarise(1, parent, slot);
+    this.path[0] = left;
+    this.at[1] = slot - 1;
+    this.#shrunk(1);
   }
 
   /** Appends all of `right` to `left`, which is the path's node, at `slot` of its parent. */
