@@ -31,7 +31,11 @@ const asked: readonly Asked[] = [
   { about: 'a boundary', size: 12n, constraint: { align: 2n, nocross: 16n } },
   { about: 'half of the span', size: 2n, constraint: { min: 5000n, max: 13_000n, align: 8n } },
   { about: 'a small window', size: 1n, constraint: { min: 7001n, max: 7200n } },
-  { about: 'a window with rare starts', size: 4n, constraint: { min: 999n, max: 9000n, align: 256n } },
+  {
+    about: 'a window with rare starts',
+    size: 4n,
+    constraint: { min: 999n, max: 9000n, align: 256n },
+  },
   {
     about: 'windows that share a segment',
     size: 2n,

@@ -11,7 +11,7 @@
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import { Cells, LIMIT, LIMIT_BITS, ONE, eighths, isRound } from './unit.ts';
+import { Cells, LIMIT, LIMIT_BITS, ONE, eighths, eighthsFrom } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** Of the bitmap: a size has eight classes for each number of bits; those of none are never filled. */
@@ -32,7 +32,7 @@ export function classOf(size: Unit): number {
 
 /** The first class in which every member is at least `size`. */
 export function classAbove(size: Unit): number {
-  return isRound(size) ? eighths(size) : eighths(size) + 1;
+  return eighthsFrom(size);
 }
 
 export class Bins {

@@ -132,6 +132,7 @@ const scratch = new Float64Array(1);
 const halves = new Int32Array(scratch.buffer);
 /** Of the high half of a double: bits of the mantissa that a class leaves out. */
 const CLASS_SHIFT = 17;
+const CLASS_REST = (1 << CLASS_SHIFT) - 1;
 
 /**
  * Eight times the number of bits of `unit`, which is at least 1, plus the three below the leading
@@ -142,8 +143,10 @@ export function eighths(unit: Unit): number {
   return (halves[1]! >>> CLASS_SHIFT) - (1022 << 3);
 }
 
-/** Whether `unit` is the least that has its `eighths`. */
-export function isRound(unit: Unit): boolean {
+/** The least `eighths` of which every unit is at least `unit`. */
+export function eighthsFrom(unit: Unit): number {
   scratch[0] = unit;
-  return ((halves[1]! << (32 - CLASS_SHIFT)) | halves[0]!) === 0;
+  // Rounded up in one go: of small sizes, whether one is the least of its class is not foreseen.
+  const up = halves[1]! + CLASS_REST + (halves[0] === 0 ? 0 : 1);
+  return (up >>> CLASS_SHIFT) - (1022 << 3);
 }

@@ -54,6 +54,8 @@ const FITS_SHARE = 1 / 4;
 const ROUND_GROWTH = 4;
 /** So few segments in the window are gone through at once. */
 export const FEW = 32;
+/** Leaves of sizes that a bounded bestfit looks through before it goes through the window as well. */
+const LEAVES_FIRST = 4;
 /** Members of one class that instantfit looks through rather than index all sizes. */
 const MEMBERS_MAX = 16;
 
@@ -376,14 +378,16 @@ function best(segments: Segments, request: Request): Unit {
   if (fit.plain && !bounded) return sizes.forward() ? startOfGap(segments) : NONE;
   const guide = new Guide(sizes, fit, size, segments.bins.count);
   let across: Across | undefined;
+  let looked = 0;
   for (;;) {
     if (sizes.mayHold(guide.column, size)) {
       const at = sizes.smallestInLeaf(fit, size, from, to);
       if (at !== NONE) return at;
       guide.missed(sizes.rejected);
+      looked++;
     }
     if (!sizes.nextLeaf(guide.column, size)) return across === undefined ? NONE : across.finish();
-    if (!bounded) continue;
+    if (!bounded || looked < LEAVES_FIRST) continue;
     if (across === undefined) {
       // The smallest may take a search, but that there is none at all is known at once.
       if (lowest(segments, request, from) === NONE) return NONE;

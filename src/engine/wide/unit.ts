@@ -124,10 +124,11 @@ export function eighths(unit: Unit): number {
   return isLeast() && BigInt(double[0]!) > unit ? found - 1 : found;
 }
 
-/** Whether `unit` is the least that has its `eighths`. */
-export function isRound(unit: Unit): boolean {
-  double[0] = Number(unit);
-  return isLeast() && BigInt(double[0]!) === unit;
+/** The least `eighths` of which every unit is at least `unit`. */
+export function eighthsFrom(unit: Unit): number {
+  const own = eighths(unit);
+  // What is left in the double is `unit`, but where it was rounded.
+  return isLeast() && BigInt(double[0]!) === unit ? own : own + 1;
 }
 
 /** Whether the double has no bits below those that make its class. */
