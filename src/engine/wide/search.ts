@@ -56,6 +56,9 @@ const ROUND_GROWTH = 4;
 export const FEW = 32;
 /** Leaves of sizes that a bounded bestfit looks through before it goes through the window as well. */
 const LEAVES_FIRST = 4;
+/** Then so many leaves of both in turn, and then one of the window for so many of sizes. */
+const TURNS_FIRST = 8;
+const TURNS_EACH = 4;
 /** Members of one class that instantfit looks through rather than index all sizes. */
 const MEMBERS_MAX = 16;
 
@@ -404,13 +407,15 @@ function startOfGap({ sizes }: Segments): Unit {
 
 /**
  * The other half of a bounded best fit: goes through the window's fitting segments by address, a leaf
- * for each one that the walk by size has looked through in vain, so that the cheaper of the two walks
- * decides the cost.
+ * for each one that the walk by size has looked through in vain, and later for every fourth, so that the
+ * cheaper of the two walks decides the cost. A small window is soon gone through; in a large one the walk
+ * by size comes first more often.
  */
 class Across {
   readonly #segments: Segments;
   readonly #ascent: Ascent;
   #done = false;
+  #turns = 0;
   #length: Unit = LIMIT + ONE;
   found: Unit = NONE;
 
@@ -423,9 +428,10 @@ class Across {
     this.#ascent = new Ascent(segments, request);
   }
 
-  /** One step; true when `found` is the answer, given that no segment shorter than `length` fits. */
+  /** One turn; true when `found` is the answer, given that no segment shorter than `length` fits. */
   settled(length: Unit): boolean {
-    if (!this.#done) this.#step();
+    const turn = this.#turns++;
+    if (!this.#done && (turn < TURNS_FIRST || turn % TURNS_EACH === 0)) this.#step();
     return this.#done || this.#length <= length;
   }
 
