@@ -1,6 +1,7 @@
 /**
- * What an event does: the only code that changes arenas, live and in recovery. It decides nothing;
- * an event that does not fit the state is a damaged journal or a bug, and fails an assertion.
+ * What an event does: the only code that changes arenas, live and in recovery, but for the like grants
+ * of a batch that is tried (`more.ts`). It decides nothing; an event that does not fit the state is a
+ * damaged journal or a bug, and fails an assertion.
  */
 import type { About } from './allocations.ts';
 import { assert, unreachable } from './assert.ts';

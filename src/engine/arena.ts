@@ -1,6 +1,6 @@
 /**
  * One arena: its settings, its spans, its segments and what is known of its allocations. The
- * methods here mutate, and are called by `apply` alone; the accessors serve `decide` and the views.
+ * methods here mutate, and are called by `apply` and `more` alone; the accessors serve `decide` and the views.
  */
 import { assert } from './assert.ts';
 import { Allocations } from './allocations.ts';
@@ -13,7 +13,7 @@ import type { Account } from './owners.ts';
 import { QuantumCache } from './quantum-cache.ts';
 import type { NextRest } from './refusal.ts';
 import { Rests } from './rests.ts';
-import type { Found, Loading, Space, SpanRun } from './space.ts';
+import type { Found, Loading, Placement, Space, SpanRun } from './space.ts';
 import { Spans } from './spans.ts';
 import type { Span } from './spans.ts';
 import type { State } from './state.ts';
@@ -185,6 +185,37 @@ export class Arena {
       this.space.relabel(base, BUSY, id);
     }
     this.tally(base, 1, revision);
+  }
+
+  /**
+   * Allocates so many blocks, each where the placement puts it once those before are there; fewer
+   * where there is no room for more of them. All are known alike, under no lease. Returns their bases.
+   */
+  allocateMany(
+    placement: Placement,
+    count: number,
+    about: About,
+    revision: number,
+    at: number,
+  ): readonly bigint[] {
+    const others = this.cache ?? this.owners ?? this.unrested ?? about.externalId;
+    assert(others === undefined && this.spans.imported === 0, 'nothing but the space is looked at');
+    this.touch(revision);
+    const { allocations, undo } = this;
+    const bases: bigint[] = [];
+    const ids = new Uint32Array(count);
+    if (undo.trying) {
+      undo.push(() => {
+        for (let i = bases.length - 1; i >= 0; i--) allocations.drop(ids[i]!, bases[i]!);
+      });
+    }
+    this.space.fill(placement, count, (base) => {
+      const id = allocations.create(base, at, revision, about);
+      ids[bases.length] = id;
+      bases.push(base);
+      return id;
+    });
+    return bases;
   }
 
   free(base: bigint, revision: number): void {

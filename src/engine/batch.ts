@@ -10,6 +10,7 @@ import type { At, Batch, BatchCommand, Operation, Range } from './command.ts';
 import type { Reference, ReferenceField } from './command.ts';
 import { decide } from './decide.ts';
 import type { BatchEvent, Event } from './event.ts';
+import { moreOf } from './more.ts';
 import { refuse } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { State } from './state.ts';
@@ -41,10 +42,23 @@ export function decideBatch(
       events.push(event);
       piecesLeft -= piecesIn(event);
       blocks.push(blockOf(state, event));
+      if (operations[place + 1] !== operations[place]) continue;
+      for (const grant of moreOf(state, timed, outcome, () => runFrom(operations, place + 1))) {
+        events.push(grant);
+        blocks.push(grant);
+        place++;
+      }
     }
     return { type: 'batched', at, events };
   };
   return state.undo.after(trial, (outcome) => !('refused' in outcome) && keeps(outcome));
+}
+
+/** How many operations from a place on are the same. */
+function runFrom(operations: readonly Operation[], place: number): number {
+  let end = place + 1;
+  while (end < operations.length && operations[end] === operations[place]) end++;
+  return end - place;
 }
 
 /** The command, to lead to no more pieces than the batch has left. */

@@ -84,8 +84,8 @@ export function grant(
   return event;
 }
 
-/** The grant of the request: what it says is to be known, of the block that is found for it. */
-function grantOf(
+/** The grant of a request: what it says is to be known, of the block that is found for it. */
+export function grantOf(
   { name: arena }: Arena,
   { labels, owner, externalId, lease, ttlSeconds, at }: At<Alloc>,
   { base, size, policy, imported }: Pick<Allocated, 'base' | 'size' | 'policy' | 'imported'>,

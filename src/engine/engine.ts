@@ -27,7 +27,8 @@
  * nothing, because an event names every address it touches: the imports that a grant needed, the
  * releases that a free caused. What is journaled is the event. One command, one event, one revision.
  * A batch is several commands as one: each is decided on what those before it lead to, which is
- * tried and then taken back (`batch.ts`, `undo.ts`).
+ * tried and then taken back (`batch.ts`, `undo.ts`). The same command many times in a row is decided
+ * and tried in one go (`more.ts`), and comes to what it would one by one.
  *
  * **Implementation.** An arena's segments are held in *units*, address / quantum, counted from an
  * origin: doubles while all spans lie in one aligned window of 2^52 units (`narrow/`), bigints

@@ -123,6 +123,11 @@ export interface Space {
     most: number,
     windows?: readonly Window[],
   ): BlockCount;
+  /**
+   * Takes blocks for busy segments, each where `place` puts it once those before are taken, until
+   * there are so many or there is no place; `name` is told where each is, and gives its id.
+   */
+  fill(placement: Placement, count: number, name: (base: bigint) => number): void;
   /** Takes a free range for `id`; state is BUSY or HELD. */
   occupy(base: bigint, size: bigint, state: number, id: number): void;
   /** Frees the busy or held segment at `base`. */

@@ -24,6 +24,7 @@ import type { Random } from './random.ts';
 export type SingleOutcome = Exclude<Event, { type: 'batched' }> | Refusal;
 
 const operationsMax = 8;
+const repeatsMax = 6;
 /** So few that one batch in some has no room for its last split. */
 const piecesInAll = 16;
 const batchable: readonly string[] = [
@@ -49,6 +50,10 @@ export function nextBatch(model: Model, random: Random, at: number, crowd: numbe
     const place = operations.length;
     const operation = withReference(single as BatchCommand, place, operations, random);
     operations.push(withoutReuse(operation, operations));
+    // What is the same several times in a row is decided together, as far as it can be.
+    if ('ttlSeconds' in operation.command || !random.chance(0.2)) continue;
+    const same = Array<Operation>(1 + random.int(repeatsMax)).fill(operations.at(-1)!);
+    operations.push(...same);
   }
   return { type: 'batch', at, operations, piecesMax: piecesInAll };
 }

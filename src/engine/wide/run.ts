@@ -110,6 +110,11 @@ export class Run {
     return this.bins.start(this.#chosen);
   }
 
+  /** The gap that `place` chose last, as long as nothing has changed since. */
+  get chosen(): number {
+    return this.#chosen;
+  }
+
   /** The size of the largest gap, or NONE where as many are nearly as large that it takes an order. */
   largestFree(): Unit {
     const { bins } = this;

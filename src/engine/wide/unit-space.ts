@@ -31,7 +31,7 @@ import { Saver } from './saving.ts';
 import { count, largestFitting, largestFree, place, plainFit } from './search.ts';
 import type { Request } from './search.ts';
 import { BUSY, FREE, HELD, Segments, VOID } from './segments.ts';
-import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit } from './unit.ts';
+import { LIMIT, LIMIT_BITS, NONE, ONE, ZERO, toBigint, toUnit, unitArray } from './unit.ts';
 import type { Unit } from './unit.ts';
 import { placeAmong, placeInRunAmong } from './windowed.ts';
 
@@ -125,14 +125,12 @@ export class UnitSpace implements Space {
   place(placement: Placement): bigint | undefined {
     if (placement.size > this.#whole) return undefined;
     const size = this.#length(placement.size);
-    const { constraint, policy, windows } = placement;
-    const plain = windows === undefined && free(constraint);
-    if (this.#run !== undefined && policy === 'instantfit' && plain) {
+    if (this.#run !== undefined && isInstant(placement)) {
       const at = this.#run.place(size);
       if (at !== NONE) return this.#address(at);
     }
     const at =
-      windows === undefined
+      placement.windows === undefined
         ? this.#placeInOne(placement)
         : placeAmong(this.segments, this.#requests(placement));
     return at === NONE ? undefined : this.#address(at);
@@ -236,6 +234,48 @@ export class UnitSpace implements Space {
       total.more ||= more;
     }
     return total;
+  }
+
+  fill(placement: Placement, count: number, name: (base: bigint) => number): void {
+    let taken = 0;
+    if (this.#run !== undefined && placement.size <= this.#whole && isInstant(placement)) {
+      taken = this.#fillRun(this.#run, this.#length(placement.size), count, name);
+    }
+    for (; taken < count; taken++) {
+      const base = this.place(placement);
+      if (base === undefined) return;
+      this.occupy(base, placement.size, BUSY, name(base));
+    }
+  }
+
+  /**
+   * Returns how many blocks are taken without an order. They are taken back in one step: a step for
+   * each is half of what a block costs.
+   */
+  #fillRun(run: Run, size: Unit, count: number, name: (base: bigint) => number): number {
+    const { trying } = this.#undo;
+    const starts = unitArray(trying ? count : 0);
+    const gaps = new Uint32Array(starts.length);
+    const behind = new Uint32Array(starts.length);
+    let taken = 0;
+    if (trying) {
+      this.#undo.push(() => {
+        for (let i = taken - 1; i >= 0; i--) run.unoccupy(starts[i]!, gaps[i]!, behind[i]!);
+      });
+    }
+    for (; taken < count; taken++) {
+      const start = run.place(size);
+      if (start === NONE) break;
+      if (trying) {
+        const gap = run.chosen;
+        starts[taken] = start;
+        gaps[taken] = gap;
+        behind[taken] = run.bins.younger(gap);
+      }
+      const id = name(this.#address(start));
+      assert(run.occupy(start, size, BUSY, id), 'a block is taken where it is placed');
+    }
+    return taken;
   }
 
   occupy(base: bigint, size: bigint, state: number, id: number): void {
@@ -577,6 +617,11 @@ function* eachNarrowed(
     const narrow = narrowed(constraint, window);
     if (narrow !== undefined) yield narrow;
   }
+}
+
+/** Whether a block goes where the bins say, in the whole of the space. */
+function isInstant({ constraint, policy, windows }: Placement): boolean {
+  return policy === 'instantfit' && windows === undefined && free(constraint);
 }
 
 function free({ align, phase, nocross, min, max, address }: Constraint): boolean {
