@@ -140,7 +140,24 @@ function addMore(
   assert(at > 0, 'the text of a result has its place in it');
   const before = `,${text.slice(0, at)}`;
   const behind = text.slice(at + first.length);
-  const bytesBefore = Buffer.byteLength(before);
+  const row = { before, bytesBefore: Buffer.byteLength(before), behind, size, sizeText, space };
+  if (space.notation === 'decimal' && bases instanceof Float64Array && size <= exactMax) {
+    addNumbers(json, row, bases);
+  } else addPlaces(json, row, bases);
+}
+
+/** What is the same in the results of like grants, around their places. */
+interface Row {
+  readonly before: string;
+  readonly bytesBefore: number;
+  readonly behind: string;
+  readonly size: bigint;
+  readonly sizeText: string;
+  readonly space: AddressSpace;
+}
+
+function addPlaces(json: ReplyBytes, row: Row, bases: Bases): void {
+  const { before, bytesBefore, behind, size, sizeText, space } = row;
   let start = -1;
   let last: Place | undefined;
   for (let i = 0; i < bases.length; i++) {
@@ -154,6 +171,44 @@ function addMore(
     last = shown;
   }
 }
+
+/** The same of decimal places: as long as they have the same digits, their text is copied at once. */
+function addNumbers(json: ReplyBytes, row: Row, bases: Float64Array): void {
+  const { before, bytesBefore, behind, size, sizeText, space } = row;
+  const beyond = Number(size) - 1;
+  for (let i = 0; i < bases.length;) {
+    const base = bases[i]!;
+    const shown = placeOf({ base: BigInt(base), size }, space);
+    const start = json.length;
+    json.add(before + placeText(shown, sizeText) + behind);
+    const length = json.length - start;
+    const [digits, lastDigits] = [shown.first.length, shown.last.length];
+    let end = i + 1;
+    while (end < bases.length && sameDigits(bases[end]!, digits, beyond, lastDigits)) end++;
+    json.repeat(start, json.length, end - i - 1);
+    const atFirst = bytesBefore + '"address":"'.length;
+    const atLast = atFirst + digits + '","end":"'.length;
+    for (let at = start + length; ++i < end; at += length) {
+      json.overwriteDigits(at + atFirst, digits, bases[i]!);
+      json.overwriteDigits(at + atLast, lastDigits, bases[i]! + beyond);
+    }
+  }
+}
+
+/** Whether a base, and the last address so far beyond it, are numbers of so many digits, and exact. */
+function sameDigits(base: number, digits: number, beyond: number, lastDigits: number): boolean {
+  const last = base + beyond;
+  return (
+    last <= Number.MAX_SAFE_INTEGER &&
+    base < powers[digits]! &&
+    last < powers[lastDigits]! &&
+    (digits === 1 || base >= powers[digits - 1]!) &&
+    (lastDigits === 1 || last >= powers[lastDigits - 1]!)
+  );
+}
+
+/** Of ten; no exact number has more digits. */
+const powers = Array.from({ length: 17 }, (_, exponent) => 10 ** exponent);
 
 /** Where a block is; the CIDR is empty where there is none. */
 interface Place {

@@ -10,6 +10,10 @@ const roomKept = 1 << 22;
 /** A character takes no more in UTF-8. */
 const bytesOfCharacter = 3;
 
+const HALF_DIGITS = 8;
+const HALF = 10 ** HALF_DIGITS;
+const ZERO = 0x30;
+
 /** Room that is used again: one reply is put together at a time. */
 let spare: Buffer | undefined;
 
@@ -31,17 +35,44 @@ export class ReplyBytes {
     this.#length += this.#bytes.write(text, this.#length);
   }
 
-  /** Adds what there is from `start` to before `end` once more. */
-  repeat(start: number, end: number): void {
-    this.#makeRoom(end - start);
-    this.#bytes.copyWithin(this.#length, start, end);
-    this.#length += end - start;
+  /** Adds what there is from `start` to before `end` so many times more. */
+  repeat(start: number, end: number, times = 1): void {
+    const all = times * (end - start);
+    this.#makeRoom(all);
+    const from = this.#length;
+    const bytes = this.#bytes;
+    let done = Math.min(all, end - start);
+    bytes.copyWithin(from, start, start + done);
+    for (; done < all; done *= 2) {
+      bytes.copyWithin(from + done, from, from + Math.min(done, all - done));
+    }
+    this.#length += all;
   }
 
   /** Writes ASCII over what there is. */
   overwrite(at: number, text: string): void {
     const bytes = this.#bytes;
     for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+  }
+
+  /** Writes the digits of a whole number up to 2^53 - 1 over as many that are there, from `at` on. */
+  overwriteDigits(at: number, digits: number, value: number): void {
+    const bytes = this.#bytes;
+    // In halves that are small integers, of which digits are had at a fraction of the cost.
+    let high = Math.floor(value / HALF);
+    let low = value - high * HALF;
+    let place = at + digits;
+    const middle = Math.max(at, place - HALF_DIGITS);
+    while (place > middle) {
+      const rest = (low / 10) | 0;
+      bytes[--place] = ZERO + (low - rest * 10);
+      low = rest;
+    }
+    while (place > at) {
+      const rest = (high / 10) | 0;
+      bytes[--place] = ZERO + (high - rest * 10);
+      high = rest;
+    }
   }
 
   /** All of it, and the end of this. */

@@ -34,11 +34,17 @@ const base = fc.oneof(
   fc.nat({ max: 2 ** 31 }).map(BigInt),
   fc.nat({ max: 2 ** 23 }).map((block) => BigInt(block) * 256n),
 );
+/** Where the number of digits changes, of the first address or the last, and where doubles end. */
+const edges = [9n, 99n, 99_999_999n, 10n ** 15n, 2n ** 53n - 1n, 2n ** 53n - 256n];
+const edge = fc
+  .tuple(fc.constantFrom(...edges), fc.constantFrom(-257n, -256n, -3n, -1n, 0n, 1n))
+  .map(([at, by]) => (at + by < 0n ? 0n : at + by));
 const far = fc.bigInt({ min: 0n, max: 2n ** 128n - 256n });
 /** Like grants side by side in the list, of which one may be told under another name, or freed. */
 const run = fc.tuple(
   grant,
-  fc.array(fc.tuple(base, far, fc.constantFrom('alloc', 'alloc', 'xalloc', 'free')), {
+  fc.constantFrom('near', 'edge', 'far'),
+  fc.array(fc.tuple(base, edge, far, fc.constantFrom('alloc', 'alloc', 'xalloc', 'free')), {
     minLength: 1,
     maxLength: 6,
   }),
@@ -48,10 +54,11 @@ test('the report of grants and frees in any order, in all notations', () => {
   let runs = 0;
   fc.assert(
     fc.property(fc.array(run, { maxLength: 5 }), fc.nat(), (drawn, revision) => {
-      const granted = drawn.flatMap(([like, places]) =>
-        places.map(([near, distant, op]) => {
-          const wide = spaces.get(like.arena)!.width === 128;
-          return { event: { ...like, base: wide ? distant : near }, op } as const;
+      const granted = drawn.flatMap(([like, where, places]) =>
+        places.map(([near, edgy, distant, op]) => {
+          const wide = where !== 'near' && spaces.get(like.arena)!.width === 128;
+          const there = where === 'edge' ? edgy : distant;
+          return { event: { ...like, base: wide ? there : near }, op } as const;
         }),
       );
       for (const [i, { event }] of granted.entries()) {
