@@ -12,17 +12,17 @@ import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
 import { Bins, classAbove, classOf } from './bins.ts';
 import { BUSY, FREE } from './segments.ts';
-import { NONE, ZERO, hash } from './unit.ts';
+import { CELL_SHIFT, NONE, START_WORDS, ZERO, hash } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** Words of a cell, after the start and the links of the bins: a busy cell chains by its first link. */
-const SHIFT = 3;
-const CHAIN = 2;
-const AFTER = 4;
-const BEFORE = 5;
-const STATE = 6;
+const SHIFT = CELL_SHIFT + 1;
+const CHAIN = START_WORDS;
+const AFTER = START_WORDS + 2;
+const BEFORE = START_WORDS + 3;
+const STATE = START_WORDS + 4;
 /** The caller's id of a busy cell, the class of a free one: no double is passed, so none is boxed. */
-const ID = 7;
+const ID = START_WORDS + 5;
 
 /** Gaps of the largest class that are compared to find the largest of them. */
 const LOOKS_MAX = 64;
@@ -137,15 +137,14 @@ export class Run {
     const gap = this.#chosen;
     const { bins } = this;
     const { cells } = bins;
-    if (cells.start(gap) !== start) return false;
+    if (!cells.startsAt(gap, start)) return false;
     this.#chosen = 0;
     const at = gap << SHIFT;
     let { words } = cells;
-    const end = cells.start(words[at | AFTER]!);
     const index = words[at | ID]!;
-    const after = start + size;
     this.free -= size;
-    const rest = end === after ? 0 : classOf(end - after);
+    cells.setStart(gap, start + size);
+    const rest = cells.eighthsBetween(gap, words[at | AFTER]!);
     if (rest !== index) {
       bins.leave(gap, index);
       words[at | ID] = rest;
@@ -153,14 +152,13 @@ export class Run {
     }
     let cell = gap;
     if (rest > 0) {
-      // The gap keeps its cell and moves on; the block gets a new one in front of it.
-      cells.setStart(gap, after);
+      // The gap keeps its cell and has moved on; the block gets a new one in front of it.
       cell = bins.create();
       words = cells.words;
-      cells.setStart(cell, start);
       link(words, words[at | BEFORE]!, cell);
       link(words, cell, gap);
     }
+    cells.setStart(cell, start);
     words[(cell << SHIFT) | STATE] = state;
     words[(cell << SHIFT) | ID] = id;
     this.#hash(cell, start);
@@ -169,10 +167,7 @@ export class Run {
 
   /** The cell of the busy segment that starts at `start`, or 0. */
   find(start: Unit): number {
-    const { cells } = this.bins;
-    let cell = this.#heads[this.#bucket(start)]!;
-    while (cell !== 0 && cells.start(cell) !== start) cell = cells.words[(cell << SHIFT) | CHAIN]!;
-    return cell;
+    return this.bins.cells.chained(this.#heads[this.#bucket(start)]!, CHAIN, start);
   }
 
   /** Changes state and id of the segment at `start`, which is not free and stays so. */
@@ -239,15 +234,12 @@ export class Run {
     this.#chosen = 0;
     const next = words[at | AFTER]!;
     const previous = words[at | BEFORE]!;
-    let end = cells.start(next);
-    this.free += end - start;
+    this.free += cells.distance(cell, next);
     // As in segments.ts: the gap on the left takes all in, else the one on the right does.
     if (words[(next << SHIFT) | STATE] === FREE) {
-      const last = words[(next << SHIFT) | AFTER]!;
       bins.leave(next, words[(next << SHIFT) | ID]!);
       bins.drop(next);
-      link(words, cell, last);
-      end = cells.start(last);
+      link(words, cell, words[(next << SHIFT) | AFTER]!);
     }
     let gap = cell;
     if (words[(previous << SHIFT) | STATE] === FREE) {
@@ -256,7 +248,7 @@ export class Run {
       bins.drop(cell);
       gap = previous;
     } else words[at | STATE] = FREE;
-    const index = classOf(end - cells.start(gap));
+    const index = cells.eighthsBetween(gap, words[(gap << SHIFT) | AFTER]!);
     words[(gap << SHIFT) | ID] = index;
     bins.enter(gap, index);
     return true;
@@ -379,16 +371,16 @@ export class Run {
     const { cells } = this.bins;
     const { words } = cells;
     const bucket = this.#bucket(start);
-    let before = 0;
-    let cell = this.#heads[bucket]!;
-    while (cell !== 0 && cells.start(cell) !== start) {
-      before = cell;
-      cell = words[(cell << SHIFT) | CHAIN]!;
-    }
+    const head = this.#heads[bucket]!;
+    const cell = cells.chained(head, CHAIN, start);
     if (cell === 0) return 0;
     const chained = words[(cell << SHIFT) | CHAIN]!;
-    if (before === 0) this.#heads[bucket] = chained;
-    else words[(before << SHIFT) | CHAIN] = chained;
+    if (head === cell) this.#heads[bucket] = chained;
+    else {
+      let before = head;
+      while (words[(before << SHIFT) | CHAIN] !== cell) before = words[(before << SHIFT) | CHAIN]!;
+      words[(before << SHIFT) | CHAIN] = chained;
+    }
     return cell;
   }
 

@@ -90,9 +90,13 @@ export function hash(unit: Unit): number {
   return ((spread << 3) | (((spread >>> 29) ^ low) & 7)) >>> 0;
 }
 
+/** Of a cell: words that hold the start, and the shift of one with room for two more. */
+export const START_WORDS = 2;
+export const CELL_SHIFT = 2;
+
 /** Records of one unit, `start`, and some 32-bit words, side by side in memory. */
 export class Cells {
-  /** A cell has 2^shift 32-bit words, of which the first two hold the start. */
+  /** A cell has 2^shift 32-bit words, of which the first START_WORDS hold the start. */
   readonly shift: number;
   words: Int32Array<ArrayBuffer>;
   #starts: Float64Array<ArrayBuffer>;
@@ -113,6 +117,33 @@ export class Cells {
 
   setStart(cell: number, start: Unit): void {
     this.#starts[cell << (this.shift - 1)] = start;
+  }
+
+  copyStart(from: number, to: number): void {
+    this.setStart(to, this.start(from));
+  }
+
+  startsAt(cell: number, start: Unit): boolean {
+    return this.start(cell) === start;
+  }
+
+  /** The cell that starts at `start`: `first`, or one that it leads to by a word of each; 0 if none does. */
+  chained(first: number, word: number, start: Unit): number {
+    let cell = first;
+    while (cell !== 0 && this.start(cell) !== start)
+      cell = this.words[(cell << this.shift) | word]!;
+    return cell;
+  }
+
+  /** From the start of one cell to that of another, which is not before it. */
+  distance(from: number, to: number): Unit {
+    return this.start(to) - this.start(from);
+  }
+
+  /** The `eighths` of that distance; 0 where there is none. */
+  eighthsBetween(from: number, to: number): number {
+    const distance = this.distance(from, to);
+    return distance === ZERO ? 0 : eighths(distance);
   }
 
   grow(capacity: number): void {

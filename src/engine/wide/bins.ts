@@ -12,16 +12,16 @@
  */
 import { assert } from '../assert.ts';
 import { growth } from '../growth.ts';
-import { Cells, LIMIT, LIMIT_BITS, ONE, eighths, eighthsFrom } from './unit.ts';
+import { CELL_SHIFT, Cells, LIMIT, LIMIT_BITS, ONE, START_WORDS } from './unit.ts';
+import { eighths, eighthsFrom } from './unit.ts';
 import type { Unit } from './unit.ts';
 
 /** Of the bitmap: a size has eight classes for each number of bits; those of none are never filled. */
 const WORDS = Math.ceil(((LIMIT_BITS + 2) * 8) / 32);
 
-/** Words of a cell: the start takes two. A gap that waits to be filed has its class for a next one. */
-const NEXT = 2;
-const PREVIOUS = 3;
-const SHIFT_MIN = 2;
+/** Words of a cell, after its start. A gap that waits to be filed has its class for a next one. */
+const NEXT = START_WORDS;
+const PREVIOUS = START_WORDS + 1;
 const WAITING = -1;
 /** Of a class's own cell, in place of a start. */
 const MEMBERS = 0;
@@ -46,10 +46,10 @@ export class Bins {
   count = 0;
 
   /**
-   * 2^shift words a cell, of which the first four are used here. No gap is larger than `sizeMax`:
+   * 2^shift words a cell, of which the start and two more are used here. No gap is larger than `sizeMax`:
    * in a small arena, cells of classes that nothing will be filed in are most of what it takes.
    */
-  constructor(shift = SHIFT_MIN, sizeMax = LIMIT) {
+  constructor(shift = CELL_SHIFT, sizeMax = LIMIT) {
     this.#classes = classOf(sizeMax) + 1;
     this.#used = this.#classes;
     this.cells = new Cells(shift, this.#classes + 8);
