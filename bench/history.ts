@@ -19,6 +19,7 @@ import { Server } from '../test/crash/server.ts';
 import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { Progress } from './progress.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 const EVENTS = 10_000_000;
 const QUERIES = 2000;
@@ -281,11 +282,7 @@ class Life {
         width,
         quantum: 1n,
         policy: 'firstfit',
-        largeImport: false,
-        keepSpans: 0,
-        releaseAfterSeconds: 0,
-        quantumCacheMax: 0n,
-        quarantineSeconds: 0,
+        ...plainSettings,
         labels: none,
         spans: [{ base, size: step * BigInt(arena.count) }],
       };

@@ -19,6 +19,7 @@ import { openSqliteJournal } from '../src/journal/sqlite.ts';
 import { LeaseTimer } from '../src/lease-timer.ts';
 import { Sequencer } from '../src/sequencer.ts';
 import { answer, count, directory, helped, seconds, valuesOf } from './arguments.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 const LEASES = 1_000_000;
 const SECONDS = 2;
@@ -244,12 +245,7 @@ function* commands(leases: number, each: number): Generator<Command> {
     width: 64,
     quantum: 1n,
     policy: 'instantfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quantumCacheMax: 0n,
-    quarantineSeconds: 0,
-    labels: {},
+    ...plainSettings,
   } as const;
   yield { ...settings, arena: 'ids', spans: [{ base: 0n, size: BigInt(leases * each) * 2n }] };
   yield { ...settings, arena: 'other', spans: [{ base: 0n, size: 1000n }] };

@@ -18,6 +18,7 @@ import { openSqliteJournal, type SqliteJournal } from '../src/journal/sqlite.ts'
 import { Server } from '../test/crash/server.ts';
 import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Progress } from './progress.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 const LIVE = 1_000_000;
 const AFTER = 100_000;
@@ -143,12 +144,7 @@ class Writer {
       width: 64,
       quantum: 1n,
       policy: 'instantfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quarantineSeconds: 0,
-      quantumCacheMax: 0n,
-      labels: {},
+      ...plainSettings,
       spans: [{ base: 0n, size: 1n << 40n }],
     });
     const all = new Float64Array(live * 2);

@@ -14,13 +14,15 @@ import type { Constraint, Policy } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { Fit } from '../src/engine/narrow/fit.ts';
 import { Run } from '../src/engine/narrow/run.ts';
-import { place, plainFit } from '../src/engine/narrow/search.ts';
+import { plainFit } from '../src/engine/narrow/ascent.ts';
+import { place } from '../src/engine/narrow/search.ts';
 import { BUSY, Segments, VOID } from '../src/engine/narrow/segments.ts';
 import { UnitSpace as NarrowSpace } from '../src/engine/narrow/unit-space.ts';
 import { LIMIT, NONE } from '../src/engine/narrow/unit.ts';
 import type { Space } from '../src/engine/space.ts';
 import { UnitSpace as WideSpace } from '../src/engine/wide/unit-space.ts';
 import { Xorshift32 } from './random.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 export const layers = ['units', 'space', 'wide', 'engine'] as const;
 export type Layer = (typeof layers)[number];
@@ -285,12 +287,7 @@ class EngineSubject extends Slots<bigint> implements Subject {
       width: 64,
       quantum: 1n,
       policy: setup.policy,
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quarantineSeconds: 0,
-      quantumCacheMax: 0n,
-      labels: {},
+      ...plainSettings,
       spans: [{ base: 0n, size: BigInt(setup.span) }],
     });
     assert('type' in created, 'an empty engine creates an arena');

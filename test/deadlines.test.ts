@@ -11,6 +11,7 @@ import { LeaseTimer } from '../src/lease-timer.ts';
 import { Sequencer } from '../src/sequencer.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
 import { reborn } from './model/checkpoint.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 test('a heap gives owners in the order of their deadlines, however they were moved', () => {
   const moves = fc.array(fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 99 })), { maxLength: 200 });
@@ -76,12 +77,7 @@ function pods(): Promise<void> {
     width: 64,
     quantum: 1n,
     policy: 'firstfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    quantumCacheMax: 0n,
-    labels: {},
+    ...plainSettings,
     spans: [{ base: 0n, size: 1n << 40n }],
   });
 }

@@ -10,6 +10,7 @@ import { Busy, JournalUnavailable, Sequencer, type SequencerOptions } from '../s
 import { alloc, CountingEngine, missingArena } from './journal/counting-engine.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
 import { linesOf } from './model/checkpoint.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 let journal: MemoryJournal;
 let counting: CountingEngine;
@@ -504,13 +505,8 @@ describe('batches', () => {
     notation: 'decimal',
     width: 32,
     quantum: 1n,
-    quantumCacheMax: 0n,
     policy: 'instantfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    labels: {},
+    ...plainSettings,
     spans: [{ base: 0n, size: 2n }],
   };
   const batch = (...operations: Operation[]) =>

@@ -6,6 +6,7 @@ import type { Alloc, At, Command, CreateArena } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { Event } from '../src/engine/event.ts';
 import { WaitQueue } from '../src/wait-queue.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 export class WaitDriver {
   readonly engine = new Engine();
@@ -23,12 +24,7 @@ export class WaitDriver {
       width: 64,
       quantum: 1n,
       policy: 'firstfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quarantineSeconds: 0,
-      quantumCacheMax: 0n,
-      labels: {},
+      ...plainSettings,
       spans: size === 0n ? [] : [{ base: 0n, size }],
       ...more,
     });

@@ -8,6 +8,7 @@ import { decode } from '../src/journal/record.ts';
 import { JournalUnavailable, Sequencer } from '../src/sequencer.ts';
 import { Abandoned } from '../src/waiting-room.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 
 /** More than are looked at in one turn, several times over. */
 const many = 1000;
@@ -43,12 +44,7 @@ beforeEach(async () => {
     width: 64,
     quantum: 1n,
     policy: 'firstfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    quantumCacheMax: 0n,
-    labels: {},
+    ...plainSettings,
     spans: [{ base: 0n, size: BigInt(many) }],
   });
   await run(alloc(BigInt(many)));

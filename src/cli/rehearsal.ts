@@ -12,6 +12,7 @@ import { requestOf, type Block } from './block.ts';
 import { problemOf, type Client } from './client.ts';
 import { lookUpAll, type Settled } from './placing.ts';
 import type { Target } from './target.ts';
+import { plainSettings } from '../engine/tuning.ts';
 
 /** What is there already of a lot. */
 type There = Promise<Map<Block, Settled>>;
@@ -197,12 +198,7 @@ class FileRows {
       width,
       quantum,
       policy: 'firstfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quarantineSeconds: 0,
-      quantumCacheMax: 0n,
-      labels: {},
+      ...plainSettings,
       spans: spans ?? [{ base: 0n, size: 1n << BigInt(width) }],
     });
     assert(!('refused' in outcome), 'spans that were given can be had');

@@ -1,7 +1,18 @@
 /**
- * The settings of an arena that can be changed, as an arena has them.
+ * The settings of an arena that can be changed, as an arena has them, and those of one that has nothing
+ * out of the ordinary.
  */
 import type { Tuning } from './command.ts';
+
+/** Of an arena without anything that has to be asked for. */
+export const plainSettings = {
+  largeImport: false,
+  keepSpans: 0,
+  releaseAfterSeconds: 0,
+  quarantineSeconds: 0,
+  quantumCacheMax: 0n,
+  labels: {},
+} as const;
 
 /** As many addresses as there can be: a limit that bounds nothing. */
 const LIMIT_NONE = 1n << 128n;

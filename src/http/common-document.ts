@@ -2,7 +2,7 @@
  * What the OpenAPI document says of all operations alike, and of requests so that generated clients get
  * them right.
  */
-import { omissibleNames, problems } from './contract.ts';
+import { omissibleBodies, problems } from './contract.ts';
 
 /** What is read and added to; the document has more. */
 interface Document {
@@ -73,7 +73,7 @@ export function documentCommon<D extends object>(document: D): D {
 /** The plugin says of every body that it is needed. */
 function sayWhetherNeeded(body: RequestBody): void {
   const names = Object.values(body.content).map(({ schema }) => schema?.$ref?.split('/').at(-1));
-  if (names.every((name) => name !== undefined && omissibleNames.has(name))) body.required = false;
+  if (names.every((name) => omissibleBodies.has(name))) body.required = false;
 }
 
 /** In words: generators take a field with a `default` for one that is always there, in requests too. */

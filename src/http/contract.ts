@@ -17,6 +17,7 @@ import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { z } from 'zod';
+import { assert } from '../engine/assert.ts';
 import { acceptorOf } from './acceptor.ts';
 import { InvalidInput, pointerTo, type InputError } from './invalid-input.ts';
 import { problem, problemCodes } from './wire/problem.ts';
@@ -34,18 +35,16 @@ export type App = FastifyInstance<
 /** Changes an object in place, or says what is wrong with one of its fields. */
 type Prepare = (value: Record<string, unknown>) => InputError | undefined;
 
-/** Bodies that need not be sent. */
-const omissible = z.registry<{ empty: true }>();
+/** How the document names bodies that need not be sent. */
+export const omissibleBodies = new Set<string | undefined>();
 
 /** A body without required fields, of a request that makes sense without it: absent, it has none. */
 export function omissibleBody<S extends z.ZodType>(schema: S): S {
-  omissible.add(schema, { empty: true });
-  omissibleNames.add(String(schema.meta()?.id));
+  const name = schema.meta()?.id;
+  assert(name !== undefined, 'every body has a name');
+  omissibleBodies.add(name);
   return schema;
 }
-
-/** How the document names them. */
-export const omissibleNames = new Set<string>();
 
 /** Where the errors of each part of a request point to. */
 const partPointers: Readonly<Record<string, readonly string[]>> = {
@@ -59,10 +58,11 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   const prefix = partPointers[httpPart] ?? [];
   const prepare = prepareOf(schema, httpPart);
   const accepts = acceptorOf(schema);
+  const mayBeAbsent = httpPart === 'body' && omissibleBodies.has(schema.meta()?.id);
   return (value: unknown) => {
     // Null is what the framework has where there is no body.
     if (httpPart === 'body' && (value === undefined || value === null)) {
-      return omissible.has(schema) ? { value: {} } : { error: bodyMissing() };
+      return mayBeAbsent ? { value: {} } : { error: bodyMissing() };
     }
     // Without a value that takes its place: in place of headers it would be merged with them.
     if (accepts?.(value) === true) return true;

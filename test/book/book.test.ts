@@ -20,6 +20,7 @@ import { encode } from '../../src/journal/record.ts';
 import { Random } from '../model/random.ts';
 import { Life, names } from './life.ts';
 import type { Known } from './past.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -132,12 +133,7 @@ test.each([
       width: 64,
       quantum: 1n,
       policy: 'firstfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
-      quantumCacheMax: 0n,
-      quarantineSeconds: 0,
-      labels: {},
+      ...plainSettings,
       spans: [{ base: 0n, size: 1000n }],
     },
   ];

@@ -9,6 +9,7 @@ import type { JournalRecord } from '../../src/journal/journal.ts';
 import { encode } from '../../src/journal/record.ts';
 import type { Random } from '../model/random.ts';
 import { Past } from './past.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 export const names = ['top', 'mid', 'leaf', 'wide'] as const;
 type Name = (typeof names)[number];
@@ -151,13 +152,9 @@ export class Life {
     const random = this.#random;
     return {
       quantum: 1n,
-      quantumCacheMax: 0n,
       policy: 'instantfit',
-      largeImport: false,
-      keepSpans: 0,
-      releaseAfterSeconds: 0,
+      ...plainSettings,
       quarantineSeconds: random.chance(0.5) ? 60 : 0,
-      labels: {},
       spans: [],
       arena,
       ...shapes[arena],

@@ -9,6 +9,7 @@ import { runTool } from '../../src/cli/tool.ts';
 import type { Command } from '../../src/engine/command.ts';
 import type { SqliteOptions } from '../../src/journal/sqlite.ts';
 import { Store } from '../journal/store.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 export interface Result {
   readonly code: number;
@@ -75,12 +76,7 @@ const plain = {
   width: 64,
   quantum: 1n,
   policy: 'instantfit',
-  largeImport: false,
-  keepSpans: 0,
-  releaseAfterSeconds: 0,
-  quarantineSeconds: 0,
-  quantumCacheMax: 0n,
-  labels: {},
+  ...plainSettings,
   spans: [],
 } as const;
 

@@ -7,6 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const generated = [
+  'ascent.ts',
+  'best-fit.ts',
   'bins.ts',
   'check.ts',
   'earliest.ts',
@@ -15,6 +17,7 @@ export const generated = [
   'joining.ts',
   'loading.ts',
   'nodes.ts',
+  'random-fit.ts',
   'run.ts',
   'saving.ts',
   'search.ts',

@@ -16,6 +16,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal, RefusalCode } from '../../src/engine/refusal.ts';
 import type { SegmentView, SpanView } from '../../src/engine/view.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 type Plain<T> = T extends unknown ? Omit<T, 'at'> : never;
 /** A command without its time, which the driver adds. */
@@ -199,12 +200,7 @@ export function createOrder(name: string, { spans = [], ...options }: Options = 
     width: 64,
     quantum: 1n,
     policy: 'bestfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    quantumCacheMax: 0n,
-    labels: {},
+    ...plainSettings,
     ...options,
     spans: spans.map(([base, size]): Range => ({ base, size })),
   };

@@ -11,22 +11,18 @@ import {
 } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import { linesOf } from '../model/checkpoint.ts';
 import { Random } from '../model/random.ts';
 
 const at = 1_763_798_400_000;
 const settings = {
+  ...plainSettings,
   arena: 'a',
   notation: 'decimal',
   width: 64,
   quantum: 1n,
   policy: 'instantfit',
-  largeImport: false,
-  keepSpans: 0,
-  releaseAfterSeconds: 0,
-  quarantineSeconds: 0,
-  quantumCacheMax: 0n,
-  labels: {},
   spans: [{ base: 0n, size: 4096n }],
 } as const;
 const plain = { type: 'alloc', arena: 'a', size: 3n, constraint: {}, labels: {} } as const;

@@ -4,6 +4,7 @@ import { Arena } from '../../src/engine/arena.ts';
 import { countedOwners, Owners } from '../../src/engine/owners.ts';
 import { State } from '../../src/engine/state.ts';
 import { verifyArena } from '../../src/engine/verify.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 const limits = { ownerLimit: 10n, ownerLimits: [{ owner: '__proto__', limit: 0n }] };
 
@@ -36,13 +37,8 @@ test('a check finds a tally that is wrong, in any way', () => {
     notation: 'decimal',
     width: 64,
     quantum: 1n,
-    quantumCacheMax: 0n,
     policy: 'firstfit',
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    labels: {},
+    ...plainSettings,
     ...limits,
   } as const;
   const arena = new Arena(settings, 0, 1, state);

@@ -6,7 +6,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import { verify } from '../../src/engine/narrow/check.ts';
 import { Run } from '../../src/engine/narrow/run.ts';
-import { largestFree, place, plainFit } from '../../src/engine/narrow/search.ts';
+import { plainFit } from '../../src/engine/narrow/ascent.ts';
+import { largestFree, place } from '../../src/engine/narrow/search.ts';
 import { BUSY, Segments } from '../../src/engine/narrow/segments.ts';
 import { LIMIT, NONE, ZERO } from '../../src/engine/narrow/unit.ts';
 import { linesOf, reborn } from '../model/checkpoint.ts';

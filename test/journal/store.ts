@@ -17,6 +17,7 @@ import {
 } from '../../src/journal/sqlite.ts';
 import { Sequencer } from '../../src/sequencer.ts';
 import { hashOf } from './memory-journal.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 /** Larger than any test grows: no checkpoint comes of its own accord. */
 const never = 1e12;
@@ -82,11 +83,7 @@ export class Store {
         width: 64,
         quantum: 1n,
         policy: 'instantfit',
-        largeImport: false,
-        keepSpans: 0,
-        releaseAfterSeconds: 0,
-        quarantineSeconds: 0,
-        quantumCacheMax: 0n,
+        ...plainSettings,
         labels: { n: String(arena) },
         spans: [{ base: 0n, size: 1n << 40n }],
       });

@@ -12,6 +12,7 @@ import {
 import type { SingleCommand } from '../../src/engine/decide.ts';
 import { ceil } from './placement.ts';
 import type { Random } from './random.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 
 export interface Setting {
   readonly policy: Policy;
@@ -125,12 +126,7 @@ export function createArena(
     width,
     quantum,
     policy,
-    largeImport: false,
-    keepSpans: 0,
-    releaseAfterSeconds: 0,
-    quarantineSeconds: 0,
-    quantumCacheMax: 0n,
-    labels: {},
+    ...plainSettings,
     spans: [],
     ...more,
   };

@@ -5,7 +5,7 @@
  * never is has gone. So all answers together take a few passes over the columns, however many rests have
  * to end. No segment changes.
  */
-import type { Request } from './search.ts';
+import type { Request } from './ascent.ts';
 import { FREE, HELD } from './segments.ts';
 import type { Segments } from './segments.ts';
 import { NONE, ZERO, unitArray } from './unit.ts';

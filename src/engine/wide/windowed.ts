@@ -9,9 +9,12 @@
  * them is taken.
  */
 import { classAbove } from './bins.ts';
-import type { Ranks, Request } from './search.ts';
-import { Ascent, DRAWS_FIRST, FEW, HEADS_MAX, generator, largeEnough } from './search.ts';
-import { lowest, lowestIn, place, placeInRun, rounds, segmentsIn } from './search.ts';
+import { Ascent, lowest, lowestIn } from './ascent.ts';
+import type { Request } from './ascent.ts';
+import { DRAWS_FIRST, FEW, drawLarge, generator, largeEnough } from './random-fit.ts';
+import { rounds, segmentsIn } from './random-fit.ts';
+import type { Ranks } from './random-fit.ts';
+import { HEADS_MAX, place, placeInRun } from './search.ts';
 import type { Segments } from './segments.ts';
 import { NONE } from './unit.ts';
 import type { Unit } from './unit.ts';
@@ -144,19 +147,6 @@ function random(segments: Segments, requests: Requests): Unit {
     }
     const few = randomOfFew(segments, requests, draw, round.fits);
     if (few !== undefined) return few;
-  }
-  return NONE;
-}
-
-function drawLarge(s: Segments, requests: Requests, large: Ranks, draw: () => number): Unit {
-  const { sizes } = s;
-  sizes.select(large.rank + Math.floor(draw() * large.count));
-  const { position } = sizes;
-  const start = sizes.tie[position]!;
-  const end = start + sizes.key[position]!;
-  for (const { size, fit, from, to } of requests) {
-    const at = fit.lowest(start > from ? start : from, end < to ? end : to, size);
-    if (at !== NONE) return at;
   }
   return NONE;
 }
