@@ -129,6 +129,25 @@ describe('holders', () => {
     expect(rate).toBeGreaterThan(0);
     expect(p99).toBeGreaterThanOrEqual(p50);
   });
+
+  test('count a grant that takes longer than the run', async () => {
+    let at = 0;
+    const client: Client = {
+      async grant() {
+        if (at >= 4) await new Promise((resolve) => setTimeout(resolve, 100));
+        return at++;
+      },
+      free: async () => undefined,
+    };
+    const each = [client, client, client];
+    const own = new Holders({ each, held: async () => 4, close: async () => undefined }, 8);
+    await own.fill(4);
+    const { rate, grants, p50 } = await own.run({ clients: 2, seconds: 0.01 });
+    expect(grants).toBe(2);
+    expect(rate).toBeGreaterThan(0);
+    expect(rate).toBeLessThan(20);
+    expect(p50).toBeGreaterThan(90);
+  });
 });
 
 test('what is not installed says so, and what to do', async () => {
