@@ -3,7 +3,7 @@
  * never shapes another. The row comes as the one argument, in JSON; the figures go to the standard
  * output, in JSON.
  */
-import '../src/inlining.ts';
+import '../src/v8.ts';
 import { measureGrowth } from './growth.ts';
 import { measure } from './measure.ts';
 import type { Row } from './row.ts';

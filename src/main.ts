@@ -5,7 +5,7 @@
  * What a command needs is loaded when it is asked for. Of the service, the thread of its journal
  * comes first: it opens the data and begins to read while the rest is loaded.
  */
-import './inlining.ts';
+import './v8.ts';
 import { parseArguments } from './cli/arguments.ts';
 import { help } from './cli/help.ts';
 import { print, type Terminal } from './cli/terminal.ts';

@@ -47,6 +47,8 @@ export interface JobOptions {
   /** Called before each step. */
   readonly beforeStep: () => void;
   readonly onPage?: (page: Page) => void;
+  /** Milliseconds to rest after a step that took so many in both threads; without it there is no rest. */
+  readonly restMs?: (tookMs: number) => number;
 }
 
 /** A page takes a few milliseconds to read, and so does a part to store. */
@@ -65,6 +67,8 @@ export class Job {
   readonly #ended: Promise<void>;
   #resolve!: (result: JobResult) => void;
   #reject!: (error: unknown) => void;
+  #stepBegan = performance.now();
+  #resting: NodeJS.Timeout | undefined;
 
   constructor(options: JobOptions) {
     this.#options = options;
@@ -74,7 +78,7 @@ export class Job {
     });
     const { task } = options;
     this.#worker = new Worker(files[task.type], { ...threadOptions, workerData: task });
-    this.#worker.on('message', (request: JobRequest) => this.#step(request));
+    this.#worker.on('message', (request: JobRequest) => this.#rest(request));
     this.#worker.on('error', (error) => this.#reject(error));
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
@@ -86,11 +90,20 @@ export class Job {
 
   /** Gives it up; resolves when the thread has ended. */
   async stop(): Promise<void> {
+    clearTimeout(this.#resting);
     void this.#worker.terminate();
     await this.#ended;
   }
 
+  #rest(request: JobRequest): void {
+    const ms = this.#options.restMs?.(performance.now() - this.#stepBegan) ?? 0;
+    // A shorter rest than the clock of timers has is none.
+    if (ms < 1) this.#step(request);
+    else this.#resting = setTimeout(() => this.#step(request), ms);
+  }
+
   #step(request: JobRequest): void {
+    this.#stepBegan = performance.now();
     try {
       this.#options.beforeStep();
       this.#worker.postMessage(this.#answer(request));

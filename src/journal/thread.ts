@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import type { WorkerOptions } from 'node:worker_threads';
 
-const niceness = 5;
+const niceness = 10;
 
 /** Of every thread. */
 export const threadOptions: Pick<WorkerOptions, 'execArgv' | 'resourceLimits'> = {

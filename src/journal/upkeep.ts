@@ -4,11 +4,12 @@
  *
  * A checkpoint is due when the text of the records since the last one exceeds both a setting and
  * the size of the last one: so all checkpoints together write no more than the records do, and a
- * start never reads more than about twice the state.
+ * start never reads more than about twice the state, and a quarter where one was under way.
  */
+import { CheckpointPace } from './checkpoint-pace.ts';
 import type { Begun, Checkpoint, CheckpointTable } from './checkpoint-table.ts';
 import { equal, type GroupTable, type Mark } from './group-table.ts';
-import { Job, type JobResult, type Task } from './job.ts';
+import { Job, type JobOptions, type JobResult, type Task } from './job.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
 import { removePartial } from './new-database.ts';
 import { RecoveryError, restoreBackup } from './recovery-error.ts';
@@ -54,6 +55,8 @@ export interface BackupReport {
 
 /** Nothing else makes history old enough where nothing is written. */
 const lookEveryMs = 3_600_000;
+/** A checkpoint takes its time until so much has come of what makes the next one due. */
+const shareWhilePaced = 0.25;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
@@ -64,6 +67,8 @@ export class Upkeep {
   /** Jobs go one after another: each begins when this is settled. */
   #queue: Promise<unknown> = Promise.resolve();
   #dueQueued = false;
+  /** How many wait for a job that they have asked for. */
+  #asking = 0;
   #state: StateHash | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The last revision that the follower has for good. */
@@ -129,9 +134,9 @@ export class Upkeep {
   async checkpoint(): Promise<CheckpointReport> {
     const { revision } = this.#groups.last;
     // Of nothing there is no checkpoint, but a hash.
-    if (revision === 0) return this.#inTurn(() => this.#hash());
+    if (revision === 0) return this.#whenAsked(() => this.#hash());
     for (;;) {
-      const report = await this.#inTurn(async () => {
+      const report = await this.#whenAsked(async () => {
         const { newest } = this.#checkpoints;
         if (newest !== undefined && newest.revision >= revision) return reportOf(newest, 0);
         return this.#makeCheckpoint();
@@ -142,7 +147,7 @@ export class Upkeep {
   }
 
   state(): Promise<StateHash> {
-    return this.#inTurn(async () => {
+    return this.#whenAsked(async () => {
       const { revision } = this.#groups.last;
       const { newest } = this.#checkpoints;
       if (newest?.revision === revision) return { revision, hash: hexOf(newest.hash) };
@@ -156,7 +161,7 @@ export class Upkeep {
 
   /** Copies everything into a new file. Its failure is the caller's alone. */
   backup(file: string, migrations?: string): Promise<BackupReport> {
-    return this.#inTurn(async () => {
+    return this.#whenAsked(async () => {
       const resume = await this.hold();
       try {
         return await this.#makeBackup(file, migrations);
@@ -168,7 +173,7 @@ export class Upkeep {
 
   /** Removes now what the settings do not keep. */
   async trim(): Promise<void> {
-    await this.#inTurn(() => this.#removal.run());
+    await this.#whenAsked(() => this.#removal.run());
   }
 
   /** The follower has all up to this revision for good: it need not be kept for it. */
@@ -196,6 +201,15 @@ export class Upkeep {
     await this.#removal.hold();
   }
 
+  async #whenAsked<T>(work: () => Promise<T>): Promise<T> {
+    this.#asking += 1;
+    try {
+      return await this.#inTurn(work);
+    } finally {
+      this.#asking -= 1;
+    }
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#queue.then(() => {
       if (this.#ended !== undefined) throw this.#ended;
@@ -209,7 +223,12 @@ export class Upkeep {
     if (this.#checkpoints.unfinished !== undefined) return true;
     const { newest } = this.#checkpoints;
     const since = this.#groups.last.bytesTotal - (newest?.bytesTotal ?? 0);
-    return since > Math.max(this.#options.checkpointBytes, newest?.bytes ?? 0);
+    return since > this.#bytesDue;
+  }
+
+  /** Text of records after which the next checkpoint is due. */
+  get #bytesDue(): number {
+    return Math.max(this.#options.checkpointBytes, this.#checkpoints.newest?.bytes ?? 0);
   }
 
   async #makeCheckpoint(): Promise<CheckpointReport> {
@@ -252,10 +271,11 @@ export class Upkeep {
     const { directory } = this.#options.source;
     const { revision, chain } = mark;
     const replay = this.#replayTo(revision);
-    const result = await this.#run(
-      { type: 'checkpoint', directory, revision, chain, stored },
-      replay,
-    );
+    const task: Task = { type: 'checkpoint', directory, revision, chain, stored };
+    const pace = new CheckpointPace(this.#groups.last, this.#bytesDue * shareWhilePaced);
+    const restMs = (tookMs: number): number =>
+      this.#asking > 0 ? 0 : pace.restMs(tookMs, this.#groups.last);
+    const result = await this.#run(task, replay, { restMs });
     if (!equal(replay.mark.chain, chain)) {
       throw new RecoveryError(
         'checkpoint-damaged',
@@ -287,11 +307,12 @@ export class Upkeep {
     };
     const total = (checkpoint?.bytes ?? 0) + last.bytesTotal - trimmed.bytesTotal;
     let done = 0;
+    const onPage = (page: Page): void => {
+      done += charactersOf(page);
+      this.#options.onEvent({ type: 'progress', done: Math.min(done, total), total });
+    };
     try {
-      const { bytes } = await this.#run(task, replay, (page) => {
-        done += charactersOf(page);
-        this.#options.onEvent({ type: 'progress', done: Math.min(done, total), total });
-      });
+      const { bytes } = await this.#run(task, replay, { onPage });
       return { revision: last.revision, bytes };
     } catch (error) {
       removePartial(file);
@@ -303,7 +324,11 @@ export class Upkeep {
     return new Replay(this.#options.source, revision, options);
   }
 
-  async #run(task: Task, replay: Replay, onPage?: (page: Page) => void): Promise<JobResult> {
+  async #run(
+    task: Task,
+    replay: Replay,
+    more: Pick<JobOptions, 'onPage' | 'restMs'>,
+  ): Promise<JobResult> {
     this.#job = new Job({
       task,
       replay,
@@ -313,7 +338,7 @@ export class Upkeep {
         return this.#checkpoints.put(part, body, digest);
       },
       beforeStep: this.#options.beforeStep,
-      ...(onPage !== undefined && { onPage }),
+      ...more,
     });
     try {
       return await this.#job.result;
