@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import type { CreateArena, Labels } from '../src/engine/command.ts';
 import type { Event } from '../src/engine/event.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import { bookName } from '../src/history/book-file.ts';
 import { Book } from '../src/history/book.ts';
 import { formatAddress } from '../src/http/notation.ts';
@@ -19,7 +20,6 @@ import { Server } from '../test/crash/server.ts';
 import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Connection } from './connection.ts';
 import { Progress } from './progress.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 const EVENTS = 10_000_000;
 const QUERIES = 2000;

@@ -12,6 +12,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Command } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import type { JournalRecord } from '../src/journal/journal.ts';
 import { recover } from '../src/journal/recovery.ts';
 import { encode } from '../src/journal/record.ts';
@@ -19,7 +20,6 @@ import { openSqliteJournal } from '../src/journal/sqlite.ts';
 import { LeaseTimer } from '../src/lease-timer.ts';
 import { Sequencer } from '../src/sequencer.ts';
 import { answer, count, directory, helped, seconds, valuesOf } from './arguments.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 const LEASES = 1_000_000;
 const SECONDS = 2;

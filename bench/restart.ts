@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Command } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import type { JournalRecord } from '../src/journal/journal.ts';
 import { recover } from '../src/journal/recovery.ts';
 import { encode } from '../src/journal/record.ts';
@@ -18,7 +19,6 @@ import { openSqliteJournal, type SqliteJournal } from '../src/journal/sqlite.ts'
 import { Server } from '../test/crash/server.ts';
 import { answer, count, directory, helped, valuesOf } from './arguments.ts';
 import { Progress } from './progress.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 const LIVE = 1_000_000;
 const AFTER = 100_000;

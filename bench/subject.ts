@@ -20,9 +20,9 @@ import { BUSY, Segments, VOID } from '../src/engine/narrow/segments.ts';
 import { UnitSpace as NarrowSpace } from '../src/engine/narrow/unit-space.ts';
 import { LIMIT, NONE } from '../src/engine/narrow/unit.ts';
 import type { Space } from '../src/engine/space.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import { UnitSpace as WideSpace } from '../src/engine/wide/unit-space.ts';
 import { Xorshift32 } from './random.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 export const layers = ['units', 'space', 'wide', 'engine'] as const;
 export type Layer = (typeof layers)[number];

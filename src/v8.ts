@@ -8,8 +8,7 @@
  *
  * And who collects what was short-lived: the thread that made it, alone. Hardly any of it is alive by
  * then, so that helpers find little to do; but they have to be woken, and where the processors are
- * busy with clients and the journal, the thread waits for one that has not got its turn. Compared by
- * turns (`npm run bench -- http`) the service answered from as much as before to a sixth more.
+ * busy with clients and the journal, the thread waits for one that has not got its turn.
  */
 import { setFlagsFromString } from 'node:v8';
 

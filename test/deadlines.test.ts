@@ -6,12 +6,12 @@ import { DeadlineHeap } from '../src/deadline-heap.ts';
 import { Deadlines } from '../src/deadlines.ts';
 import type { Command } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import { decode } from '../src/journal/record.ts';
 import { LeaseTimer } from '../src/lease-timer.ts';
 import { Sequencer } from '../src/sequencer.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
 import { reborn } from './model/checkpoint.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 test('a heap gives owners in the order of their deadlines, however they were moved', () => {
   const moves = fc.array(fc.tuple(fc.nat({ max: 40 }), fc.nat({ max: 99 })), { maxLength: 200 });

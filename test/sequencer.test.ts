@@ -4,13 +4,13 @@ import { AssertionError } from '../src/engine/assert.ts';
 import type { CreateArena, Operation } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { Event } from '../src/engine/event.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import { digestOfKeyed, keyedDigestOf } from '../src/journal/keyed.ts';
 import { decode } from '../src/journal/record.ts';
 import { Busy, JournalUnavailable, Sequencer, type SequencerOptions } from '../src/sequencer.ts';
 import { alloc, CountingEngine, missingArena } from './journal/counting-engine.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
 import { linesOf } from './model/checkpoint.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 let journal: MemoryJournal;
 let counting: CountingEngine;

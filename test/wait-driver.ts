@@ -5,8 +5,8 @@
 import type { Alloc, At, Command, CreateArena } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { Event } from '../src/engine/event.ts';
-import { WaitQueue } from '../src/wait-queue.ts';
 import { plainSettings } from '../src/engine/tuning.ts';
+import { WaitQueue } from '../src/wait-queue.ts';
 
 export class WaitDriver {
   readonly engine = new Engine();

@@ -4,11 +4,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { AssertionError } from '../src/engine/assert.ts';
 import type { Alloc, At, Command } from '../src/engine/command.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { plainSettings } from '../src/engine/tuning.ts';
 import { decode } from '../src/journal/record.ts';
 import { JournalUnavailable, Sequencer } from '../src/sequencer.ts';
 import { Abandoned } from '../src/waiting-room.ts';
 import { MemoryJournal } from './journal/memory-journal.ts';
-import { plainSettings } from '../src/engine/tuning.ts';
 
 /** More than are looked at in one turn, several times over. */
 const many = 1000;

@@ -4,7 +4,7 @@
  *
  * A checkpoint is due when the text of the records since the last one exceeds both a setting and
  * the size of the last one: so all checkpoints together write no more than the records do, and a
- * start never reads more than about twice the state, and a quarter where one was under way.
+ * start never reads more than about twice the state, and a quarter more where one was under way.
  */
 import { CheckpointPace } from './checkpoint-pace.ts';
 import type { Begun, Checkpoint, CheckpointTable } from './checkpoint-table.ts';
@@ -55,8 +55,6 @@ export interface BackupReport {
 
 /** Nothing else makes history old enough where nothing is written. */
 const lookEveryMs = 3_600_000;
-/** A checkpoint takes its time until so much has come of what makes the next one due. */
-const shareWhilePaced = 0.25;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
@@ -272,9 +270,9 @@ export class Upkeep {
     const { revision, chain } = mark;
     const replay = this.#replayTo(revision);
     const task: Task = { type: 'checkpoint', directory, revision, chain, stored };
-    const pace = new CheckpointPace(this.#groups.last, this.#bytesDue * shareWhilePaced);
+    const pace = new CheckpointPace(this.#groups.last, this.#bytesDue);
     const restMs = (tookMs: number): number =>
-      this.#asking > 0 ? 0 : pace.restMs(tookMs, this.#groups.last);
+      pace.restMs({ tookMs, awaited: this.#asking > 0, stored: this.#groups.last });
     const result = await this.#run(task, replay, { restMs });
     if (!equal(replay.mark.chain, chain)) {
       throw new RecoveryError(

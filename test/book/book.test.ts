@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Event } from '../../src/engine/event.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import { newBook } from '../../src/history/book-file.ts';
 import { BookReader } from '../../src/history/book-reader.ts';
 import { BookWriter } from '../../src/history/book-writer.ts';
@@ -20,7 +21,6 @@ import { encode } from '../../src/journal/record.ts';
 import { Random } from '../model/random.ts';
 import { Life, names } from './life.ts';
 import type { Known } from './past.ts';
-import { plainSettings } from '../../src/engine/tuning.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

@@ -5,11 +5,11 @@
 import type { BatchCommand, Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import type { JournalRecord } from '../../src/journal/journal.ts';
 import { encode } from '../../src/journal/record.ts';
 import type { Random } from '../model/random.ts';
 import { Past } from './past.ts';
-import { plainSettings } from '../../src/engine/tuning.ts';
 
 export const names = ['top', 'mid', 'leaf', 'wide'] as const;
 type Name = (typeof names)[number];

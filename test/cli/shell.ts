@@ -7,9 +7,9 @@ import { expect } from 'vitest';
 import { parseArguments, toolNames } from '../../src/cli/arguments.ts';
 import { runTool } from '../../src/cli/tool.ts';
 import type { Command } from '../../src/engine/command.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import type { SqliteOptions } from '../../src/journal/sqlite.ts';
 import { Store } from '../journal/store.ts';
-import { plainSettings } from '../../src/engine/tuning.ts';
 
 export interface Result {
   readonly code: number;

@@ -15,8 +15,8 @@ import type {
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
 import type { Refusal, RefusalCode } from '../../src/engine/refusal.ts';
-import type { SegmentView, SpanView } from '../../src/engine/view.ts';
 import { plainSettings } from '../../src/engine/tuning.ts';
+import type { SegmentView, SpanView } from '../../src/engine/view.ts';
 
 type Plain<T> = T extends unknown ? Omit<T, 'at'> : never;
 /** A command without its time, which the driver adds. */

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { Arena } from '../../src/engine/arena.ts';
 import { countedOwners, Owners } from '../../src/engine/owners.ts';
 import { State } from '../../src/engine/state.ts';
-import { verifyArena } from '../../src/engine/verify.ts';
 import { plainSettings } from '../../src/engine/tuning.ts';
+import { verifyArena } from '../../src/engine/verify.ts';
 
 const limits = { ownerLimit: 10n, ownerLimits: [{ owner: '__proto__', limit: 0n }] };
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import type { JournalRecord, StateHash } from '../../src/journal/journal.ts';
 import { recover, type RecoveryReport } from '../../src/journal/recovery.ts';
 import { encodePart } from '../../src/journal/snapshot-part.ts';
@@ -17,7 +18,6 @@ import {
 } from '../../src/journal/sqlite.ts';
 import { Sequencer } from '../../src/sequencer.ts';
 import { hashOf } from './memory-journal.ts';
-import { plainSettings } from '../../src/engine/tuning.ts';
 
 /** Larger than any test grows: no checkpoint comes of its own accord. */
 const never = 1e12;

@@ -10,9 +10,9 @@ import {
   type Width,
 } from '../../src/engine/command.ts';
 import type { SingleCommand } from '../../src/engine/decide.ts';
+import { plainSettings } from '../../src/engine/tuning.ts';
 import { ceil } from './placement.ts';
 import type { Random } from './random.ts';
-import { plainSettings } from '../../src/engine/tuning.ts';
 
 export interface Setting {
   readonly policy: Policy;
