@@ -67,7 +67,8 @@ export class Job {
   readonly #ended: Promise<void>;
   #resolve!: (result: JobResult) => void;
   #reject!: (error: unknown) => void;
-  #stepBegan = performance.now();
+  /** When the step before was begun; to start the thread is none. */
+  #stepBegan: number | undefined;
   #resting: NodeJS.Timeout | undefined;
 
   constructor(options: JobOptions) {
@@ -96,7 +97,9 @@ export class Job {
   }
 
   #rest(request: JobRequest): void {
-    const ms = this.#options.restMs?.(performance.now() - this.#stepBegan) ?? 0;
+    const { restMs } = this.#options;
+    const began = this.#stepBegan;
+    const ms = began === undefined ? 0 : (restMs?.(performance.now() - began) ?? 0);
     // A shorter rest than the clock of timers has is none.
     if (ms < 1) this.#step(request);
     else this.#resting = setTimeout(() => this.#step(request), ms);

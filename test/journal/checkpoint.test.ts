@@ -131,8 +131,16 @@ describe('a checkpoint', () => {
     await store.churn('arena-0', 100);
     const next = await store.event('checkpointEnded');
     expect(next.report.revision).toBeGreaterThan(report.revision);
+    // One that was begun before the last records leaves the next one due, and that comes too.
+    let newest = next;
+    const isNewest = (): boolean => {
+      const { bytesSinceCheckpoint, checkpoint } = store.journal.figures;
+      const isDue = bytesSinceCheckpoint > Math.max(4000, checkpoint!.bytes);
+      return !isDue && newest.report.revision === checkpoint!.revision;
+    };
+    while (!isNewest()) newest = await store.event('checkpointEnded');
     const { checkpoint, ...figures } = store.journal.figures;
-    expect(checkpoint).toMatchObject({ parts: next.report.parts, bytes: next.report.bytes });
+    expect(checkpoint).toMatchObject({ parts: newest.report.parts, bytes: newest.report.bytes });
     expect(figures.recordsSinceCheckpoint).toBe(store.engine.revision - checkpoint!.revision);
     const { hash } = await store.replayed();
     await store.close();
