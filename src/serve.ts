@@ -19,6 +19,7 @@ import { StorageFailure } from './journal/journal.ts';
 import { RecoveryError } from './journal/recovery-error.ts';
 import { recover } from './journal/recovery.ts';
 import type { JournalEvent, SqliteJournal } from './journal/sqlite.ts';
+import { helpersYieldToOthers } from './journal/thread.ts';
 import { LeaseTimer } from './lease-timer.ts';
 import { RestTimer } from './rest-timer.ts';
 import { JournalUnavailable, Sequencer } from './sequencer.ts';
@@ -88,6 +89,8 @@ async function start(
   logger.debug({ checkpoint, records }, 'recovered');
   logger.info({ address, data: directory, revision, arenas, ms }, 'listening');
   setTimeout(compileSerializers, COMPILES_AFTER_MS).unref();
+  // Not before: a start is the faster the sooner what it runs is compiled.
+  helpersYieldToOthers();
 }
 
 /** Until then, whoever asks first has what answers it compiled. */

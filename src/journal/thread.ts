@@ -1,9 +1,13 @@
 /** What the threads beside the main one have in common. */
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import type { WorkerOptions } from 'node:worker_threads';
 
+/** On top of that of the thread that asks for it; 19 is the most. */
 const niceness = 10;
+const nicenessMax = 19;
+/** V8's own threads, by their name. */
+const helperName = 'V8Worker';
 
 /** Of every thread. */
 export const threadOptions: Pick<WorkerOptions, 'execArgv' | 'resourceLimits'> = {
@@ -20,8 +24,28 @@ export const threadOptions: Pick<WorkerOptions, 'execArgv' | 'resourceLimits'> =
 export function yieldToOthers(): void {
   try {
     const thread = readlinkSync('/proc/thread-self').split('/').at(-1);
-    setPriority(Number(thread), niceness);
+    lowerPriority(Number(thread));
   } catch {
     // Elsewhere it has the priority of the process.
   }
+}
+
+/**
+ * The same for the threads of V8, which compile and collect for all others. Nobody waits for them but
+ * at the end of a collection: they keep a share of the processors, so that this end comes soon.
+ */
+export function helpersYieldToOthers(): void {
+  try {
+    const tasks = '/proc/self/task';
+    for (const thread of readdirSync(tasks)) {
+      const name = readFileSync(`${tasks}/${thread}/comm`, 'utf8').trimEnd();
+      if (name === helperName) lowerPriority(Number(thread));
+    }
+  } catch {
+    // Elsewhere they have the priority of the process.
+  }
+}
+
+function lowerPriority(thread: number): void {
+  setPriority(thread, Math.min(nicenessMax, getPriority() + niceness));
 }

@@ -7,11 +7,13 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -91,6 +93,17 @@ async function createArena(address: string, name: string): Promise<number> {
 function replaceFile(path: string): void {
   copyFileSync(path, `${path}.new`);
   renameSync(`${path}.new`, path);
+}
+
+/** Of the threads of a process: how nice they are, by their names. */
+function priorities(pid: number): Record<string, number[]> {
+  const found: Record<string, number[]> = {};
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const name = readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trimEnd();
+    (found[name] ??= []).push(getPriority(Number(thread)));
+  }
+  for (const all of Object.values(found)) all.sort((a, b) => a - b);
+  return found;
 }
 
 async function freePort(): Promise<number> {
@@ -176,6 +189,25 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
       child.kill('SIGKILL');
     }
   });
+
+  it.skipIf(!existsSync('/proc/self/task'))(
+    'serves in threads that others give way to',
+    async () => {
+      const service = serve();
+      await service.logged('listening');
+      const own = getPriority();
+      const nicer = Math.min(19, own + 10);
+      await expect
+        .poll(() => priorities(service.child.pid!))
+        .toMatchObject({
+          // These serve: the main thread, and the one of the journal.
+          MainThread: [own],
+          V8Worker: expect.toSatisfy((all: number[]) => all.every((one) => one === nicer)),
+          // And the book of history.
+          WorkerThread: [own, nicer],
+        });
+    },
+  );
 
   it('takes a signal that comes twice, as to a process group, for one', async () => {
     const service = serve();
