@@ -9,7 +9,7 @@ export interface HttpVerdict {
   readonly met?: boolean;
 }
 
-export function judgeHttp({ rows, syncMs }: HttpReport): HttpVerdict[] {
+export function judgeHttp({ rows }: HttpReport): HttpVerdict[] {
   const row = (workload: string, connections: number): HttpRow | undefined =>
     rows.find((one) => one.workload === workload && one.connections === connections);
   const alloc = row('alloc', 64);
@@ -27,7 +27,7 @@ export function judgeHttp({ rows, syncMs }: HttpReport): HttpVerdict[] {
     atMost(
       'alloc at one connection: p50 beyond one fdatasync',
       0.2,
-      lone && lone.vmemd.p50 - syncMs,
+      lone && lone.vmemd.p50 - lone.syncMs,
       milliseconds,
     ),
     atLeast('get at 64 connections against the bare route', 0.9, read?.ratio, times),

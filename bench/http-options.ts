@@ -1,7 +1,7 @@
 /** The options of the benchmark over HTTP: `npm run bench -- http --help`. */
 import { tmpdir } from 'node:os';
 import { count, directory, reporting, reportingOf, valuesOf, type Reporting } from './arguments.ts';
-import { httpWorkloads } from './http-workload.ts';
+import { BATCH_SECONDS, httpWorkloads } from './http-workload.ts';
 
 export interface HttpOptions extends Reporting {
   readonly connections: readonly number[];
@@ -14,10 +14,10 @@ export interface HttpOptions extends Reporting {
   readonly data: string;
 }
 
-const CONNECTIONS = [1, 64, 256];
+const CONNECTIONS = [1, 16, 64, 256];
 const QUICK = [1, 64];
-const SECONDS = 2;
-const ROUNDS = 5;
+const SECONDS = 1;
+const ROUNDS = 9;
 const ADDRESSES = 2 ** 20;
 
 const workloadLines = Object.entries(httpWorkloads)
@@ -28,11 +28,13 @@ export const help = `\
 Usage: npm run bench -- http [options]
 
 The service over HTTP, beside a bare Fastify route with the same requests and replies: requests a
-second, waiting times, and what a request costs. A whole run takes about a quarter of an hour. The load
-comes from wrk, which has to be installed (apt-get install wrk). The table goes to the standard output, progress to the standard error.
+second, waiting times, and what a request costs. A whole run takes about twenty minutes. The load
+comes from wrk, which has to be installed (apt-get install wrk). The table goes to the standard output,
+progress to the standard error.
 
   --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
-  --seconds N        how long one is measured at a time, an integer  ${SECONDS}, quick: 1
+  --seconds N        how long one is measured at a time, an integer; batches for at least ${BATCH_SECONDS}
+                                                                     ${SECONDS}, quick: 1
   --rounds N         how often the two are measured by turns         ${ROUNDS}, quick: 1
   --only TEXT        workloads whose name contains TEXT; repeatable
   --addresses N      of the arena that is nearly full                ${ADDRESSES}, quick: ${ADDRESSES / 16}

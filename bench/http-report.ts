@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { svgOf, type Line } from './chart.ts';
 import { judgeHttp } from './http-goals.ts';
-import { httpWorkloads } from './http-workload.ts';
+import { BATCH_SECONDS, httpWorkloads } from './http-workload.ts';
 import { machineText, type Machine } from './machine.ts';
 import { render, type Table } from './table.ts';
 
@@ -29,6 +29,8 @@ export interface HttpRow {
   readonly grants: number;
   /** Median of vmemd's rate by that of the bare route, of each round. */
   readonly ratio: number;
+  /** What the disk took to make 4 KiB durable, measured before each round; in milliseconds. */
+  readonly syncMs: number;
   readonly bare: Side;
   readonly vmemd: Side;
 }
@@ -48,7 +50,7 @@ export function showHttp(report: HttpReport, markdown: boolean): string {
   return [
     `${machineText(machine)} fdatasync of 4 KiB: ${syncMs.toFixed(2)} ms.`,
     render(goalTable(report), markdown),
-    `Medians of ${rounds} × ${seconds} s, by turns. "bare" is a Fastify route with the same requests and ` +
+    `Medians of ${rounds} × ${seconds} s (batches: at least ${BATCH_SECONDS} s), by turns. "bare" is a Fastify route with the same requests and ` +
       'replies, without validation,\nallocator and disk. Times are in milliseconds, as wrk tells ' +
       'them; "loop" is how late the event loop of vmemd was at the\n99th percentile, "group" the ' +
       'records in a commit, "CPU" microseconds of all threads of a process for a request.',

@@ -5,7 +5,7 @@
  * turns, so that whatever else the machine does meets both; shown are medians.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Server } from '../test/crash/server.ts';
 import { Mistake, answer, helped } from './arguments.ts';
@@ -132,7 +132,8 @@ class Comparison {
       const own = await Server.start({ data: this.#directory });
       servers.push(own);
       const { rounds, warmUp } = this.#options;
-      const { grants = 1 } = this.#workload;
+      const { grants = 1, secondsMin = 0 } = this.#workload;
+      const seconds = Math.max(secondsMin, this.#options.seconds);
       if (warmUp) {
         const run = grants === 1 ? WARM_UP : WARM_UP_BATCH;
         await this.#side(bare.url, true, run);
@@ -142,9 +143,11 @@ class Comparison {
       for (const count of connectionsOf(this.#workload, this.#options)) {
         const name = `${this.#name}, ${count} connections`;
         const all: Record<'bare' | 'vmemd', Side[]> = { bare: [], vmemd: [] };
+        const syncs: number[] = [];
         for (let round = 0; round < rounds; round++) {
           this.#progress.begins(name);
-          const run = { connections: count, seconds: this.#options.seconds };
+          const run = { connections: count, seconds };
+          syncs.push(await syncTime(dirname(this.#directory)));
           // Whoever is first in one round is last in the next: the machine may become slower or faster.
           const ownFirst = round % 2 === 1;
           if (ownFirst) all.vmemd.push(await this.#side(own.url, false, run));
@@ -158,6 +161,7 @@ class Comparison {
           connections: count,
           grants,
           ratio,
+          syncMs: median(syncs),
           bare: medianOf(all.bare),
           vmemd: medianOf(all.vmemd),
         });

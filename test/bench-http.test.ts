@@ -43,9 +43,10 @@ test.runIf(hasWrk)(
       const { stdout } = await bench([...few, ...only, '--json', json, '--results', directory]);
       const report = JSON.parse(await readFile(json, 'utf8')) as HttpReport;
       expect(report.rows).toHaveLength(1);
-      const { workload, connections, ratio, bare, vmemd } = report.rows[0]!;
+      const { workload, connections, ratio, syncMs, bare, vmemd } = report.rows[0]!;
       expect({ workload, connections }).toEqual({ workload: 'mixed-99.9', connections: 4 });
       expect(ratio).toBeCloseTo(vmemd.rate / bare.rate);
+      expect(syncMs).toBeGreaterThan(0);
       for (const side of [bare, vmemd]) {
         expect(side.rate).toBeGreaterThan(0);
         expect(side.p50).toBeGreaterThan(0);
