@@ -28,14 +28,15 @@ export const help = `\
 Usage: npm run bench -- http [options]
 
 The service over HTTP, beside a bare Fastify route with the same requests and replies: requests a
-second, waiting times, and what a request costs. A whole run takes about twenty minutes. The load
+second, waiting times, and what a request costs. A whole run takes half an hour. The load
 comes from wrk, which has to be installed (apt-get install wrk). The table goes to the standard output,
 progress to the standard error.
 
   --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
   --seconds N        how long one is measured at a time, an integer; batches for at least ${BATCH_SECONDS}
                                                                      ${SECONDS}, quick: 1
-  --rounds N         how often the two are measured by turns         ${ROUNDS}, quick: 1
+  --rounds N         how often the two are measured by turns, started anew for each third of them
+                                                                     ${ROUNDS}, quick: 1
   --only TEXT        workloads whose name contains TEXT; repeatable
   --addresses N      of the arena that is nearly full                ${ADDRESSES}, quick: ${ADDRESSES / 16}
   --quick            ${QUICK.join(' and ')} connections, one short round; says little

@@ -50,7 +50,7 @@ export function showHttp(report: HttpReport, markdown: boolean): string {
   return [
     `${machineText(machine)} fdatasync of 4 KiB: ${syncMs.toFixed(2)} ms.`,
     render(goalTable(report), markdown),
-    `Medians of ${rounds} × ${seconds} s (batches: at least ${BATCH_SECONDS} s), by turns. "bare" is a Fastify route with the same requests and ` +
+    `Medians of ${rounds} × ${seconds} s (batches: at least ${BATCH_SECONDS} s), by turns, of three processes each. "bare" is a Fastify route with the same requests and ` +
       'replies, without validation,\nallocator and disk. Times are in milliseconds, as wrk tells ' +
       'them; "loop" is how late the event loop of vmemd was at the\n99th percentile, "group" the ' +
       'records in a commit, "CPU" microseconds of all threads of a process for a request.',

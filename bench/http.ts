@@ -2,7 +2,7 @@
  * The service over HTTP, measured from outside and beside a bare route of the same framework with the
  * same requests and replies: what vmemd costs is the distance between the two. Both run in processes
  * of their own on this machine, and the load comes from wrk. Of each row the two are measured by
- * turns, so that whatever else the machine does meets both; shown are medians.
+ * turns, so that whatever else the machine does meets both, and in several processes; shown are medians.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -26,8 +26,10 @@ import { Progress } from './progress.ts';
 import { findWrk, load } from './wrk.ts';
 
 const bareProgram = fileURLToPath(new URL('bare.ts', import.meta.url));
+/** How often the two are started for a workload. */
+const STARTS = 3;
 /** Until then what is asked for has been compiled, on the processors that are to be measured. */
-const WARM_UP = { connections: 64, seconds: 8 };
+const WARM_UP = { connections: 64, seconds: 6 };
 /** A batch has more work in it. */
 const WARM_UP_BATCH = { connections: 64, seconds: 3 };
 
@@ -107,13 +109,25 @@ function leftOutText(names: readonly string[], options: HttpOptions): string | u
   return text;
 }
 
-/** One workload against the two, each started anew for it. */
+/** What the rounds at so many connections have shown. */
+interface Measured {
+  readonly connections: number;
+  readonly bare: Side[];
+  readonly vmemd: Side[];
+  readonly syncs: number[];
+}
+
+/**
+ * One workload against the two. They are started anew several times, each time for a part of the rounds:
+ * processes of the same program differ by a tenth, by what was compiled when.
+ */
 class Comparison {
   readonly #name: string;
   readonly #workload: HttpWorkload;
   readonly #directory: string;
   readonly #options: HttpOptions;
   readonly #progress: Progress;
+  readonly #measured: readonly Measured[];
   #first = true;
 
   constructor(name: string, directory: string, options: HttpOptions, progress: Progress) {
@@ -122,54 +136,72 @@ class Comparison {
     this.#directory = directory;
     this.#options = options;
     this.#progress = progress;
+    this.#measured = connectionsOf(this.#workload, options).map((connections) => {
+      return { connections, bare: [], vmemd: [], syncs: [] };
+    });
   }
 
   async rows(): Promise<HttpRow[]> {
+    const { rounds } = this.#options;
+    for (let from = 0, left = STARTS; left > 0; left--) {
+      const to = from + Math.ceil((rounds - from) / left);
+      if (to > from) await this.#rounds(from, to);
+      from = to;
+    }
+    const { grants = 1 } = this.#workload;
+    return this.#measured.map(({ connections, bare, vmemd, syncs }) => ({
+      workload: this.#name,
+      connections,
+      grants,
+      ratio: median(vmemd.map((side, i) => side.rate / bare[i]!.rate)),
+      syncMs: median(syncs),
+      bare: medianOf(bare),
+      vmemd: medianOf(vmemd),
+    }));
+  }
+
+  /** Starts the two, measures so many rounds, and stops them. */
+  async #rounds(from: number, to: number): Promise<void> {
     const servers: Server[] = [];
+    this.#first = true;
     try {
       const bare = await Server.start({ data: this.#directory, program: bareProgram });
       servers.push(bare);
       const own = await Server.start({ data: this.#directory });
       servers.push(own);
-      const { rounds, warmUp } = this.#options;
-      const { grants = 1, secondsMin = 0 } = this.#workload;
-      const seconds = Math.max(secondsMin, this.#options.seconds);
-      if (warmUp) {
-        const run = grants === 1 ? WARM_UP : WARM_UP_BATCH;
+      if (this.#options.warmUp) {
+        const run = (this.#workload.grants ?? 1) === 1 ? WARM_UP : WARM_UP_BATCH;
         await this.#side(bare.url, true, run);
         await this.#side(own.url, false, run);
       }
-      const rows: HttpRow[] = [];
-      for (const count of connectionsOf(this.#workload, this.#options)) {
-        const name = `${this.#name}, ${count} connections`;
-        const all: Record<'bare' | 'vmemd', Side[]> = { bare: [], vmemd: [] };
-        const syncs: number[] = [];
-        for (let round = 0; round < rounds; round++) {
+      for (const measured of this.#measured) {
+        const { connections } = measured;
+        const name = `${this.#name}, ${connections} connections`;
+        for (let round = from; round < to; round++) {
           this.#progress.begins(name);
-          const run = { connections: count, seconds };
-          syncs.push(await syncTime(dirname(this.#directory)));
-          // Whoever is first in one round is last in the next: the machine may become slower or faster.
-          const ownFirst = round % 2 === 1;
-          if (ownFirst) all.vmemd.push(await this.#side(own.url, false, run));
-          all.bare.push(await this.#side(bare.url, true, run));
-          if (!ownFirst) all.vmemd.push(await this.#side(own.url, false, run));
+          await this.#round(measured, { bare: bare.url, own: own.url }, round);
           this.#progress.ends(name, 1);
         }
-        const ratio = median(all.vmemd.map((side, i) => side.rate / all.bare[i]!.rate));
-        rows.push({
-          workload: this.#name,
-          connections: count,
-          grants,
-          ratio,
-          syncMs: median(syncs),
-          bare: medianOf(all.bare),
-          vmemd: medianOf(all.vmemd),
-        });
       }
-      return rows;
     } finally {
       for (const server of servers) if (server.running) await server.stop();
+      await rm(this.#directory, { recursive: true, force: true });
     }
+  }
+
+  async #round(
+    { connections, bare, vmemd, syncs }: Measured,
+    urls: { readonly bare: string; readonly own: string },
+    round: number,
+  ): Promise<void> {
+    const seconds = Math.max(this.#workload.secondsMin ?? 0, this.#options.seconds);
+    const run = { connections, seconds };
+    syncs.push(await syncTime(dirname(this.#directory)));
+    // Whoever is first in one round is last in the next: the machine may become slower or faster.
+    const ownFirst = round % 2 === 1;
+    if (ownFirst) vmemd.push(await this.#side(urls.own, false, run));
+    bare.push(await this.#side(urls.bare, true, run));
+    if (!ownFirst) vmemd.push(await this.#side(urls.own, false, run));
   }
 
   async #side(
