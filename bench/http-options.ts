@@ -18,6 +18,7 @@ const CONNECTIONS = [1, 16, 64, 256];
 const QUICK = [1, 64];
 const SECONDS = 1;
 const ROUNDS = 9;
+const STARTS = 3;
 const ADDRESSES = 2 ** 20;
 
 const workloadLines = Object.entries(httpWorkloads)
@@ -35,7 +36,7 @@ progress to the standard error.
   --connections N    instead of ${CONNECTIONS.join(', ')}; repeatable
   --seconds N        how long one is measured at a time, an integer; batches for at least ${BATCH_SECONDS}
                                                                      ${SECONDS}, quick: 1
-  --rounds N         how often the two are measured by turns, started anew for each third of them
+  --rounds N         how often the two are measured by turns, started ${STARTS} times in all
                                                                      ${ROUNDS}, quick: 1
   --only TEXT        workloads whose name contains TEXT; repeatable
   --addresses N      of the arena that is nearly full                ${ADDRESSES}, quick: ${ADDRESSES / 16}
@@ -66,6 +67,11 @@ const described = {
   data: { type: 'string' },
   ...reporting,
 } as const;
+
+/** How often the two are started for a workload, each time for a part of the rounds. */
+export function startsOf(rounds: number): number {
+  return Math.min(STARTS, rounds);
+}
 
 /** Reads the words after `http`. Throws {@link Mistake}; undefined where help is asked for. */
 export function parseHttpOptions(words: readonly string[]): HttpOptions | undefined {

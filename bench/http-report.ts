@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { svgOf, type Line } from './chart.ts';
 import { judgeHttp } from './http-goals.ts';
+import { startsOf } from './http-options.ts';
 import { BATCH_SECONDS, httpWorkloads } from './http-workload.ts';
 import { machineText, type Machine } from './machine.ts';
 import { render, type Table } from './table.ts';
@@ -50,9 +51,10 @@ export function showHttp(report: HttpReport, markdown: boolean): string {
   return [
     `${machineText(machine)} fdatasync of 4 KiB: ${syncMs.toFixed(2)} ms.`,
     render(goalTable(report), markdown),
-    `Medians of ${rounds} × ${seconds} s (batches: at least ${BATCH_SECONDS} s), by turns, of three processes each. "bare" is a Fastify route with the same requests and ` +
-      'replies, without validation,\nallocator and disk. Times are in milliseconds, as wrk tells ' +
-      'them; "loop" is how late the event loop of vmemd was at the\n99th percentile, "group" the ' +
+    `Medians of ${rounds} × ${seconds} s (batches: at least ${BATCH_SECONDS} s), by turns; both were started ` +
+      `${startsOf(rounds)} × for a workload.\n"bare" is a Fastify route with the same requests and ` +
+      'replies, without validation, allocator and disk. Times are in\nmilliseconds, as wrk tells ' +
+      'them; "loop" is how late the event loop of vmemd was at the 99th percentile, "group" the\n' +
       'records in a commit, "CPU" microseconds of all threads of a process for a request.',
     render(rowTable(rows), markdown),
     '',

@@ -11,7 +11,7 @@ import { Server } from '../test/crash/server.ts';
 import { Mistake, answer, helped } from './arguments.ts';
 import { median } from './clock.ts';
 import { syncTime } from './disk.ts';
-import { help, parseHttpOptions, type HttpOptions } from './http-options.ts';
+import { help, parseHttpOptions, startsOf, type HttpOptions } from './http-options.ts';
 import {
   showHttp,
   writeHttpResults,
@@ -26,8 +26,6 @@ import { Progress } from './progress.ts';
 import { findWrk, load } from './wrk.ts';
 
 const bareProgram = fileURLToPath(new URL('bare.ts', import.meta.url));
-/** How often the two are started for a workload. */
-const STARTS = 3;
 /** Until then what is asked for has been compiled, on the processors that are to be measured. */
 const WARM_UP = { connections: 64, seconds: 6 };
 /** A batch has more work in it. */
@@ -119,7 +117,7 @@ interface Measured {
 
 /**
  * One workload against the two. They are started anew several times, each time for a part of the rounds:
- * processes of the same program differ by a tenth, by what was compiled when.
+ * not all processes of the same program are equally fast.
  */
 class Comparison {
   readonly #name: string;
@@ -143,9 +141,9 @@ class Comparison {
 
   async rows(): Promise<HttpRow[]> {
     const { rounds } = this.#options;
-    for (let from = 0, left = STARTS; left > 0; left--) {
+    for (let from = 0, left = startsOf(rounds); left > 0; left--) {
       const to = from + Math.ceil((rounds - from) / left);
-      if (to > from) await this.#rounds(from, to);
+      await this.#rounds(from, to);
       from = to;
     }
     const { grants = 1 } = this.#workload;

@@ -31,7 +31,7 @@ import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
 import { finishReplies } from './finish.ts';
 import { fitsRoute } from './fits.ts';
-import { parseJson } from './fractions.ts';
+import { keepFractions } from './fractions.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoutes } from './history.ts';
 import { IdempotencyKeys } from './idempotency.ts';
@@ -186,18 +186,10 @@ function parseJsonAlone(app: App): void {
         return;
       }
       const repeats = repeatsOf(bytes);
-      const body = repeats?.text ?? bytes.toString();
+      const body = keepFractions(repeats?.text ?? bytes.toString());
       const value = mayPoison(body) ? undefined : jsonOf(body);
-      if (value !== undefined) {
-        done(null, repeats === undefined ? value : repeated(value, repeats.times));
-        return;
-      }
-      // The mark of a byte order is none of JSON, but some clients send it.
-      const text = bytes.toString().replace(/^\ufeff/, '');
-      // What is accepted here is read once more, with fractions kept.
-      parseWarily(request, text, (error) => {
-        done(error, error === null ? parseJson(text) : undefined);
-      });
+      if (value === undefined) parseWarily(request, keepFractions(bytes.toString()), done);
+      else done(null, repeats === undefined ? value : repeated(value, repeats.times));
     },
   );
 }
@@ -210,7 +202,7 @@ function mayPoison(text: string): boolean {
 /** Undefined where it is not JSON. */
 function jsonOf(text: string): unknown {
   try {
-    return parseJson(text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,11 +1,10 @@
 /** What the threads beside the main one have in common. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import type { WorkerOptions } from 'node:worker_threads';
 
-/** On top of that of the thread that asks for it; 19 is the most. */
+/** On top of that of the thread that asks for it. */
 const niceness = 10;
-const nicenessMax = 19;
 /** V8's own threads, by their name. */
 const helperName = 'V8Worker';
 
@@ -47,5 +46,5 @@ export function helpersYieldToOthers(): void {
 }
 
 function lowerPriority(thread: number): void {
-  setPriority(thread, Math.min(nicenessMax, getPriority() + niceness));
+  setPriority(thread, Math.min(constants.priority.PRIORITY_LOW, getPriority() + niceness));
 }

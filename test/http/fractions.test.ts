@@ -1,12 +1,13 @@
 /** Numbers of a body: what is no integer stays none, whatever a double makes of it. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseJson } from '../../src/http/fractions.ts';
+import { keepFractions } from '../../src/http/fractions.ts';
 import { Service } from './service.ts';
 
+const parseJson = (text: string): unknown => JSON.parse(keepFractions(text));
 const sizeOf = (literal: string) => (parseJson(`{"size":${literal}}`) as { size: number }).size;
 
-describe('parseJson', () => {
+describe('keepFractions', () => {
   test.each([
     '9007199254740990.4',
     '4096.00000000000000001',
@@ -39,6 +40,16 @@ describe('parseJson', () => {
     expect(sizeOf(literal)).toBe(value);
   });
 
+  // Where each digit led to another look at all of them, these would take minutes.
+  test.each([
+    ['many zeros before a digit', `0.${'0'.repeat(1_000_000)}1`, false],
+    ['many zeros at the end', `1.${'0'.repeat(1_000_000)}`, true],
+    ['many digits', `1${'1'.repeat(300)}.${'1'.repeat(1_000_000)}`, false],
+    ['many digits and an exponent', `${'1'.repeat(1_000_000)}e-1000000`, false],
+  ])('%s', (_what, literal, integer) => {
+    expect(Number.isInteger(sizeOf(literal))).toBe(integer);
+  });
+
   test('leaves everything else as it is, texts above all', () => {
     const value = {
       a: '1, 9007199254740990.4',
@@ -47,7 +58,23 @@ describe('parseJson', () => {
     };
     expect(parseJson(JSON.stringify(value))).toEqual(value);
     expect(parseJson('[1e-400,"x"]')).toEqual([0.5, 'x']);
-    expect(() => parseJson('{"size":1e-400')).toThrow(SyntaxError);
+    const quoted = { a: 'a"b\\', b: 1, c: '\\", 1e-400', d: [2] };
+    expect(parseJson(`[${JSON.stringify(quoted)}, 1e-400]`)).toEqual([quoted, 0.5]);
+  });
+
+  test.each([
+    '{"size":1e-400',
+    '[ 01.00000000000000000001]',
+    '[ 1e-400e-1]',
+    '[ 1e-400-1]',
+    '[ 1.000000000000000000.1]',
+    '[ .00000000000000000001]',
+    '[ -]',
+    '[" 1e-400]',
+    '["\\" 1e-400]',
+  ])('%s stays no JSON', (text) => {
+    expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
+    expect(() => parseJson(text)).toThrow(SyntaxError);
   });
 
   test('an integer is one where its digits say so', () => {

@@ -13,7 +13,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { getPriority, tmpdir } from 'node:os';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -196,7 +196,7 @@ describe('vmemd serve', { timeout: deadlineMs }, () => {
       const service = serve();
       await service.logged('listening');
       const own = getPriority();
-      const nicer = Math.min(19, own + 10);
+      const nicer = Math.min(constants.priority.PRIORITY_LOW, own + 10);
       await expect
         .poll(() => priorities(service.child.pid!))
         .toMatchObject({
