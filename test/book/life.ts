@@ -46,6 +46,16 @@ export class Life {
     while (this.engine.revision < end) this.#do(this.#command());
   }
 
+  /** Grants so many blocks at once, in so few holes, that some are side by side. */
+  grantRow(): void {
+    const arena = 'wide';
+    if (this.engine.arena(arena) === undefined) {
+      this.#do({ at: this.#at, type: 'createArena', ...this.#shape(arena) });
+    }
+    const grant = { ...this.#grant(arena, 1n), policy: 'firstfit' } as const;
+    this.#do(this.#batch(Array.from({ length: 100 }, () => grant)));
+  }
+
   /** An engine that has what happened up to a revision. */
   engineAt(revision: number): Engine {
     const engine = new Engine();
