@@ -2,14 +2,23 @@
  * The files that are written to, and whether their names still lead to them. A file that was removed, or
  * that another has replaced, goes on taking writes and syncs without a word, and is gone with the
  * process: whatever is answered then is lost.
+ *
+ * What removes or replaces a file changes the time of its directory (POSIX, unlink and rename), so
+ * that mostly one look at that is enough. To look at a file has a price: once its times were asked
+ * for, Linux gives the next write a finer one, and the sync after it has an inode more to store.
  */
-import { statSync } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { headName } from './head-anchor.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { databaseName } from './storage-error.ts';
 
 const names = [databaseName, `${databaseName}-wal`, headName];
+
+/** A change that comes so soon after another may have the same time: file systems count it in up to 2 s. */
+const sameTimeMs = 3000;
+/** So often the files are looked at all the same: not every file system does as it should. */
+const looksMs = 1000;
 
 interface OpenFile {
   readonly name: string;
@@ -21,6 +30,10 @@ interface OpenFile {
 export class OpenFiles {
   readonly #directory: string;
   readonly #files: readonly OpenFile[];
+  /** The directory right before the files were looked at, unless it had changed just then … */
+  #seen: Stats | undefined;
+  /** … and when that was, by the clock of `performance`. */
+  #lookedAt = 0;
 
   /** Those of a data directory that is open. */
   constructor(directory: string) {
@@ -34,6 +47,17 @@ export class OpenFiles {
 
   /** Throws RecoveryError where one is not there any more. */
   check(): void {
+    const directory = statSync(this.#directory, { throwIfNoEntry: false });
+    const now = performance.now();
+    if (now - this.#lookedAt < looksMs && isSame(directory, this.#seen)) return;
+    // A change that is still to come must not have the time of the last one.
+    const settled = directory !== undefined && directory.ctimeMs + sameTimeMs < Date.now();
+    this.#look();
+    this.#seen = settled ? directory : undefined;
+    this.#lookedAt = now;
+  }
+
+  #look(): void {
     for (const { name, path, device, inode } of this.#files) {
       const found = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (found?.ino === inode && found.dev === device) continue;
@@ -44,4 +68,9 @@ export class OpenFiles {
       );
     }
   }
+}
+
+function isSame(one: Stats | undefined, other: Stats | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  return one.ctimeMs === other.ctimeMs && one.ino === other.ino && one.dev === other.dev;
 }
