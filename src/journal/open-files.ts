@@ -3,21 +3,17 @@
  * that another has replaced, goes on taking writes and syncs without a word, and is gone with the
  * process: whatever is answered then is lost.
  *
- * What removes or replaces a file changes the time of its directory (POSIX, unlink and rename), so
- * that mostly one look at that is enough. To look at a file has a price: once its times were asked
- * for, Linux gives the next write a finer one, and the sync after it has an inode more to store.
+ * Removing or replacing a file changes the times of its directory (POSIX, unlink and rename), so one
+ * stat of the directory usually suffices. A stat of a file has a price: on Linux from 6.13 on, a file
+ * whose times were read gets a fresh time at its next write, and the sync after it has to store its inode.
  */
-import { statSync, type Stats } from 'node:fs';
+import { lstatSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { headName } from './head-anchor.ts';
 import { RecoveryError } from './recovery-error.ts';
-import { databaseName } from './storage-error.ts';
 
-const names = [databaseName, `${databaseName}-wal`, headName];
-
-/** A change that comes so soon after another may have the same time: file systems count it in up to 2 s. */
+/** Two changes this close may carry the same time: file systems count in steps of up to 2 s. */
 const sameTimeMs = 3000;
-/** So often the files are looked at all the same: not every file system does as it should. */
+/** The files are looked at this often in any case: not every file system changes those times. */
 const looksMs = 1000;
 
 interface OpenFile {
@@ -29,31 +25,40 @@ interface OpenFile {
 
 export class OpenFiles {
   readonly #directory: string;
-  readonly #files: readonly OpenFile[];
-  /** The directory right before the files were looked at, unless it had changed just then … */
+  readonly #files: OpenFile[] = [];
+  /** Whether one is a link: its directory does not tell what becomes of the file behind it. */
+  #linked = false;
+  /** The directory as it was before the last look; undefined where a later change may look the same. */
   #seen: Stats | undefined;
-  /** … and when that was, by the clock of `performance`. */
+  /** When the files were last looked at, by `performance.now()`. */
   #lookedAt = 0;
 
-  /** Those of a data directory that is open. */
+  /** None yet, of this directory. */
   constructor(directory: string) {
     this.#directory = directory;
-    this.#files = names.map((name) => {
-      const path = join(directory, name);
-      const { dev: device, ino: inode } = statSync(path, { bigint: true });
-      return { name, path, device, inode };
-    });
   }
 
-  /** Throws RecoveryError where one is not there any more. */
+  /** Adds one that was just opened. */
+  add(name: string): void {
+    const path = join(this.#directory, name);
+    const { dev: device, ino: inode } = statSync(path, { bigint: true });
+    this.#files.push({ name, path, device, inode });
+    this.#linked ||= lstatSync(path).isSymbolicLink();
+    this.#seen = undefined;
+  }
+
+  /**
+   * Throws RecoveryError if one was removed or replaced. On a file system that does not keep to POSIX
+   * it may take a second to notice.
+   */
   check(): void {
     const directory = statSync(this.#directory, { throwIfNoEntry: false });
     const now = performance.now();
     if (now - this.#lookedAt < looksMs && isSame(directory, this.#seen)) return;
-    // A change that is still to come must not have the time of the last one.
-    const settled = directory !== undefined && directory.ctimeMs + sameTimeMs < Date.now();
+    // Asked before the look, which finds every change up to now: only later ones need another time.
+    const settled = directory !== undefined && changedAt(directory) + sameTimeMs < Date.now();
     this.#look();
-    this.#seen = settled ? directory : undefined;
+    this.#seen = settled && !this.#linked ? directory : undefined;
     this.#lookedAt = now;
   }
 
@@ -70,7 +75,12 @@ export class OpenFiles {
   }
 }
 
+function changedAt({ ctimeMs, mtimeMs }: Stats): number {
+  return Math.max(ctimeMs, mtimeMs);
+}
+
 function isSame(one: Stats | undefined, other: Stats | undefined): boolean {
   if (one === undefined || other === undefined) return false;
-  return one.ctimeMs === other.ctimeMs && one.ino === other.ino && one.dev === other.dev;
+  const sameTimes = one.ctimeMs === other.ctimeMs && one.mtimeMs === other.mtimeMs;
+  return sameTimes && one.ino === other.ino && one.dev === other.dev;
 }

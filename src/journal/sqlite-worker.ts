@@ -19,12 +19,13 @@ import { failureOf, runningFailureOf, type Failure } from './failure.ts';
 import { Follower } from './follower.ts';
 import { equal, GroupReader, type Mark, type StepLimit } from './group-table.ts';
 import type { Group } from './group.ts';
-import { createHead, HeadAnchor, readHead } from './head-anchor.ts';
+import { createHead, HeadAnchor, headName, readHead } from './head-anchor.ts';
 import type { CheckpointReport, StateHash } from './journal.ts';
 import type { Keyed, KeyedRecord } from './keyed.ts';
 import { OpenFiles } from './open-files.ts';
 import { keysPageOf, Replay, type KeysPage, type Page, type ReplaySource } from './replay.ts';
 import { openDatabase, type OpenOptions } from './sqlite-open.ts';
+import { databaseName } from './storage-error.ts';
 import { Upkeep, type BackupReport, type UpkeepEvent, type UpkeepSettings } from './upkeep.ts';
 
 export interface WorkerSettings extends OpenOptions {
@@ -109,6 +110,7 @@ class Connection {
   readonly #settings: WorkerSettings;
   readonly #db: Database;
   readonly #source: ReplaySource;
+  readonly #files: OpenFiles;
   readonly #upkeep: Upkeep;
   readonly #onFailure: (error: unknown) => void;
   readonly #beforeStep: () => void;
@@ -119,7 +121,6 @@ class Connection {
   #read = false;
   #follower: Follower | undefined;
   #head: HeadAnchor | undefined;
-  #files: OpenFiles | undefined;
   #failed = false;
 
   constructor(settings: WorkerSettings, beforeStep: () => void, say: (said: Said) => void) {
@@ -127,6 +128,10 @@ class Connection {
     this.#beforeStep = beforeStep;
     const { directory } = settings;
     const { db, groups, checkpoints, keyed, expected, warnings } = openDatabase(settings);
+    // Before all is read, which may take long.
+    this.#files = new OpenFiles(directory);
+    this.#files.add(databaseName);
+    this.#files.add(`${databaseName}-wal`);
     const { last, trimmed, ranMs } = groups;
     const { newest: checkpoint } = checkpoints;
     this.opened = {
@@ -238,14 +243,15 @@ class Connection {
     // Behind after a power cut, or to be replaced because an operator has said so.
     if (!same) createHead(directory, last);
     this.#head = new HeadAnchor(directory, this.#onFailure);
-    this.#files = new OpenFiles(directory);
+    this.#files.add(headName);
+    this.#files.check();
     this.#upkeep.start();
     return true;
   }
 
   #append(group: Group, keyed: readonly KeyedRecord[]): number {
     assert(!this.#failed, 'nothing is appended after a failure');
-    assert(this.#head !== undefined && this.#files !== undefined, 'the journal was loaded');
+    assert(this.#head !== undefined, 'the journal was loaded');
     const { groups } = this.#source;
     try {
       if (keyed.length === 0) groups.append(group);

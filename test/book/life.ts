@@ -2,6 +2,7 @@
  * A life of arenas to remember: random commands through the real engine, with names that are used
  * again, imports, batches and a clock that is sometimes set back. Each event is kept as a record.
  */
+import { assert } from '../../src/engine/assert.ts';
 import type { BatchCommand, Command } from '../../src/engine/command.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { Event } from '../../src/engine/event.ts';
@@ -46,14 +47,17 @@ export class Life {
     while (this.engine.revision < end) this.#do(this.#command());
   }
 
-  /** Grants so many blocks at once, in so few holes, that some are side by side. */
+  /** Grants 100 blocks of 1 at once, first fit: there are fewer holes, so some are side by side. */
   grantRow(): void {
     const arena = 'wide';
     if (this.engine.arena(arena) === undefined) {
       this.#do({ at: this.#at, type: 'createArena', ...this.#shape(arena) });
     }
-    const grant = { ...this.#grant(arena, 1n), policy: 'firstfit' } as const;
+    const plain = { constraint: {}, labels: {}, policy: 'firstfit' } as const;
+    const grant = { type: 'xalloc', arena, size: 1n, ...plain } as const;
+    const { revision } = this.engine;
     this.#do(this.#batch(Array.from({ length: 100 }, () => grant)));
+    assert(this.engine.revision > revision, 'there is room for 100 blocks of 1');
   }
 
   /** An engine that has what happened up to a revision. */

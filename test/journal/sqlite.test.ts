@@ -8,6 +8,7 @@ import {
   openSync,
   closeSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -352,6 +353,20 @@ describe('refuses', () => {
     expect(stdout).toContain('owns it');
     chmodSync(directory, 0o700);
   });
+
+  test.each(['vmemd.db', 'vmemd.db-wal'])(
+    '%s that was replaced while it was read',
+    async (name) => {
+      await written();
+      const journal = await opened();
+      const path = join(directory, name);
+      cpSync(path, `${path}.new`);
+      renameSync(`${path}.new`, path);
+      await expect(journal.load(visiting(() => undefined))).rejects.toThrow(
+        /was removed or replaced while it was in use/,
+      );
+    },
+  );
 
   test('a disk without room', async () => {
     // A limit on the size of files stands for the disk: no write gets past the first block.
