@@ -45,9 +45,11 @@ function handOver() {
       process.exit(2);
     }
     var self = modules[1].fileURLToPath(import.meta.url);
-    // As `npm start` does: without a bound, the runtime keeps 100 MiB more for short-lived objects.
-    var words = ['--max-semi-space-size=16', self].concat(process.argv.slice(2));
-    var child = modules[2].spawn(path, words, {
+    // As `npm start` does.
+    var flags = ['--max-semi-space-size=16', '--use-largepages=silent'];
+    var tunables = { GLIBC_TUNABLES: 'glibc.malloc.mmap_threshold=1048576' };
+    var child = modules[2].spawn(path, flags.concat(self, process.argv.slice(2)), {
+      env: Object.assign(tunables, process.env),
       // The channel tells the service when this process is killed, so that it never stays behind.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });

@@ -7,6 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { runtimeEnvironment, runtimeFlags } from './runtime.ts';
 
 const program = fileURLToPath(new URL('../../src/vmemd.js', import.meta.url));
 /** A start that takes longer is a hang: recovery of what the tests write takes milliseconds. */
@@ -43,11 +44,10 @@ export class Server {
   /** Starts the process and does not wait for anything. */
   constructor({ data, flags = [], environment = {}, ...options }: ServerOptions) {
     const words = ['serve', '--host', '127.0.0.1', '--port', '0', '--data', data, ...flags];
-    // As `npm start` does.
-    const bound = '--max-semi-space-size=16';
-    this.#child = spawn(process.execPath, [bound, options.program ?? program, ...words], {
+    const started = [...runtimeFlags, options.program ?? program, ...words];
+    this.#child = spawn(process.execPath, started, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...withoutSettings(process.env), ...environment },
+      env: { ...runtimeEnvironment, ...withoutSettings(process.env), ...environment },
     });
     // Not at its exit: what it wrote last is here only when its streams have ended too.
     this.#exit = once(this.#child, 'close').then(([code, signal]): Exit =>
