@@ -3,15 +3,8 @@
  * it does. The order of registration matters: what documents collects routes that come after
  * it, and hooks apply to routes that come after them.
  */
-import {
-  errorCodes,
-  fastify,
-  type FastifyBaseLogger,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import { fastify, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi';
-import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Feed } from '../feed.ts';
@@ -31,11 +24,10 @@ import { EventTexts } from './event-text.ts';
 import { eventRoutes } from './events.ts';
 import { finishReplies } from './finish.ts';
 import { fitsRoute } from './fits.ts';
-import { keepFractions } from './fractions.ts';
 import { healthRoutes } from './health.ts';
 import { historyRoutes } from './history.ts';
 import { IdempotencyKeys } from './idempotency.ts';
-import { invalidInput } from './invalid-input.ts';
+import { parseJsonAlone } from './json-body.ts';
 import { AnswerCount, metricsRoute, type MetricsDependencies } from './metrics.ts';
 import { leaseRoutes } from './leases.ts';
 import { mutator } from './mutation.ts';
@@ -48,7 +40,7 @@ import {
   sendProblem,
 } from './problem.ts';
 import type { SecondsLeft } from './problem.ts';
-import { repeated, repeatsOf } from './repeats.ts';
+import { TakenRequest } from './request.ts';
 import { TextResponse } from './response.ts';
 import type { RouteDependencies } from './route.ts';
 import { segmentRoutes } from './segments.ts';
@@ -140,6 +132,7 @@ function newApp(logger: FastifyBaseLogger): App {
       // The stream of a body that is not there has no events to wait for.
       optimizeEmptyRequests: true,
       connectionsCheckingInterval: limits.connectionsCheckingIntervalMs,
+      IncomingMessage: TakenRequest,
       ServerResponse: TextResponse,
     },
     // Parameters have bounds of their own, with better errors than the router's.
@@ -157,55 +150,6 @@ function newApp(logger: FastifyBaseLogger): App {
     frameworkErrors: (error, request, reply) => void handleError(error, request, reply),
   });
   return app.withTypeProvider<FastifyZodOpenApiTypeProvider>();
-}
-
-/**
- * JSON is the only body. DELETE takes none: an empty one is no error there, because clients often
- * announce JSON with every request, but any other would be ignored in silence.
- */
-function parseJsonAlone(app: App): void {
-  app.removeAllContentTypeParsers();
-  const parseWarily = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser<Buffer>(
-    'application/json',
-    { parseAs: 'buffer' },
-    (request, bytes, done) => {
-      if (request.method === 'DELETE') {
-        if (bytes.length === 0) done(null, undefined);
-        else done(invalidInput('', 'DELETE takes no body'), undefined);
-        return;
-      }
-      const { 'content-encoding': encoding = 'identity' } = request.headers;
-      if (encoding !== 'identity') {
-        done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(encoding), undefined);
-        return;
-      }
-      // What is none would be replaced in silence, and two different names become the same.
-      if (!isUtf8(bytes)) {
-        done(invalidInput('', 'the body must be UTF-8'), undefined);
-        return;
-      }
-      const repeats = repeatsOf(bytes);
-      const body = keepFractions(repeats?.text ?? bytes.toString());
-      const value = mayPoison(body) ? undefined : jsonOf(body);
-      if (value === undefined) parseWarily(request, keepFractions(bytes.toString()), done);
-      else done(null, repeats === undefined ? value : repeated(value, repeats.times));
-    },
-  );
-}
-
-/** Whether the keys that the wary parser refuses may be in there, also spelled with escapes. */
-function mayPoison(text: string): boolean {
-  return text.includes('__proto__') || text.includes('constructor') || text.includes('\\');
-}
-
-/** Undefined where it is not JSON. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Answers 404 and 405 before anything of the request is read. */
