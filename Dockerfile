@@ -41,7 +41,7 @@ EXPOSE 7070
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.VMEMD_PORT}/livez`) \
     .then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# What bounds the memory of the runtime and makes it faster, as `npm start` says it; see the README.
+# What the runtime is told by `npm start` as well; the README says what for.
 ENV GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1048576
 # Without a shell in between, so that SIGTERM reaches the service.
 ENTRYPOINT ["node", "--max-semi-space-size=16", "--use-largepages=silent", "src/vmemd.js"]

@@ -45,11 +45,12 @@ function handOver() {
       process.exit(2);
     }
     var self = modules[1].fileURLToPath(import.meta.url);
-    // As `npm start` does.
+    // As `npm start` does. A tool is done before it would gain from any of it.
+    var serves = process.argv[2] === 'serve';
     var flags = ['--max-semi-space-size=16', '--use-largepages=silent'];
     var tunables = { GLIBC_TUNABLES: 'glibc.malloc.mmap_threshold=1048576' };
-    var child = modules[2].spawn(path, flags.concat(self, process.argv.slice(2)), {
-      env: Object.assign(tunables, process.env),
+    var child = modules[2].spawn(path, (serves ? flags : []).concat(self, process.argv.slice(2)), {
+      env: Object.assign(serves ? tunables : {}, process.env),
       // The channel tells the service when this process is killed, so that it never stays behind.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });

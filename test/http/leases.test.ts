@@ -361,6 +361,18 @@ describe('renewing', () => {
     await service.refused('invalid-request', 'POST', `/v1/leases/${id}/renew`, []);
   });
 
+  it.each(['{', '{"ttlSeconds":5,"__proto__":{}}', 'ttlSeconds=5'])(
+    'does not take %s for a body that is not there',
+    async (text) => {
+      const id = await lease(10);
+      await pass(9);
+      const json = { 'content-type': 'application/json' };
+      const { status, body } = await service.call('POST', `/v1/leases/${id}/renew`, text, json);
+      expect([status, body]).toMatchObject([400, { detail: expect.stringMatching(/valid JSON/) }]);
+      expect(await get(`/v1/leases/${id}`)).toMatchObject({ remainingSeconds: 1 });
+    },
+  );
+
   it.each([5, 20])('for %i seconds is recorded', async (ttlSeconds) => {
     const id = await lease(10);
     const before = records();

@@ -108,16 +108,16 @@ describe('a body is told whole', () => {
 });
 
 describe('there is none', () => {
-  test('where it is too long, and the rest of it is dropped', async () => {
-    const headers = head(`${last}Transfer-Encoding: chunked`);
+  test.each([
+    ['in one packet', (pieces: readonly string[]) => [pieces.join('')]],
+    ['one by one', (pieces: readonly string[]) => pieces],
+  ])('where it is too long, and the rest of it is dropped: %s', async (_how, packets) => {
+    const headers = head('Transfer-Encoding: chunked');
     const long = 'x'.repeat(LENGTH_MAX / 2);
-    const answer = await exchange(
-      headers,
-      ...[long, long, 'y', long, long].map(chunk),
-      '0\r\n\r\n',
-    );
-    expect(answer).toMatch(/too large/);
-    expect(told).toHaveLength(1);
+    const pieces = [headers, ...[long, long, 'y', long, long].map(chunk), '0\r\n\r\n'];
+    const answer = await exchange(...packets(pieces), sized('next', last));
+    expect(answer).toMatch(/too large[^]*<next>/);
+    expect(told).toEqual([expect.stringMatching(/too large/), 'next']);
   });
 
   test('where the connection breaks before its end', async () => {
