@@ -40,15 +40,16 @@ export function parseJsonAlone(app: App): void {
     return value;
   };
   app.addContentTypeParser('application/json', (request, payload, done) => {
-    takeBody(request, payload, (failure, bytes) => {
-      let error = failure;
+    takeBody(request, payload, (body) => {
       let value: unknown;
       try {
-        if (error === null) value = parse(request, bytes);
-      } catch (thrown) {
-        error = thrown as Error;
+        if (body instanceof Error) throw body;
+        value = parse(request, body);
+      } catch (error) {
+        done(error as Error);
+        return;
       }
-      done(error, value);
+      done(null, value);
     });
   });
 }
@@ -57,18 +58,11 @@ function takeBody(request: FastifyRequest, payload: IncomingMessage, taker: Take
   const length = Number(request.headers['content-length']);
   // Every route takes as much as this; what it takes beyond is looked up where it matters.
   const lengthMax = length <= limits.bodyBytesMax ? length : request.routeOptions.bodyLimit;
-  if (length > lengthMax) taker(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE(), nothing);
+  if (length > lengthMax) taker(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
   else if (payload instanceof TakenRequest) payload.takeBody(lengthMax, taker);
   // A request that was injected has no connection and no parser.
-  else {
-    buffer(payload).then(
-      (bytes) => taker(null, bytes),
-      (error: Error) => taker(error, nothing),
-    );
-  }
+  else buffer(payload).then(taker, taker);
 }
-
-const nothing = Buffer.alloc(0);
 
 /** Whether the keys that the wary parser refuses may be in there, also spelled with escapes. */
 function mayPoison(text: string): boolean {

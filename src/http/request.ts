@@ -8,9 +8,7 @@ import { Readable } from 'node:stream';
 import { http } from '../node-http.ts';
 
 /** Called once: with the whole body, or with why there is none. */
-export type Taker = (error: Error | null, body: Buffer) => void;
-
-const nothing = Buffer.alloc(0);
+export type Taker = (body: Buffer | Error) => void;
 
 export class TakenRequest extends http.IncomingMessage {
   #taker: Taker | undefined;
@@ -18,14 +16,14 @@ export class TakenRequest extends http.IncomingMessage {
   #length = 0;
   /** Absent until the body is asked for. */
   #pieces: Buffer[] | undefined;
-  #whole = false;
 
   static {
     // What has been taken is at its end, though the stream has not told anybody.
     const { get } = Object.getOwnPropertyDescriptor(Readable.prototype, 'readableEnded')!;
     Object.defineProperty(this.prototype, 'readableEnded', {
       get(this: TakenRequest): boolean {
-        return this.#whole || (get!.call(this) as boolean);
+        const taken = this.#pieces !== undefined && this.complete;
+        return taken || (get!.call(this) as boolean);
       },
     });
   }
@@ -52,7 +50,9 @@ export class TakenRequest extends http.IncomingMessage {
   override ['_destroy'](error: Error | null, done: (error?: Error | null) => void): void {
     super['_destroy'](error, (failure) => {
       done(failure);
-      this.#tell(new errorCodes.FST_ERR_CTP_INVALID_CONTENT_LENGTH(), nothing);
+      // Most have been told, and an error is not made for nobody.
+      if (this.#taker !== undefined)
+        this.#tell(new errorCodes.FST_ERR_CTP_INVALID_CONTENT_LENGTH());
     });
   }
 
@@ -61,19 +61,18 @@ export class TakenRequest extends http.IncomingMessage {
     if (this.#taker === undefined) return;
     this.#length += piece.length;
     if (this.#length <= this.#lengthMax) this.#pieces!.push(piece);
-    else this.#tell(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE(), nothing);
+    else this.#tell(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
   }
 
   #end(): void {
-    this.#whole = true;
-    const [first = nothing, ...others] = this.#pieces!;
-    this.#tell(null, others.length === 0 ? first : Buffer.concat(this.#pieces!));
+    const pieces = this.#pieces!;
+    this.#tell(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
   }
 
-  #tell(error: Error | null, body: Buffer): void {
+  #tell(body: Buffer | Error): void {
     const taker = this.#taker;
     this.#taker = undefined;
     this.#pieces = [];
-    taker?.(error, body);
+    taker?.(body);
   }
 }

@@ -18,9 +18,9 @@ let told: string[];
 
 /** Answers with the body, or with why there is none. */
 const echo: Handle = (request, response) => {
-  request.takeBody(LENGTH_MAX, (error, body) => {
-    told.push(error === null ? String(body) : error.name + error.message);
-    response.end(error === null ? `<${String(body)}>` : error.message);
+  request.takeBody(LENGTH_MAX, (body) => {
+    told.push(String(body));
+    response.end(body instanceof Error ? body.message : `<${String(body)}>`);
   });
 };
 
